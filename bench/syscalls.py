@@ -1,0 +1,102 @@
+"""What a system call costs more while a program watches system calls.
+
+getpid in a loop, CPU ns per call, in interleaved rounds: nobody watches; one subscriber watches another call (reject);
+one counts getpid per CPU on entry (count), beside bpftrace doing the same. Each figure is the median of the
+differences to the rounds next to it in which nobody watched.
+"""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import skep
+from bench.debian import program
+from bench.figures import Figure
+from bench.programs import count_getpid, count_other, count_other_raw
+from skep.kernel.dispatch import SyscallSubscriber, plan_syscalls
+
+ATTACH_SECONDS = 20.0
+BPFTRACE = "tracepoint:syscalls:sys_enter_getpid { @ = count(); }"
+# bpftrace looks for tracefs below debugfs: it gets both in a mount namespace of its own
+MOUNTED = (
+    "mount -t debugfs debugfs /sys/kernel/debug && "
+    'mount -t tracefs tracefs /sys/kernel/debug/tracing && exec "$0" -B line -e "$1"'
+)
+FOLDER = Path(__file__).resolve().parent.parent
+
+
+def _loop(calls: int) -> float:
+    """CPU ns per getpid, in a process of its own on the last CPU."""
+    command = [sys.executable, "-m", "bench._getpid", str(calls)]
+    return float(subprocess.run(command, check=True, capture_output=True, cwd=FOLDER).stdout)
+
+
+@contextmanager
+def _attached(one: skep.Program) -> Iterator[None]:
+    with skep.load(one):
+        yield
+
+
+def reject_program() -> skep.Program:
+    """What the planner of hot hooks chooses for a subscriber to a rare call on a machine that calls getpid only."""
+    plan = plan_syscalls([SyscallSubscriber("other", ("add_key",))], {"getpid": 1e6})
+    return count_other_raw if plan is None or plan.raw else count_other
+
+
+@contextmanager
+def _bpftrace(path: Path) -> Iterator[None]:
+    script = f'BEGIN {{ printf("ready\\n"); }} {BPFTRACE}'
+    command = ["unshare", "--mount", "sh", "-c", MOUNTED, str(path), script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + ATTACH_SECONDS
+        try:
+            while process.stdout and b"ready" not in (line := process.stdout.readline()):
+                if not line or time.monotonic() > deadline:
+                    raise RuntimeError("bpftrace did not attach")
+            time.sleep(0.3)  # BEGIN runs just before the tracepoints are attached
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(10)
+
+
+def _added(watch: Callable[[], object], calls: int) -> float:
+    """One pair: the loop without and with."""
+    bare = _loop(calls)
+    with watch():  # type: ignore[attr-defined]
+        watched = _loop(calls)
+    return watched - bare
+
+
+def measure(quick: bool) -> dict[str, Figure]:  # noqa: FBT001 - the harness's form
+    """The three figures."""
+    calls, rounds = (1_000_000, 5) if quick else (4_000_000, 11)
+    path = program("bpftrace", "bpftrace")
+    watches: dict[str, Callable[[], object]] = {
+        "reject": lambda: _attached(reject_program()),
+        "count": lambda: _attached(count_getpid),
+    }
+    if path is not None:
+        watches["bpftrace"] = lambda: _bpftrace(path)
+    _loop(calls // 10)
+    found: dict[str, list[float]] = {name: [] for name in watches}
+    for _ in range(rounds):
+        for name, watch in watches.items():
+            found[name].append(_added(watch, calls))
+    added = {name: statistics.median(values) for name, values in found.items()}
+    peer = added.get("bpftrace")
+    figures = {
+        "syscalls.reject_ns": Figure(max(added["reject"], 0.0), "ns", "limit", 35),
+        "syscalls.count_ns": Figure(added["count"], "ns", "bpftrace count()", peer),
+    }
+    if peer:
+        ratio = Figure(added["count"] / peer, "ratio", "bpftrace count()", 1.0)
+        figures["syscalls.count_vs_bpftrace"] = ratio
+    print(f"rounds {rounds}, calls {calls:,}, pid {os.getpid()}")
+    return figures

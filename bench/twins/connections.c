@@ -1,0 +1,300 @@
+#include "skep.h"
+
+#define CONNECT 5
+#define ACCEPT 6
+#define CLOSE 7
+
+#define PROCESS_UNKNOWN 1
+#define START_UNKNOWN 2
+#define FAILED 4
+
+#define INET 2
+#define INET6 10
+#define MAPPED bpf_htonl(0xffff)
+#define SOCK_DONE_BIT 2
+
+struct skep_connect {
+	struct skep_record head;
+	u32 pid;
+	u32 uid;
+	u64 cgroup;
+	u16 family;
+	u16 sport;
+	u16 dport;
+	u16 error;
+	u32 saddr[4];
+	u32 daddr[4];
+	char comm[16];
+	u8 unused[32];
+};
+_Static_assert(sizeof(struct skep_connect) == 128, "as in Python");
+
+struct skep_close {
+	struct skep_record head;
+	u32 pid;
+	u32 uid;
+	u64 cgroup;
+	u16 family;
+	u16 sport;
+	u16 dport;
+	u16 error;
+	u32 saddr[4];
+	u32 daddr[4];
+	char comm[16];
+	u64 sent;
+	u64 received;
+	u64 duration;
+	u32 srtt;
+	u32 retransmits;
+};
+_Static_assert(sizeof(struct skep_close) == 128, "as in Python");
+
+struct skep_connection {
+	u64 since;
+	u64 cgroup;
+	u32 pid;
+	u32 uid;
+	u32 opened;
+	u32 unused;
+	char comm[16];
+};
+
+RING(connections, 1 << 20);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 16);
+	__type(key, u64);
+	__type(value, struct skep_connection);
+} open_now SEC(".maps");
+
+/* A field of a socket that the verifier knows, or of one whose address was read. */
+#define FIELD(known, sk, field) ((known) ? (sk)->field : BPF_CORE_READ(sk, field))
+
+static __always_inline void put_addresses(struct skep_connect *event, struct sock *sk, u16 sport, bool known)
+{
+	event->sport = sport;
+	event->dport = bpf_ntohs(FIELD(known, sk, __sk_common.skc_dport));
+	if (FIELD(known, sk, __sk_common.skc_family) == INET6 &&
+	    (FIELD(known, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[0]) ||
+	     FIELD(known, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[1]) ||
+	     FIELD(known, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[2]) != MAPPED)) {
+		event->family = INET6;
+		bpf_probe_read_kernel(event->saddr, sizeof(event->saddr), &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(event->daddr, sizeof(event->daddr), &sk->__sk_common.skc_v6_daddr);
+	} else {
+		event->family = INET;
+		__builtin_memset(event->saddr, 0, sizeof(event->saddr));
+		__builtin_memset(event->daddr, 0, sizeof(event->daddr));
+		event->saddr[0] = FIELD(known, sk, __sk_common.skc_rcv_saddr);
+		event->daddr[0] = FIELD(known, sk, __sk_common.skc_daddr);
+	}
+}
+
+#define put_current(place)                                                                         \
+	do {                                                                                       \
+		struct task_struct *task = bpf_get_current_task_btf();                             \
+		(place)->pid = task->tgid;                                                         \
+		(place)->uid = task->real_cred->uid.val;                                           \
+		(place)->cgroup = task->cgroups->dfl_cgrp->kn->id;                                 \
+		bpf_probe_read_kernel((place)->comm, sizeof((place)->comm), task->group_leader->comm); \
+	} while (0)
+
+static __always_inline void put_owner(struct skep_connect *event, struct skep_connection *connection)
+{
+	event->pid = connection->pid;
+	event->uid = connection->uid;
+	event->cgroup = connection->cgroup;
+	__builtin_memcpy(event->comm, connection->comm, sizeof(event->comm));
+}
+
+static __always_inline void put_socket_owner(struct skep_connect *event, struct sock *sk)
+{
+	event->uid = sk->sk_uid.val;
+	event->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
+}
+
+static void connected(struct sock *sk, u16 sport, u32 flags)
+{
+	struct skep_connect *event = reserve(connections, struct skep_connect, CONNECT);
+
+	if (!event)
+		return;
+
+	u64 key = (u64)sk;
+	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
+
+	if (found) {
+		put_owner(event, found);
+		event->head.flags = flags;
+	} else {
+		event->pid = 0;
+		__builtin_memset(event->comm, 0, sizeof(event->comm));
+		put_socket_owner(event, sk);
+		event->head.flags = flags | PROCESS_UNKNOWN | START_UNKNOWN;
+	}
+	put_addresses(event, sk, sport, true);
+	event->error = flags ? sk->sk_err : 0;
+	submit(connections, event);
+}
+
+static void established(struct sock *sk, int old)
+{
+	u64 key = (u64)sk;
+	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
+	bool at_once = found && found->opened == 1 && found->since == 0;
+
+	if (old == TCP_SYN_SENT || (old == TCP_SYN_RECV && at_once)) {
+		if (found)
+			found->since = bpf_ktime_get_boot_ns();
+		connected(sk, sk->__sk_common.skc_num, 0);
+	} else if (old == TCP_SYN_RECV) {
+		struct skep_connection by_peer = { .since = bpf_ktime_get_boot_ns() };
+
+		bpf_map_update_elem(&open_now, &key, &by_peer, 0);
+	}
+}
+
+static __always_inline u64 acknowledged(struct tcp_sock *tcp, u64 syn, int state)
+{
+	u64 acked = tcp->bytes_acked - syn;
+	bool fin = state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_LAST_ACK ||
+		   state == TCP_CLOSING;
+
+	if (fin && tcp->snd_una == tcp->write_seq)
+		acked--;
+	return MIN(acked, tcp->bytes_sent - tcp->bytes_retrans);
+}
+
+static void closed(struct sock *sk, int old)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tcp)
+		return;
+
+	u64 key = (u64)sk;
+	u16 sport = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+
+	if (old == TCP_SYN_SENT) {
+		connected(sk, sport, FAILED);
+		bpf_map_delete_elem(&open_now, &key);
+		return;
+	}
+
+	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
+
+	if (old == TCP_SYN_RECV && !found)
+		return;
+
+	struct skep_close *event = reserve(connections, struct skep_close, CLOSE);
+
+	if (event) {
+		u32 flags = 0;
+		u64 syn = 0;
+
+		event->duration = 0;
+		if (found && found->since)
+			event->duration = event->head.time - found->since;
+		else
+			flags = START_UNKNOWN;
+		if (found && found->pid) {
+			put_owner((struct skep_connect *)event, found);
+			syn = found->opened;
+		} else {
+			event->pid = 0;
+			__builtin_memset(event->comm, 0, sizeof(event->comm));
+			put_socket_owner((struct skep_connect *)event, sk);
+			flags |= PROCESS_UNKNOWN;
+		}
+		event->head.flags = flags;
+		put_addresses((struct skep_connect *)event, sk, sport, true);
+		event->error = sk->sk_err;
+		event->sent = acknowledged(tcp, syn, old);
+
+		u64 fin = (sk->__sk_common.skc_flags & SOCK_DONE_BIT) / SOCK_DONE_BIT;
+
+		event->received = tcp->bytes_received - fin;
+		event->srtt = tcp->srtt_us >> 3;
+		event->retransmits = tcp->total_retrans;
+		submit(connections, event);
+	}
+	bpf_map_delete_elem(&open_now, &key);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new)
+{
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (new == TCP_SYN_SENT) {
+		u64 key = (u64)sk;
+		struct skep_connection begun = { .opened = 1 };
+
+		put_current(&begun);
+		bpf_map_update_elem(&open_now, &key, &begun, 0);
+	} else if (new == TCP_ESTABLISHED) {
+		established(sk, old);
+	} else if (new == TCP_CLOSE && old != TCP_CLOSE && old != TCP_LISTEN) {
+		closed(sk, old);
+	}
+	return 0;
+}
+
+static void accepted(long fd)
+{
+	if (fd < 0)
+		return;
+
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct file **fds = current->files->fdt->fd;
+	struct file *file;
+
+	bpf_probe_read_kernel(&file, sizeof(file), &fds[fd]);
+
+	struct socket *socket = BPF_CORE_READ(file, private_data);
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	u64 key = (u64)sk;
+	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
+
+	if (!found) {
+		if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+			return;
+
+		u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+		if (family != INET && family != INET6)
+			return;
+
+		struct skep_connection late = {};
+
+		put_current(&late);
+		bpf_map_update_elem(&open_now, &key, &late, 0);
+	} else {
+		put_current(found);
+	}
+
+	struct skep_connect *event = reserve(connections, struct skep_connect, ACCEPT);
+
+	if (!event)
+		return;
+	put_current(event);
+	event->head.flags = found ? 0 : START_UNKNOWN;
+	put_addresses(event, sk, BPF_CORE_READ(sk, __sk_common.skc_num), false);
+	event->error = 0;
+	submit(connections, event);
+}
+
+SEC("tracepoint/syscalls/sys_exit_accept4")
+int on_accept4(struct trace_event_raw_sys_exit *context)
+{
+	accepted(context->ret);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_accept")
+int on_accept(struct trace_event_raw_sys_exit *context)
+{
+	accepted(context->ret);
+	return 0;
+}

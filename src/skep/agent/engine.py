@@ -1,0 +1,220 @@
+"""The moving part of the agent: the drain is kept alive, what it sends is taken up, chores are done each second.
+
+It is given programs that are attached already, and detaches nothing itself. It lives in the agent's
+loop from `start` to `stop`, and knows neither clients nor sockets of theirs.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from skep.agent import losses
+from skep.agent.dropped import DropNames, DropSite
+from skep.agent.formatters import formatters
+from skep.agent.intake import Intake
+from skep.agent.journal import Journal
+from skep.agent.lines import Writer
+from skep.agent.losses import Loss
+from skep.agent.plan import Plan, RingPlan
+from skep.agent.powers import Outcome
+from skep.agent.programs import MapUse
+from skep.agent.rings import ALL
+from skep.agent.store import Bounds
+from skep.agent.supervise import Child, Supervisor
+from skep.agent.usage import FIRST_SAMPLE, SAMPLE_EVERY, SAMPLE_SECONDS, Sampler
+from skep.api.sink import notice
+from skep.base.clock import Clock, boot_ns
+from skep.base.config import Config
+from skep.base.errors import SkepError
+from skep.events.blocks import Receiver
+from skep.flows.drops import SiteTotal
+from skep.kernel.objects import ProgramInfo
+from skep.lang.programs import Program
+from skep.model.container import Container
+from skep.node.programs import tasks
+from skep.node.runtimes.directory import Directory, clients
+
+STORE_BYTES = 16 << 20
+"""What recent events may take of the memory of all processes; the configuration bounds their number."""
+REFS_OF_A_DRAIN = 1 << 40
+DRAIN = "skep.agent.drain_process"
+
+
+class Kernel(Protocol):
+    """What the agent has in the kernel: `programs.Programs`."""
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """What became of each power."""
+        ...
+
+    @property
+    def rings(self) -> tuple[RingPlan, ...]:
+        """The rings that a drain is to read."""
+        ...
+
+    def infos(self) -> list[ProgramInfo]:
+        """What the kernel says of each program."""
+
+    def maps(self) -> list[MapUse]:
+        """The maps."""
+
+    def drops(self) -> list[SiteTotal]:
+        """Dropped packets by place and reason."""
+
+    def link(self, program: Program) -> int:
+        """The descriptor of a program's link, or -1."""
+
+    def links(self) -> list[tuple[int, str]]:
+        """Ids and names of all links."""
+
+
+class Engine:
+    """Everything between the rings and the journal."""
+
+    def __init__(
+        self,
+        programs: Kernel,
+        settings: Config,
+        kinds: frozenset[str],
+        names: DropNames,
+        clock: Clock | None = None,
+    ) -> None:
+        self.programs, self.settings, self._names = programs, settings, names
+        self.clock = clock or Clock()
+        self.journal = Journal(bounds(settings), Writer(formatters(names)))
+        self.receiver = Receiver(ALL)
+        self._directory = Directory(
+            clients(settings.runtimes),
+            self._learn,
+            self._unknown,
+            clock=time.monotonic,
+        )
+        self.intake = Intake(
+            self.receiver,
+            self.journal,
+            kinds,
+            offset=lambda: self.clock.offset,
+            ask=self._directory.ask,
+        )
+        self.supervisor = Supervisor(self._start_drain, self._drain_ended, clock=time.monotonic)
+        self.sampler = Sampler(programs.infos)
+        self._told: dict[str, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watched = -1
+
+    def start(self) -> None:
+        """Begin, in the running loop."""
+        work = (self.supervisor.run(), self._directory.run(), self._each_second(), self._sample())
+        self._tasks = [asyncio.ensure_future(one) for one in work]
+
+    async def stop(self) -> None:
+        """End the drain after its last turn, take up what it sent, and end."""
+        draining, *others = self._tasks
+        await self.supervisor.stop(draining)
+        self._take()
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        self.sampler.end()
+        self._unwatch()
+        self.receiver.close()
+
+    def losses(self) -> list[Loss]:
+        """By queue, from the kernel to the journal."""
+        misses = sum(info.recursion_misses for info in self.programs.infos())
+        return [
+            *losses.rings(self.intake.accounts),
+            losses.recursion(misses, sum(self.journal.counts.values())),
+            *losses.queues(self.receiver.losses()),
+        ]
+
+    def dropped(self) -> list[DropSite]:
+        """Dropped packets by place and reason, the largest first."""
+        return self._names.sites(self.programs.drops)
+
+    def _start_drain(self, generation: int) -> Child:
+        lifeline, ours = os.pipe()
+        theirs = self.receiver.connect()
+        plan = Plan(
+            self.programs.rings,
+            self.receiver.memory,
+            theirs,
+            lifeline,
+            self.programs.link(tasks.processes),
+            first_ref=1 + generation * REFS_OF_A_DRAIN,
+            users=self.settings.users,
+            processes=self.settings.processes,
+        )
+        command = [sys.executable, "-P", "-m", DRAIN, plan.to_json()]
+        try:
+            child = Child(command, plan.descriptors, ours)
+        finally:
+            os.close(theirs)
+            os.close(lifeline)
+        self._unwatch()
+        self._watched = self.receiver.fileno()
+        asyncio.get_running_loop().add_reader(self._watched, self._take)
+        return child
+
+    def _drain_ended(self, code: int) -> None:
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        text = f"the drain ended by itself ({how}); it is started again"
+        print(f"skep: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the agent's log
+        self.journal.tell(notice("drain restarted", reason=text))
+        self.intake.renew()
+
+    def _learn(self, container: Container) -> None:
+        self.intake.definitions.learn(container)
+
+    def _unknown(self, container: str) -> None:
+        self.intake.definitions.unknown(container)
+
+    def _unwatch(self) -> None:
+        if self._watched >= 0:
+            asyncio.get_running_loop().remove_reader(self._watched)
+            self._watched = -1
+
+    def _take(self) -> None:
+        self.intake.take()
+        if self.receiver.closed:
+            self._unwatch()
+
+    async def _each_second(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.chores()
+
+    def chores(self) -> None:
+        """What is to be done each second: the wall clock, what is too old, what was lost."""
+        step = self.clock.resample()
+        if step is not None:
+            self.journal.tell(notice("clock was set", by_ns=step.by))
+        self.journal.store.expire(boot_ns())
+        self._tell_losses()
+
+    def _tell_losses(self) -> None:
+        now = self.losses()
+        for one in losses.since(now, self._told):
+            self.journal.tell(notice("lost", queue=one.queue, count=one.lost, why=one.why))
+        self._told = {one.queue: one.lost for one in now}
+
+    async def _sample(self) -> None:
+        """Have the kernel count runs, now and then; where it may not, there are no run times."""
+        pause = FIRST_SAMPLE
+        with suppress(SkepError):
+            while True:
+                await asyncio.sleep(pause)
+                self.sampler.begin()
+                await asyncio.sleep(SAMPLE_SECONDS)
+                self.sampler.end()
+                pause = SAMPLE_EVERY
+
+
+def bounds(settings: Config) -> Bounds:
+    """What the store keeps."""
+    return Bounds(STORE_BYTES, settings.store.events, settings.store.age)

@@ -1,0 +1,128 @@
+"""Pulses as lines of JSON, for one choice of events: the filter works on columns, the text is made for what is left.
+
+Nothing is done for a pulse that nobody reads. Rows of several classes are merged by time. A line is never kept.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import compress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from skep.agent.store import Part, Pulse
+from skep.api.query import Query
+from skep.base.lazy import lazy
+from skep.events.batch import Batch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Mask = np.ndarray[Any, Any]
+else:
+    np = lazy("numpy")
+
+PIECE_LINES = 256
+
+
+class Lines(Protocol):
+    """Makes the lines of one class's batches."""
+
+    def lines(
+        self, batch: Batch, wall_offset_ns: int, who: Sequence[bytes] | None = None
+    ) -> list[bytes]:
+        """A JSON object for each row."""
+
+
+class Writer:
+    """Makes lines of pulses: ``formatters`` by the name of the kind."""
+
+    def __init__(self, formatters: Mapping[str, Lines]) -> None:
+        self._formatters = formatters
+
+    def lines(self, pulse: Pulse, choice: Query) -> list[bytes]:
+        """The lines of the rows that ``choice`` lets pass, in the order of time, with newlines."""
+        chosen = list(_chosen(pulse, choice))
+        lines = [line for part in chosen for line in self._format(part, pulse.offset)]
+        if len(chosen) < 2:
+            return lines
+        order = np.argsort(np.concatenate([part.batch["time"] for part in chosen]), kind="stable")
+        return [lines[index] for index in order.tolist()]
+
+    def _format(self, part: Part, offset: int) -> list[bytes]:
+        who = None if part.who is None else [one.text for one in part.who]
+        return [line + b"\n" for line in self._formatters[part.kind].lines(part.batch, offset, who)]
+
+
+def count(pulse: Pulse, choice: Query) -> int:
+    """How many rows ``choice`` lets pass."""
+    return sum(len(part.batch) for part in _chosen(pulse, choice))
+
+
+def _chosen(pulse: Pulse, choice: Query) -> Iterator[Part]:
+    for part in pulse.parts:
+        if choice.kinds and part.kind not in choice.kinds:
+            continue
+        mask = _mask(part, choice, pulse.offset)
+        if mask is None or mask.all():
+            yield part
+        elif mask.any():
+            who = None if part.who is None else tuple(compress(part.who, mask.tolist()))
+            yield Part(part.batch.select(mask), who)
+
+
+def _mask(part: Part, choice: Query, offset: int) -> "Mask | None":
+    masks: list[Mask] = []
+    batch = part.batch
+    if choice.since is not None:
+        masks.append(batch["time"].astype("i8") >= choice.since - offset)
+    if choice.pids:
+        masks.append(_among(batch, "pid", choice.pids))
+    if choice.of_process:
+        masks.append(_of_processes(part, choice))
+    return np.logical_and.reduce(masks) if masks else None
+
+
+def _of_processes(part: Part, choice: Query) -> "Mask":
+    if part.who is None:
+        return np.zeros(len(part.batch), bool)
+    fits = {text: matches(text, choice) for text in {one.text for one in part.who}}
+    return np.array([fits[one.text] for one in part.who], bool)
+
+
+def pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Some lines at a time, joined: no piece of a stream becomes large."""
+    for at in range(0, len(lines), PIECE_LINES):
+        yield b"".join(lines[at : at + PIECE_LINES])
+
+
+def matches(fragment: bytes, choice: Query) -> bool:
+    """Whether the process of ``fragment`` is among those that ``choice`` wants."""
+    if not fragment:
+        return False
+    who = json.loads(b"{" + fragment + b"}")
+    container, pod = who.get("container") or {}, who.get("pod") or {}
+    return (
+        _any(choice.comms, lambda comm: fnmatchcase(str(who.get("comm", "")), comm))
+        and _any(choice.containers, lambda wanted: _is_container(container, wanted))
+        and _any(choice.pods, lambda wanted: _is_pod(pod, wanted))
+    )
+
+
+def _any(wanted: Sequence[str], test: Callable[[str], bool]) -> bool:
+    return not wanted or any(map(test, wanted))
+
+
+def _is_container(container: Mapping[str, Any], wanted: str) -> bool:
+    return wanted == container.get("name") or str(container.get("id", "")).startswith(wanted)
+
+
+def _is_pod(pod: Mapping[str, Any], wanted: str) -> bool:
+    if "name" not in pod:
+        return False
+    return wanted in (pod["name"], f"{pod.get('namespace', '')}/{pod['name']}")
+
+
+def _among(batch: Batch, column: str, values: frozenset[int]) -> "Mask":
+    if column not in batch.columns:
+        return np.zeros(len(batch), bool)
+    return np.isin(batch[column], np.fromiter(values, "u4", len(values)))

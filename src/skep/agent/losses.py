@@ -1,0 +1,62 @@
+"""What was lost, by queue, as the faces are told: one row for each queue between the kernel and a client."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skep.events.losses import LossCounter
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A queue, what went through it and what was lost there, and why that happens."""
+
+    queue: str
+    passed: int
+    lost: int
+    why: str
+
+
+WHY = {
+    "blocks": "the agent was slower than the drain",
+    "definitions": "the agent was slower than the drain",
+    "notes": "the agent was slower than the drain",
+    "long values": "a value was larger than a message",
+}
+
+
+def rings(accounts: Mapping[str, Any]) -> list[Loss]:
+    """The rings, from what the drain counted last."""
+    return [
+        Loss(
+            f"{name} ring",
+            int(ring["attempts"]) - int(ring["refused"]),
+            int(ring["refused"]) + int(ring.get("foreign", 0)),
+            "the ring was full",
+        )
+        for name, ring in accounts.get("rings", {}).items()
+    ]
+
+
+def queues(counters: Iterable[LossCounter]) -> list[Loss]:
+    """The queues between the processes of the agent."""
+    return [Loss(one.name, one.passed, one.lost, WHY.get(one.name, "")) for one in counters]
+
+
+def recursion(misses: int, runs: int) -> Loss:
+    """Runs of programs that the kernel left out."""
+    return Loss("programs", runs, misses, "a program was already running on that CPU")
+
+
+def clients(missed: int, came: int) -> Loss:
+    """Events that a client which follows did not get, of those that came."""
+    return Loss("clients", came, missed, "a client read too slowly")
+
+
+def since(now: Sequence[Loss], before: Mapping[str, int]) -> list[Loss]:
+    """What was lost since ``before`` (losses by queue)."""
+    return [
+        Loss(one.queue, one.passed, one.lost - before.get(one.queue, 0), one.why)
+        for one in now
+        if one.lost > before.get(one.queue, 0)
+    ]

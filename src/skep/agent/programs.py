@@ -1,0 +1,167 @@
+"""The agent's programs in the kernel: compiled, loaded, attached, counted.
+
+All of it is held by descriptors of this process and gone with it. Rings get their sizes from the one
+budget. Only this module of the agent asks `program` and `kernel` for live things.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from skep.agent.plan import RingPlan
+from skep.agent.powers import Outcome, Power, Way, turn_on
+from skep.base.errors import CompileError
+from skep.flows.drops import SiteTotal, sites, totals
+from skep.kernel import stats
+from skep.kernel.budget import Want, divide
+from skep.kernel.link import Link
+from skep.kernel.maps import Map
+from skep.kernel.objects import ProgramInfo
+from skep.lang.finish import Compiled
+from skep.lang.maps import Ring
+from skep.lang.programs import Program
+from skep.program.live import Live
+from skep.program.machine import Machine
+from skep.program.objects import compiled
+
+Made = Compiled | CompileError
+LEAST_RING, LARGEST_RING = 256 << 10, 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MapUse:
+    """A map and the kernel memory that it takes."""
+
+    id: int
+    name: str
+    type: str
+    bytes: int
+
+
+class Programs:
+    """What runs in the kernel for this agent. A context manager; closing it detaches everything."""
+
+    def __init__(self, live: Live, outcomes: Sequence[Outcome], rings: dict[str, RingPlan]) -> None:
+        self._live, self._rings = live, rings
+        self.outcomes: Sequence[Outcome] = tuple(outcomes)
+
+    @classmethod
+    def start(
+        cls, powers: Sequence[Power], machine: Machine, budget: int, weights: dict[str, float]
+    ) -> Self:
+        """Compile and turn on ``powers``; ``budget`` bytes go to the rings, by ``weights``.
+
+        Unsupported where this kernel has no BTF; what it refuses is in the outcomes.
+        """
+        ways = [way for power in powers for way in power.ways if isinstance(way, Way)]
+        made = compile_ways(ways, machine)
+        live = Live(machine)
+        try:
+            rings = _rings(live, made.values(), budget, weights)
+            return cls(live, turn_on(powers, live, lambda program: _compiled(made[program])), rings)
+        except BaseException:
+            live.close()
+            raise
+
+    @property
+    def rings(self) -> tuple[RingPlan, ...]:
+        """The rings that a drain is to read."""
+        return tuple(self._rings.values())
+
+    @property
+    def on(self) -> list[Program]:
+        """The programs that are attached."""
+        ways = [outcome.way for outcome in self.outcomes if outcome.way is not None]
+        return [program for way in ways for program in way.programs]
+
+    def link(self, program: Program) -> int:
+        """The descriptor of the link that attaches ``program``, -1 where it is not attached."""
+        links = self._live.links.get(program.name, ()) if program in self.on else ()
+        return next((link.fd for link in links if isinstance(link, Link)), -1)
+
+    def drops(self) -> list[SiteTotal]:
+        """Dropped packets by place and reason, all of them; none where drops are not watched."""
+        try:
+            return totals(self._live[sites].items())
+        except KeyError:
+            return []
+
+    def infos(self) -> list[ProgramInfo]:
+        """What the kernel says of each."""
+        return [self._live.programs[program.name].info() for program in self.on]
+
+    def links(self) -> list[tuple[int, str]]:
+        """Ids and names of what attaches them."""
+        links = [link for program in self.on for link in self._live.links.get(program.name, ())]
+        return [(link.info().id, link.name) for link in links if isinstance(link, Link)]
+
+    def maps(self) -> list[MapUse]:
+        """Their maps, rings included."""
+        return [_use(one) for one in self._live.maps]
+
+    def close(self) -> None:
+        """Detach everything."""
+        self._live.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def compile_ways(ways: Sequence[Way], machine: Machine) -> dict[Program, Made]:
+    """The programs of ``ways`` for this kernel, or what is wrong with one.
+
+    All are compiled at once; only where that fails, as on a kernel without some tracepoint, way by way.
+    """
+    programs = [program for way in ways for program in way.programs]
+    try:
+        return dict(zip(programs, compiled(programs, machine), strict=True))
+    except CompileError as error:
+        if len(ways) == 1:
+            return dict.fromkeys(programs, error)
+    return {program: one for way in ways for program, one in compile_ways([way], machine).items()}
+
+
+def _compiled(made: Made) -> Compiled:
+    if isinstance(made, CompileError):
+        raise made
+    return made
+
+
+def _use(one: Map) -> MapUse:
+    return MapUse(
+        one.info().id, one.spec.name, one.spec.type.name.lower(), stats.memory_bytes(one.fd)
+    )
+
+
+def _rings(
+    live: Live, made: Iterable[Made], budget: int, weights: dict[str, float]
+) -> dict[str, RingPlan]:
+    """Make the rings, before a program asks for them in the size that it declares."""
+    specs = {
+        declared: spec
+        for one in made
+        if isinstance(one, Compiled)
+        for declared, spec in zip(one.maps, one.spec.maps, strict=True)
+    }
+    rings = [declared for declared in specs if isinstance(declared, Ring)]
+    wants = [
+        Want(ring.name, weights.get(ring.name, 1.0), least=LEAST_RING, most=LARGEST_RING)
+        for ring in rings
+    ]
+    sizes = divide(budget, wants)
+    plans = {}
+    for ring in rings:
+        size = sizes[ring.name]
+        live_ring = live.map(ring, replace(specs[ring], entries=size))
+        state = live.map(ring.state, specs[ring.state])
+        plans[ring.name] = RingPlan(ring.name, live_ring.fd, state.fd, size)
+    return plans

@@ -1,0 +1,120 @@
+"""From an order to an agent that runs: configuration, instance, programs, engine; and back again.
+
+What is claimed is released in the opposite order, also where a step fails: then nothing is left.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from skep.agent import processes
+from skep.agent.agent import Agent
+from skep.agent.collector import collect_rarely
+from skep.agent.dropped import DropNames
+from skep.agent.engine import Engine
+from skep.agent.face import Face
+from skep.agent.instance import Instance, Owned
+from skep.agent.notify import Notifier
+from skep.agent.order import Order
+from skep.agent.powers import Power
+from skep.agent.programs import Programs
+from skep.agent.wiring import RINGS_SHARE, WEIGHTS, powers
+from skep.api.routes import Object
+from skep.base import config
+from skep.base.config import Config, Environment
+from skep.base.errors import Forbidden, Unsupported
+from skep.base.paths import instance_paths
+from skep.btf.reader import Btf
+from skep.flows.drops import Reasons
+from skep.flows.symbols import Symbols
+from skep.kernel.budget import total
+from skep.kernel.probes import Probe, probe_all
+from skep.program.machine import Machine
+
+
+def run(order: Order, face: Face, table: Callable[[Btf], Sequence[Power]] = powers) -> None:
+    """Be the agent of ``order`` until told to stop. Raises what the start fails with.
+
+    ``table`` gives the powers that there are, for the types of the running kernel.
+    """
+    if os.geteuid() != 0:
+        raise Forbidden("the agent")
+    environment = config.environment()
+    settings = config.load(order.config, environment)
+    kinds = frozenset(order.only) or settings.events
+    name = order.instance or settings.instance
+    with ExitStack() as stack:
+        claimed = stack.enter_context(Instance.claim(instance_paths(name, environment.cache)))
+        machine = Machine(environment.cache)
+        wanted = [power for power in table(machine.btf) if power.wanted(kinds)]
+        face.doing("compiling and loading programs")
+        programs = stack.enter_context(start_programs(wanted, machine, settings))
+        names = DropNames(Reasons(machine.btf), Symbols())
+        engine = Engine(programs, settings, kinds, names)
+        collect_rarely()
+        warnings = [str(refusal) for refusal in machine.refusals]
+        asyncio.run(_serve(engine, claimed, order, environment, face, warnings=warnings))
+
+
+async def _serve(
+    engine: Engine,
+    claimed: Instance,
+    order: Order,
+    environment: Environment,
+    face: Face,
+    *,
+    warnings: Sequence[str],
+) -> None:
+    agent = Agent(
+        engine,
+        claimed.paths.instance,
+        face=face,
+        notifier=Notifier(environment.notify_socket),
+        load=lambda: config.load(order.config, environment),
+        probe=features,
+        warnings=warnings,
+    )
+    await agent.serve(claimed.paths.agent_socket, started=lambda: claimed.record(owned(engine)))
+
+
+def start_programs(wanted: Sequence[Power], machine: Machine, settings: Config) -> Programs:
+    """Turn on what is wanted. Unsupported where this kernel refuses all of it."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    budget = total(memory, settings.memory.percent / 100, settings.memory.minimum)
+    programs = Programs.start(wanted, machine, int(budget * RINGS_SHARE), WEIGHTS)
+    if not programs.on:
+        programs.close()
+        refusals = [refusal for outcome in programs.outcomes for refusal in outcome.refusals]
+        why = f"{refusals[0].hook}: {refusals[0].reason}" if refusals else "there is none"
+        raise Unsupported("any of the agent's programs", why)
+    return programs
+
+
+def owned(engine: Engine) -> Owned:
+    """What the agent holds now, for `skep down`."""
+    child = engine.supervisor.child
+    return Owned(
+        processes.identity(os.getpid()),
+        children=(processes.identity(child.pid),) if child else (),
+        programs=tuple((info.id, info.name) for info in engine.programs.infos()),
+        maps=tuple((one.id, one.name) for one in engine.programs.maps()),
+        links=tuple(engine.programs.links()),
+    )
+
+
+def features() -> Object:
+    """What this kernel offers, probed now."""
+    probes = probe_all(Machine().btf)
+    return {"features": [feature(probe) for probe in probes.values()]}
+
+
+def feature(probe: Probe) -> Object:
+    """A probe as JSON."""
+    return {
+        "name": probe.name,
+        "state": probe.state.value,
+        "why": probe.why,
+        "since": probe.since,
+        "instead": probe.instead,
+    }

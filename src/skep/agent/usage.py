@@ -1,0 +1,81 @@
+"""What the agent costs: CPU and memory of its processes, and the time that its programs take.
+
+The kernel counts runs only while asked to, at some 20 ns for each run of every program of the machine:
+so runs are sampled, for a second now and then. Losses by recursion are counted always.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass
+
+from skep.agent import processes
+from skep.kernel import stats
+from skep.kernel.objects import ProgramInfo
+
+FIRST_SAMPLE, SAMPLE_SECONDS, SAMPLE_EVERY = 0.5, 1.0, 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """A process of the agent: CPU since its start, memory, and pages of rings that it has mapped."""
+
+    name: str
+    pid: int
+    cpu_seconds: float
+    pss_bytes: int
+    ring_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramUse:
+    """A program: ``runs`` and ``ns`` while it was sampled, ``misses`` by recursion since the start."""
+
+    id: int
+    name: str
+    runs: int
+    ns: int
+    misses: int
+
+
+def of_processes(named: Sequence[tuple[str, int]]) -> Iterator[ProcessUse]:
+    """The use of each (name, pid) that still lives."""
+    for name, pid in named:
+        with suppress(processes.Gone):
+            used = processes.usage(pid)
+            yield ProcessUse(name, pid, used.cpu_seconds, used.pss_bytes, used.ring_bytes)
+
+
+class Sampler:
+    """Samples the runs of programs; ``infos`` is what the kernel says of them. `close` ends a sample."""
+
+    def __init__(
+        self,
+        infos: Callable[[], Sequence[ProgramInfo]],
+        counting: Callable[[], AbstractContextManager[None]] = stats.enabled,
+    ) -> None:
+        self._infos, self._counting = infos, counting
+        self._open = ExitStack()
+        self._before: Sequence[ProgramInfo] = ()
+        self._sums: dict[int, tuple[int, int]] = {}
+
+    def begin(self) -> None:
+        """Have the kernel count."""
+        self._open.enter_context(self._counting())
+        self._before = self._infos()
+
+    def end(self) -> None:
+        """Take up what was counted since `begin`."""
+        if not self._before:
+            return
+        for runs in stats.between(self._before, self._infos()):
+            count, time = self._sums.get(runs.id, (0, 0))
+            self._sums[runs.id] = (count + runs.run_cnt, time + runs.run_time_ns)
+        self._before = ()
+        self._open.close()
+
+    def programs(self) -> list[ProgramUse]:
+        """What is known now."""
+        return [
+            ProgramUse(one.id, one.name, *self._sums.get(one.id, (0, 0)), one.recursion_misses)
+            for one in self._infos()
+        ]

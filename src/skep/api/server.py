@@ -1,0 +1,267 @@
+"""A small HTTP/1.1 server on asyncio: the local API on a socket file, and metrics on a loopback port.
+
+One server serves one table of routes. It lives from `listen` to `close`, which ends its streams and connections. A
+request that is malformed or refused is answered with one clear error and changes nothing. It knows no agent.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from skep.api import http
+from skep.api.http import Malformed, Request
+from skep.api.sink import PATIENCE, Sink, notice
+from skep.api.version import HEADER, VERSION, compatible
+from skep.base.errors import BadInput, Conflict, Forbidden, SkepError, Unsupported
+
+HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS = 10.0, 60.0, 30.0
+MOST_CONNECTIONS = 64
+FIRST_ERROR = 400
+JSON, NDJSON = "application/json", "application/x-ndjson"
+STATUSES: tuple[tuple[type[SkepError], int], ...] = (
+    (BadInput, 400),
+    (Forbidden, 403),
+    (Conflict, 409),
+    (Unsupported, 501),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A whole answer."""
+
+    data: bytes
+    kind: str = JSON
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """An answer that goes on: ``run`` fills the sink until that is done, or it is cancelled."""
+
+    run: Callable[[Sink], Awaitable[None]]
+    kind: str = NDJSON
+
+
+Handler = Callable[[Request, bytes], Awaitable[Body | Feed]]
+Routes = Mapping[str, Mapping[str, Handler]]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the server counts: connections now, requests and refused requests since the start, dropped clients."""
+
+    connections: int = 0
+    requests: int = 0
+    refused: int = 0
+    dropped: int = 0
+
+
+def error_body(status: int, text: str) -> Body:
+    """The one form of an error: ``{"error": {"status", "text"}}``."""
+    return Body(json.dumps({"error": {"status": status, "text": text}}).encode(), JSON, status)
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """The user at the other end of a unix socket, as the kernel knows it (SO_PEERCRED)."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int(struct.unpack("3i", credentials)[1])
+
+
+class Server:
+    """Serves ``routes`` (path -> method -> handler) on as many sockets as it is told to.
+
+    ``patience`` is for how many seconds a client of a stream may read nothing while more waits for it.
+    """
+
+    def __init__(self, routes: Routes, *, patience: float = PATIENCE) -> None:
+        self.routes, self.counts, self._patience = routes, Counts(), patience
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def listen_unix(self, path: str) -> None:
+        """Serve on a socket file that only the effective user opens; a stale one in its place is replaced."""
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        mask = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(self._accept, path, limit=http.LARGEST_HEAD)
+        finally:
+            os.umask(mask)
+        self._servers.append(server)
+
+    async def listen_tcp(self, host: str, port: int) -> None:
+        """Serve on a TCP port; OSError when it is taken."""
+        self._servers.append(
+            await asyncio.start_server(self._accept, host, port, limit=http.LARGEST_HEAD)
+        )
+
+    async def close(self) -> None:
+        """Stop listening and end every connection; streams get their end if the client still reads."""
+        for server in self._servers:
+            server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.counts.connections += 1
+        try:
+            await self._converse(reader, writer)
+        except (ConnectionError, TimeoutError, asyncio.CancelledError):
+            writer.transport.abort()
+        finally:
+            self.counts.connections -= 1
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seconds = HEAD_SECONDS
+        while await self._exchange(reader, writer, seconds):
+            seconds = IDLE_SECONDS
+
+    def _refusal(self, writer: asyncio.StreamWriter) -> Body | None:
+        connection = writer.get_extra_info("socket")
+        if connection.family == socket.AF_UNIX and peer_uid(connection) not in (0, os.geteuid()):
+            return error_body(403, "only root may ask this agent")
+        if self.counts.connections > MOST_CONNECTIONS:
+            return error_body(503, f"the agent serves {MOST_CONNECTIONS} connections already")
+        return None
+
+    async def _exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
+    ) -> bool:
+        """One request and its answer; whether another may follow."""
+        try:
+            async with asyncio.timeout(seconds):
+                request, body = await _read_request(reader)
+        except EOFError:
+            return False
+        except TimeoutError:
+            return await self._reply(writer, error_body(408, f"no request within {seconds:g} s"))
+        except Malformed as error:
+            return await self._reply(writer, error_body(error.status, error.problem))
+        self.counts.requests += 1
+        answer = self._refusal(writer) or await self._answer(request, body)
+        if isinstance(answer, Feed):
+            return await self._stream(reader, writer, answer, chunked=not request.http10)
+        return await self._reply(writer, answer, keep=request.keep_alive)
+
+    async def _answer(self, request: Request, body: bytes) -> Body | Feed:
+        theirs = request.headers.get(HEADER.lower(), VERSION)
+        if not compatible(VERSION, theirs):
+            text = f"the agent is skep {VERSION}, which does not understand skep {theirs[:20]}"
+            return error_body(426, f"{text}: use releases at most one minor apart")
+        methods = self.routes.get(request.path)
+        if methods is None:
+            return error_body(
+                404, f"there is no {request.path}; there are {', '.join(self.routes)}"
+            )
+        handler = methods.get(request.method)
+        if handler is None:
+            return error_body(405, f"{request.path} takes {', '.join(methods)}")
+        try:
+            return await handler(request, body)
+        except SkepError as error:
+            status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
+            return error_body(status, str(error))
+        except Exception:  # noqa: BLE001 - a fault of ours must not end the agent; it is told and printed
+            traceback.print_exc(file=sys.stderr)
+            return error_body(500, "the agent failed to answer; its log says why")
+
+    async def _reply(
+        self, writer: asyncio.StreamWriter, answer: Body, *, keep: bool = False
+    ) -> bool:
+        self.counts.refused += answer.status >= FIRST_ERROR
+        writer.write(http.write_head(answer.status, _headers(answer, keep=keep)) + answer.data)
+        async with asyncio.timeout(LINGER_SECONDS):
+            await writer.drain()
+        return keep
+
+    async def _stream(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        feed: Feed,
+        *,
+        chunked: bool,
+    ) -> bool:
+        headers = {"Content-Type": feed.kind, HEADER: VERSION, "Connection": "close"}
+        if chunked:
+            headers["Transfer-Encoding"] = "chunked"
+        writer.write(http.write_head(200, headers))
+        sink = Sink(writer, chunked=chunked, patience=self._patience, dropped=self._count_dropped)
+        running = asyncio.ensure_future(feed.run(sink))
+        gone = asyncio.ensure_future(_hung_up(reader))
+        done = asyncio.ensure_future(sink.done.wait())
+        try:
+            await asyncio.wait({running, gone, done}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (running, gone, done):
+                task.cancel()
+            outcome = await asyncio.gather(running, gone, done, return_exceptions=True)
+            sink.end(_epitaph(outcome[0]))
+        await _linger(writer)
+        return False
+
+    def _count_dropped(self) -> None:
+        self.counts.dropped += 1
+
+
+def _epitaph(outcome: object) -> bytes:
+    """The last line of a stream that a fault of ours ended."""
+    if not isinstance(outcome, Exception):
+        return b""
+    traceback.print_exception(outcome, file=sys.stderr)
+    return notice("failed", reason="the agent failed; its log says why")
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[Request, bytes]:
+    try:
+        head = await reader.readuntil(http.END_OF_HEAD)
+    except asyncio.LimitOverrunError as error:
+        raise Malformed(431, f"a head has at most {http.LARGEST_HEAD} bytes") from error
+    except asyncio.IncompleteReadError as error:
+        if not error.partial:
+            raise EOFError from error
+        raise Malformed(400, "the request ends within its head") from error
+    request = http.parse_request(head[: -len(http.END_OF_HEAD)])
+    try:
+        return request, await reader.readexactly(request.body_bytes)
+    except asyncio.IncompleteReadError as error:
+        raise Malformed(400, "the body is shorter than Content-Length says") from error
+
+
+async def _hung_up(reader: asyncio.StreamReader) -> None:
+    while await reader.read(4096):
+        pass
+
+
+async def _linger(writer: asyncio.StreamWriter) -> None:
+    """Give a client some time to read the end; one that does not is cut off, and its buffer freed."""
+    writer.close()
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            await writer.wait_closed()
+    except TimeoutError:
+        writer.transport.abort()
+
+
+def _headers(answer: Body, *, keep: bool) -> dict[str, str]:
+    return {
+        "Content-Type": answer.kind,
+        "Content-Length": str(len(answer.data)),
+        HEADER: VERSION,
+        "Connection": "keep-alive" if keep else "close",
+    }

@@ -1,0 +1,1 @@
+"""The command line. `main` is the entry; each command has a module, imported when it is used."""

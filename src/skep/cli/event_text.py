@@ -1,0 +1,222 @@
+"""Events as lines for a person: what happened, in words, and who did it. One line an event, in columns.
+
+What is read is the agent's JSON, of this release or a neighbour: a key that is missing is left out of the line.
+"""
+
+import shlex
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from signal import Signals
+from typing import Any
+
+from skep.base.units import bytes_text, nanos_text
+from skep.cli.terminal import UNBOUNDED, Terminal, columns, cut, fit, safe
+
+Event = Mapping[str, Any]
+
+WHO_WIDTH, USER_WIDTH, KIND_WIDTH = 22, 8, 7
+FIXED = 12 + 1 + KIND_WIDTH + 1 + WHO_WIDTH + 1 + USER_WIDTH + 1
+LEAST = 20
+PAGE_BYTES = 4096
+KNOWN = frozenset(
+    {
+        "time",
+        "kind",
+        "seq",
+        "pid",
+        "ppid",
+        "uid",
+        "gid",
+        "comm",
+        "user",
+        "cgroup",
+        "start",
+        "container",
+        "pod",
+        "ancestors",
+    }
+)
+"""Keys that stand in columns of their own, or are for programs alone."""
+STYLES = {
+    "exec": "green",
+    "fork": "dim",
+    "exit": "dim",
+    "connect": "cyan",
+    "accept": "cyan",
+    "close": "blue",
+    "drop": "yellow",
+    "oom": "red",
+}
+
+
+class EventText:
+    """Makes lines for a terminal; a terminal without a width gets lines of any length."""
+
+    def __init__(
+        self, terminal: Terminal, zone: Callable[[datetime], datetime] | None = None
+    ) -> None:
+        self._terminal = terminal
+        self._clock = lru_cache(maxsize=64)(_clock(zone or datetime.astimezone))
+
+    def line(self, event: Event) -> str:
+        """The line of ``event``, without a newline."""
+        style, kind = self._terminal.style, str(event.get("kind", "?"))
+        time = safe(str(event.get("time", "")))
+        room = self._terminal.width and max(LEAST, self._terminal.width - FIXED)
+        parts = (
+            style(self._clock(time[:19]) + time[19:23].ljust(4), "dim"),
+            style(fit(safe(kind), KIND_WIDTH), STYLES.get(kind, "")),
+            fit(safe(who(event)), WHO_WIDTH),
+            style(fit(safe(str(event.get("user", ""))), USER_WIDTH), "dim"),
+            self._rest(safe(where(event)), safe(what(event)), safe(lineage(event)), room),
+        )
+        return " ".join(parts).rstrip()
+
+    def head(self) -> str:
+        """The names of the columns."""
+        words = (
+            "TIME".ljust(12),
+            "EVENT".ljust(KIND_WIDTH),
+            "PROCESS".ljust(WHO_WIDTH),
+            "USER".ljust(USER_WIDTH),
+            "WHAT",
+        )
+        return self._terminal.style(" ".join(words), "dim")
+
+    def _rest(self, place: str, what_: str, lineage_: str, room: int) -> str:
+        """The place, what happened and the ancestors in ``room`` columns: the ancestors give way first."""
+        style = self._terminal.style
+        parts = []
+        if place:
+            place = cut(place, room and max(8, room // 3))
+            parts.append(style(place, "magenta"))
+            room = room and max(8, room - columns(place) - 1)
+        what_ = cut(what_, room)
+        parts.append(what_)
+        left = room - columns(what_) - 2
+        if lineage_ and (room == UNBOUNDED or left >= 4):
+            parts.append(" " + style(cut(lineage_, room and left), "dim"))
+        return " ".join(part for part in parts if part)
+
+
+def who(event: Event) -> str:
+    """``comm[pid]``; a dash for what no process did, or nobody knows which."""
+    return f"{event.get('comm', '?')}[{event['pid']}]" if event.get("pid") else "-"
+
+
+def where(event: Event) -> str:
+    """Pod, else container, by name or the beginning of its id; nothing outside of one."""
+    pod, container = event.get("pod") or {}, event.get("container") or {}
+    name = str(container.get("name") or str(container.get("id", ""))[:12])
+    if pod.get("name"):
+        return f"{pod.get('namespace', '?')}/{pod['name']}" + (f":{name}" if name else "")
+    return name
+
+
+def lineage(event: Event) -> str:
+    """The ancestors, nearest first."""
+    found = event.get("ancestors") or ()
+    return " ".join(f"← {one.get('comm', '?') if isinstance(one, dict) else one}" for one in found)
+
+
+def what(event: Event) -> str:
+    """What happened, in words."""
+    describe = _WORDS.get(str(event.get("kind")), _other)
+    return describe(event)
+
+
+def _clock(zone: Callable[[datetime], datetime]) -> Callable[[str], str]:
+    def clock(second: str) -> str:
+        try:
+            return zone(datetime.fromisoformat(second + "+00:00")).strftime("%H:%M:%S")
+        except ValueError:
+            return second[-8:].ljust(8)
+
+    return clock
+
+
+def _exec(event: Event) -> str:
+    words = event.get("args") or [event.get("filename", "?")]
+    return shlex.join(map(str, words)) + (" (cut)" if event.get("cut") else "")
+
+
+def _fork(event: Event) -> str:
+    return f"from {event.get('ppid', '?')}"
+
+
+def _exit(event: Event) -> str:
+    number = event.get("signal") or 0
+    how = f"killed by {_signal(number)}" if number else f"exit {event.get('code', '?')}"
+    spent = event.get("user_ns", 0) + event.get("system_ns", 0)
+    return f"{how}, cpu {nanos_text(spent)}" if spent else how
+
+
+def _signal(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _end(event: Event, side: str) -> str:
+    address, port = event.get(f"{side}addr"), event.get(f"{side}port")
+    text = f"[{address}]" if ":" in str(address) else str(address or "?")
+    return f"{text}:{port}" if port else text
+
+
+def _connect(event: Event) -> str:
+    ends = f"{_end(event, 's')} → {_end(event, 'd')}"
+    return f"{ends}, failed{_error(event)}" if event.get("failed") else ends
+
+
+def _error(event: Event) -> str:
+    return f": {event['error']}" if event.get("error") else ""
+
+
+def _accept(event: Event) -> str:
+    return f"{_end(event, 's')} ← {_end(event, 'd')}"
+
+
+def _close(event: Event) -> str:
+    parts = [
+        f"{_end(event, 's')} ↔ {_end(event, 'd')}",
+        f"sent {bytes_text(event.get('sent', 0))}",
+        f"received {bytes_text(event.get('received', 0))}",
+        nanos_text(event.get("duration", 0)),
+    ]
+    if event.get("srtt"):
+        parts.append(f"rtt {nanos_text(event['srtt'] * 1000)}")
+    if event.get("retransmits"):
+        parts.append(f"{event['retransmits']} retransmits")
+    if event.get("error"):
+        parts.append(f"ended by {event['error']}")
+    return ", ".join(parts)
+
+
+def _drop(event: Event) -> str:
+    reason, place = event.get("reason", "?"), event.get("location")
+    text = f"{reason} at {place}" if place else str(reason)
+    if event.get("saddr") and event.get("daddr"):
+        text += f", {_end(event, 's')} → {_end(event, 'd')}"
+    return f"{text}, {bytes_text(event['length'])}" if event.get("length") else text
+
+
+def _oom(event: Event) -> str:
+    return f"out of memory, killed with {bytes_text(event.get('pages', 0) * PAGE_BYTES)} resident"
+
+
+def _other(event: Event) -> str:
+    return " ".join(f"{key}={value}" for key, value in event.items() if key not in KNOWN)
+
+
+_WORDS: dict[str, Callable[[Event], str]] = {
+    "exec": _exec,
+    "fork": _fork,
+    "exit": _exit,
+    "connect": _connect,
+    "accept": _accept,
+    "close": _close,
+    "drop": _drop,
+    "oom": _oom,
+}

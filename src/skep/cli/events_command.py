@@ -1,0 +1,79 @@
+"""``skep events``: events of the agent that runs, stored ones and those to come."""
+
+import click
+
+from skep.api.query import Query, parse_since
+from skep.base.clock import boot_ns, wall_offset_ns
+from skep.base.errors import BadInput
+from skep.cli import exits, stream
+from skep.cli.commands import examples
+from skep.cli.ending import Ending
+from skep.cli.options import for_option, instance_option, json_option
+from skep.cli.reach import Kinds, client
+
+USUAL = 100
+
+
+class Since(click.ParamType[int]):
+    """A duration before now, or a time: wall ns."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Nanoseconds since 1970."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_since(str(value), boot_ns() + wall_offset_ns())
+        except BadInput as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(
+    epilog=examples(
+        "skep events                                the newest 100",
+        "skep events --follow --kind exec           as programs start",
+        "skep events --since 10m --comm 'nginx*'    what nginx did in ten minutes",
+        "skep events --pod shop/web-1 --json        of one pod, as JSON lines",
+    )
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
+@click.option("-n", "--last", type=click.IntRange(0), help="The newest N that are stored.")
+@click.option("--since", type=Since(), help="Stored ones since: 10m, or 2026-01-31T08:00:00Z.")
+@click.option("-k", "--kind", "kinds", type=Kinds(), default=frozenset(), help="exec,exit,...")
+@click.option("-p", "--pid", "pids", type=click.IntRange(0), multiple=True, help="Of a process.")
+@click.option("-c", "--comm", "comms", multiple=True, help="Of a name; * matches anything.")
+@click.option("--container", "containers", multiple=True, help="Of a container: name, id, prefix.")
+@click.option("--pod", "pods", multiple=True, help="Of a pod: name or namespace/name.")
+@for_option
+@json_option
+@instance_option
+def command(  # noqa: PLR0913 - a parameter for each option
+    *,
+    follow: bool,
+    last: int | None,
+    since: int | None,
+    seconds: float | None,
+    as_json: bool,
+    instance: str | None,
+    kinds: frozenset[str],
+    pids: tuple[int, ...],
+    comms: tuple[str, ...],
+    containers: tuple[str, ...],
+    pods: tuple[str, ...],
+) -> int:
+    """Show events of the running agent.
+
+    Options of one name are alternatives, those of different names must all fit. Without --follow,
+    --last and --since the newest 100 that fit are shown.
+    """
+    if not follow and last is None and since is None:
+        last = USUAL
+    choice = Query(
+        kinds, frozenset(pids), comms, containers, pods, follow=follow, last=last, since=since
+    )
+    with Ending(seconds) as ending:
+        stream.show(client(instance), choice, ending, as_json=as_json)
+    return exits.INTERRUPTED if ending.signal > 0 else exits.DONE

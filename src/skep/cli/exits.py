@@ -1,0 +1,28 @@
+"""Exit codes, and the one place where an error becomes text and a code. They are part of what scripts rely on.
+
+0 done; 1 it failed; 2 wrong usage, file or setting; 3 no agent answers; 4 a privilege is missing;
+5 this kernel does not offer it; 130 interrupted; 141 whoever read the output went away.
+"""
+
+from skep.base.errors import BadInput, Forbidden, SkepError, Unreachable, Unsupported
+
+DONE, FAILED, USAGE, NO_AGENT, NO_PRIVILEGE, UNSUPPORTED = range(6)
+INTERRUPTED, OUTPUT_CLOSED = 130, 141
+
+CODES: tuple[tuple[type[SkepError], int], ...] = (
+    (BadInput, USAGE),
+    (Unreachable, NO_AGENT),
+    (Forbidden, NO_PRIVILEGE),
+    (Unsupported, UNSUPPORTED),
+)
+NAMED = {kind.__name__: code for kind, code in CODES}
+
+HELP = """\
+Exit codes: 0 done, 1 failed, 2 wrong usage, file or setting, 3 no agent answers,
+4 a privilege is missing, 5 this kernel does not offer it, 130 interrupted.
+"""
+
+
+def code(error: SkepError) -> int:
+    """The exit code of ``error``."""
+    return next((number for kind, number in CODES if isinstance(error, kind)), FAILED)

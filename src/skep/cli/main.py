@@ -1,0 +1,66 @@
+"""``skep``: the command line. `main` runs one command and turns its outcome into an exit code.
+
+Errors are printed as text without a traceback; a fault of skep itself (any other exception) shows one, and asks for a
+report. Nothing here knows what a command does.
+"""
+
+import os
+import sys
+import traceback
+
+import click
+
+from skep.api.version import VERSION
+from skep.base.errors import SkepError
+from skep.cli import exits
+from skep.cli.commands import Commands
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\b\n" + exits.HELP,
+)
+@click.version_option(VERSION, "-V", "--version", message="skep %(version)s")
+def skep() -> None:
+    """Make this node's kernel programmable from Python, and see what happens on it."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line ``arguments`` (by default this process's) and exit."""
+    sys.exit(outcome(arguments))
+
+
+def outcome(arguments: list[str] | None = None) -> int:
+    """Run the command line; its exit code."""
+    output = sys.stdout
+    try:
+        returned = skep.main(arguments, prog_name="skep", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return exits.INTERRUPTED
+    except SkepError as error:
+        click.echo(f"skep: {error}", err=True)
+        return exits.code(error)
+    except BrokenPipeError:
+        _forget_output()
+        return exits.OUTPUT_CLOSED
+    except SystemExit:
+        if sys.stdout is output:  # a user's file exits; click replaces an output that was closed
+            raise
+        return exits.OUTPUT_CLOSED
+    except Exception:  # noqa: BLE001 - whatever it is, it gets an exit code
+        traceback.print_exc()
+        click.echo("skep: this is a fault of skep; please report the lines above", err=True)
+        return exits.FAILED
+    return returned if isinstance(returned, int) else exits.DONE
+
+
+def _forget_output() -> None:
+    """Keep the interpreter from flushing into a pipe that nobody reads."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,52 @@
+"""Options that several commands share: for how long, as text or JSON, which instance.
+
+Commands that ask no agent import this much and no more; the rest is in `reach`.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from skep.base.errors import BadInput
+from skep.base.units import parse_duration
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[float]):
+    """``10s``, ``1m30s``: seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds of the text."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value), "duration") / 1e9
+        except BadInput as error:
+            self.fail(str(error), param, ctx)
+
+
+def instance_option(function: Function) -> Function:
+    """``--instance NAME``."""
+    return click.option(
+        "--instance",
+        metavar="NAME",
+        help="Which agent of this host: the one of this name.  [default: default]",
+    )(function)
+
+
+def json_option(function: Function) -> Function:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def for_option(function: Function) -> Function:
+    """``--for DURATION``."""
+    return click.option(
+        "--for", "seconds", type=Duration(), help="End after this time, such as 10s or 1m30s."
+    )(function)

@@ -1,0 +1,172 @@
+"""Screens: what the agent says of itself, as text. JSON in, lines out; a key that is missing is left out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from skep.base.units import bytes_text, count_text, nanos_text
+from skep.cli.table import Cell, table
+from skep.cli.terminal import Terminal, safe
+
+Object = Mapping[str, Any]
+STATE_STYLES = {"on": "green", "instead": "yellow", "refused": "red", "absent": "dim"}
+SECOND = 1_000_000_000
+MOST_PLACES = 5
+
+
+def powers(status: Object, terminal: Terminal) -> str:
+    """The table of what is on, then what this kernel refuses and what is used instead."""
+    rows = [
+        (
+            Cell(row.get("power", "?"), STATE_STYLES.get(row.get("state", ""), "")),
+            ", ".join(row.get("programs", ())) or "-",
+            row.get("hook") or "-",
+            row.get("cost") or "-",
+        )
+        for row in status.get("powers", ())
+        if row.get("state") != "refused"
+    ]
+    text = table(("power", "program", "hook", "cost"), rows, terminal)
+    notes = [line for row in status.get("powers", ()) for line in _notes(row, terminal)]
+    return text + ("\n" + "".join(notes) if notes else "")
+
+
+def _notes(row: Object, terminal: Terminal) -> list[str]:
+    """What is not seen, what was refused and what is used instead."""
+    power, refused = row.get("power", "?"), row.get("refused", ())
+    lines = []
+    for one in refused:
+        text = f"{power}: this kernel refuses {one.get('hook', '?')}: {one.get('reason', '?')}"
+        used = f"; instead: {row['hook']}" if row.get("hook") else "; nothing is used instead"
+        lines.append(terminal.style(safe(text + used), "yellow") + "\n")
+    if row.get("narrows"):
+        lines.append(terminal.style(safe(f"{power}: {row['narrows']}"), "dim") + "\n")
+    return lines
+
+
+def status(found: Object, terminal: Terminal) -> str:
+    """Everything that `skep status` shows."""
+    head = (
+        f"skep {found.get('version', '?')}, instance {found.get('instance', '?')}, "
+        f"pid {found.get('pid', '?')}, since {found.get('started', '?')[:19]}Z "
+        f"({nanos_text(int(found.get('seconds', 0) * SECOND))})"
+    )
+    store = found.get("store", {})
+    tail = (
+        f"{count_text(store.get('events', 0))} events stored ({bytes_text(store.get('bytes', 0))}), "
+        f"{found.get('followers', 0)} following, metrics: {found.get('metrics', '?')}"
+    )
+    sections = (
+        terminal.style(safe(head), "bold") + "\n",
+        powers(found, terminal),
+        _programs(found.get("programs", ()), terminal),
+        _maps(found.get("maps", ()), terminal),
+        _processes(found, terminal),
+        _losses(found.get("losses", ()), terminal),
+        safe(tail) + "\n",
+        "".join(
+            terminal.style(safe(f"warning: {one}"), "yellow") + "\n"
+            for one in found.get("warnings", ())
+        ),
+    )
+    return "\n".join(section for section in sections if section)
+
+
+def summary(found: Object, terminal: Terminal) -> str:
+    """What `skep up` ends with."""
+    events = found.get("events", {})
+    counts = [(kind, count_text(count)) for kind, count in sorted(events.items(), key=_by_count)]
+    seconds = float(found.get("seconds", 0))
+    cpu = float(found.get("cpu_seconds", 0))
+    total = sum(events.values())
+    cost = (
+        f"{count_text(total)} events in {nanos_text(int(seconds * SECOND))}; the agent took "
+        f"{nanos_text(int(cpu * SECOND))} of CPU ({100 * cpu / seconds if seconds else 0:.1f} % of a core), "
+        f"{bytes_text(found.get('memory_bytes', 0))} of memory and "
+        f"{bytes_text(found.get('kernel_bytes', 0))} in the kernel"
+    )
+    sections = (
+        terminal.style(cost, "bold") + "\n",
+        table(("event", "count"), counts, terminal, right="count") if counts else "",
+        _drops(found.get("drops", ()), terminal),
+        _programs(found.get("programs", ()), terminal),
+        _losses(found.get("losses", ()), terminal),
+    )
+    return "\n".join(section for section in sections if section)
+
+
+def _drops(rows: Sequence[Object], terminal: Terminal) -> str:
+    """Where most packets were dropped; ``told`` have an event each."""
+    shown = [
+        (
+            row.get("reason", "?"),
+            row.get("location", "?"),
+            count_text(row.get("total", 0)),
+            count_text(row.get("told", 0)),
+        )
+        for row in rows[:MOST_PLACES]
+    ]
+    head = ("dropped because", "at", "packets", "told")
+    return table(head, shown, terminal, right="packets,told") if rows else ""
+
+
+def _by_count(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def _programs(rows: Sequence[Object], terminal: Terminal) -> str:
+    shown = [
+        (
+            row.get("name", "?"),
+            f"{row['ns'] / row['runs']:.0f} ns" if row.get("runs") else "-",
+            count_text(row.get("runs", 0)),
+            count_text(row.get("misses", 0)),
+        )
+        for row in rows
+    ]
+    head = ("program", "per run", "runs sampled", "misses")
+    return table(head, shown, terminal, right="per run,runs sampled,misses") if rows else ""
+
+
+def _maps(rows: Sequence[Object], terminal: Terminal) -> str:
+    shown = [
+        (row.get("name", "?"), row.get("type", "?"), bytes_text(row.get("bytes", 0)))
+        for row in sorted(rows, key=lambda row: -row.get("bytes", 0))
+    ]
+    return (
+        table(("map", "type", "kernel memory"), shown, terminal, right="kernel memory")
+        if rows
+        else ""
+    )
+
+
+def _processes(found: Object, terminal: Terminal) -> str:
+    shown = [
+        (
+            row.get("name", "?"),
+            str(row.get("pid", "?")),
+            nanos_text(int(row.get("cpu_seconds", 0) * SECOND)),
+            bytes_text(row.get("pss_bytes", 0)),
+        )
+        for row in found.get("processes", ())
+    ]
+    text = table(("process", "pid", "cpu", "memory"), shown, terminal, right="pid,cpu,memory")
+    restarts = found.get("drain_restarts", 0)
+    return text + (f"the drain was restarted {restarts} times\n" if restarts else "")
+
+
+def _losses(rows: Sequence[Object], terminal: Terminal) -> str:
+    """A line for each queue that lost; one line where none did."""
+    lost = [
+        (
+            Cell(row.get("queue", "?"), "yellow"),
+            count_text(row["lost"]),
+            count_text(row.get("passed", 0)),
+            row.get("why", ""),
+        )
+        for row in rows
+        if row.get("lost")
+    ]
+    if lost:
+        return table(("lost in", "lost", "passed", "because"), lost, terminal, right="lost,passed")
+    names = ", ".join(row.get("queue", "?") for row in rows)
+    return f"nothing was lost ({safe(names)})\n" if rows else ""

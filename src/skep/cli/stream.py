@@ -1,0 +1,66 @@
+"""Events from the agent to the output, as lines for people or as they are, until they end.
+
+JSON is passed on as it came. Notices about the stream are no events: they go to the error output. A
+reader that was too slow is told so and goes on with what comes next.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from skep.api.client import Client
+from skep.api.query import Query
+from skep.cli import terminal
+from skep.cli.ending import Ending
+from skep.cli.event_text import EventText
+from skep.cli.terminal import safe
+
+NOTICE = b'{"notice":'
+
+
+def show(client: Client, choice: Query, ending: Ending, *, as_json: bool) -> None:
+    """Print what ``choice`` asks for, until the stream or ``ending`` ends."""
+    write = _pass_on if as_json else _as_text()
+    while True:
+        dropped = False
+        for piece in client.pieces(choice, ending.fd):
+            lines, notices = _split(piece)
+            write(lines)
+            for notice in notices:
+                dropped |= notice.get("notice") == "dropped"
+                _tell(notice)
+        if not dropped or not choice.follow or ending.come:
+            return
+        choice = replace(choice, last=None, since=None)
+
+
+def _pass_on(lines: bytes) -> None:
+    sys.stdout.buffer.write(lines)
+    sys.stdout.flush()
+
+
+def _as_text() -> Callable[[bytes], None]:
+    text = EventText(terminal.of(sys.stdout))
+
+    def write(lines: bytes) -> None:
+        shown = [text.line(json.loads(line)) + "\n" for line in lines.splitlines()]
+        sys.stdout.write("".join(shown))
+        sys.stdout.flush()
+
+    return write
+
+
+def _split(piece: bytes) -> tuple[bytes, list[dict[str, object]]]:
+    """Events, and notices apart; a piece has whole lines."""
+    if NOTICE not in piece:
+        return piece, []
+    lines = piece.splitlines(keepends=True)
+    events = [line for line in lines if not line.startswith(NOTICE)]
+    return b"".join(events), [json.loads(line) for line in lines if line.startswith(NOTICE)]
+
+
+def _tell(notice: dict[str, object]) -> None:
+    details = ", ".join(f"{key} {value}" for key, value in notice.items() if key != "notice")
+    text = f"skep: {notice['notice']}" + (f": {details}" if details else "")
+    print(terminal.of(sys.stderr).style(safe(text), "yellow"), file=sys.stderr, flush=True)

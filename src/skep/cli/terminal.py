@@ -1,0 +1,104 @@
+"""What the output is: a terminal or not, how wide, with colours or not; and text that is safe and fits.
+
+Text from events is hostile: control characters are shown as escapes, never sent. Widths count columns of a terminal.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+from unicodedata import east_asian_width
+
+from skep.base import config
+
+UNBOUNDED = 0
+STYLES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """``width`` in columns, UNBOUNDED where lines may have any length; ``colours``, whether to style."""
+
+    width: int = UNBOUNDED
+    colours: bool = False
+
+    def style(self, text: str, style: str) -> str:
+        """``text`` in one of STYLES ("" is none), or as it is without colours."""
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colours and style and text else text
+
+
+def of(stream: TextIO) -> Terminal:
+    """What ``stream`` writes to."""
+    if not stream.isatty():
+        return Terminal()
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        width = 80
+    return Terminal(width, not config.environment().no_color)
+
+
+def safe(text: str) -> str:
+    """``text`` with what a terminal would obey, or not show, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def columns(text: str) -> int:
+    """The columns that ``text`` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def cut(text: str, width: int) -> str:
+    """``text`` in at most ``width`` columns; what is cut ends in "…". UNBOUNDED cuts nothing."""
+    if width == UNBOUNDED or columns(text) <= width:
+        return text
+    taken, kept = 0, []
+    for letter in text:
+        taken += columns(letter)
+        if taken > width - 1:
+            break
+        kept.append(letter)
+    return "".join(kept) + "…"
+
+
+def fit(text: str, width: int) -> str:
+    """``text`` cut or padded to ``width`` columns."""
+    short = cut(text, width)
+    return short + " " * (width - columns(short))
+
+
+class Progress:
+    """One line on a terminal that is written over; on anything else, nothing."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream, self._shown = stream, False
+        self._terminal = of(stream)
+
+    def show(self, text: str) -> None:
+        """Replace the line."""
+        if self._terminal.width:
+            self._write("\r\x1b[K" + cut(text, self._terminal.width - 1))
+            self._shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._write("\r\x1b[K")
+            self._shown = False
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()

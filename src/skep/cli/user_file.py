@@ -1,0 +1,94 @@
+"""A user's Python file: read, executed as Python does, and the programs that it defines.
+
+The file's folder comes first among the places of modules, as with ``python FILE``. Errors of the file
+are shown with the file's lines and none of ours.
+"""
+
+import ast
+import os
+import sys
+import traceback
+from types import ModuleType, TracebackType
+
+from skep.base.errors import BadInput, Forbidden, SkepError
+from skep.lang.programs import Program
+
+LOADERS = frozenset({"load", "run"})
+
+
+class Failed(SkepError):
+    """The file raised something: the traceback from its first line on."""
+
+
+def read(path: str) -> bytes:
+    """The file's bytes; BadInput where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise BadInput(path, "there is no such file") from error
+    except PermissionError as error:
+        raise Forbidden(f"reading {path}", "permission to read it") from error
+    except OSError as error:
+        raise BadInput(path, os.strerror(error.errno or 0)) from error
+
+
+def has_main(source: bytes, path: str) -> bool:
+    """Whether the file loads programs itself: it calls ``load`` or ``run`` of skep.
+
+    BadInput where it is not Python.
+    """
+    try:
+        tree = ast.parse(source, path)
+    except (SyntaxError, ValueError) as error:
+        place = f"{path}:{error.lineno}" if isinstance(error, SyntaxError) else path
+        raise BadInput(place, f"it is not Python: {getattr(error, 'msg', error)}") from error
+    return any(_loads(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def _loads(called: ast.expr) -> bool:
+    if isinstance(called, ast.Attribute):
+        return called.attr in LOADERS and isinstance(called.value, ast.Name)
+    return isinstance(called, ast.Name) and called.id in LOADERS
+
+
+def execute(source: bytes, path: str, name: str) -> ModuleType:
+    """Execute the file as the module ``name`` (``__main__``: as a program); raises Failed, SkepError."""
+    module = ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 - the user's own file
+    except SkepError:
+        raise
+    except Exception as error:
+        raise Failed(_text(error, path)) from error
+    return module
+
+
+def _text(error: Exception, path: str) -> str:
+    """The traceback, beginning with the file's first frame."""
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != path:
+        trace = trace.tb_next
+    lines = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    return f"{path} failed:\n{lines}"
+
+
+def programs(module: ModuleType) -> list[Program]:
+    """The programs that the file defines, in its order, each once."""
+    found: list[Program] = []
+    for value in vars(module).values():
+        if isinstance(value, Program) and value not in found:
+            found.append(value)
+    return found
+
+
+def require_programs(module: ModuleType, path: str) -> list[Program]:
+    """As `programs`; BadInput where there is none."""
+    found = programs(module)
+    if not found:
+        expected = 'decorate a function, as with @skep.tp_btf("sched_process_exec")'
+        raise BadInput(path, "it defines no program", expected)
+    return found

@@ -1,0 +1,59 @@
+"""What the verifier says of a program that it takes: how much it looked at, and the stack it found."""
+
+import re
+from dataclasses import dataclass
+
+from skep.btf.reader import Btf
+from skep.kernel import commands
+from skep.kernel.bpf import DOOR
+from skep.kernel.commands import Load
+from skep.kernel.maps import Map
+from skep.kernel.programs import Program, attach_id, resolve
+from skep.lang.spec import Hook
+
+STATISTICS = 4
+_PROCESSED = re.compile(r"processed (\d+) insns .*?total_states (\d+) peak_states (\d+)")
+_STACK = re.compile(r"stack depth ([0-9+]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``instructions`` of the program, ``processed`` by the verifier in ``states``, ``stack`` in bytes."""
+
+    name: str
+    kind: str
+    hook: str
+    instructions: int
+    processed: int
+    states: int
+    peak_states: int
+    stack: int
+
+
+def verdict(program: Program, maps: list[Map], btf: Btf) -> Verdict:
+    """Verify a loaded program once more, for the statistics; what this loads is closed at once."""
+    spec = program.spec
+    load = Load(
+        spec.kind.prog_type,
+        resolve(spec, [one.fd for one in maps], btf),
+        spec.license.encode() + b"\0",
+        spec.name,
+        spec.flags,
+        0 if spec.kind.hook is Hook.TCX else spec.kind.attach_type,
+        attach_btf_id=attach_id(spec, btf),
+    )
+    log = bytearray(1 << 14)
+    DOOR.close(commands.prog_load(DOOR, load, log_level=STATISTICS, log=log))
+    text = log.split(b"\0", 1)[0].decode("utf-8", "replace")
+    found, stack = _PROCESSED.search(text), _STACK.search(text)
+    processed, states, peak = map(int, found.groups()) if found else (0, 0, 0)
+    return Verdict(
+        spec.name,
+        spec.kind.name,
+        spec.target,
+        len(spec.insns) // 8,
+        processed,
+        states,
+        peak,
+        sum(map(int, stack[1].split("+"))) if stack else 0,
+    )

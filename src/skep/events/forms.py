@@ -1,0 +1,58 @@
+"""How a field is shown to a person or a client, where it is not a plain number or text.
+
+Forms are values. The JSON formatter gives them their meaning; the kernel half never sees them.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Not shown: it serves the machinery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hex:
+    """An integer as text in hexadecimal: ``"0xffffffff81000000"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``u8[16]`` as the text of an IP address.
+
+    ``family`` names the field that says 2 (IPv4, in the first four bytes) or 10 (IPv6).
+    """
+
+    family: str = "family"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``u8[N]`` as a list of texts, each ended by a NUL: an argument vector.
+
+    ``used`` names the field with the whole size in bytes.
+    """
+
+    used: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """``u8[N]`` as one text that ends at the first NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """An integer as a name of ``table``, and as the number where the table has none."""
+
+    table: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Bits as keys: ``Marks(((1 << 2, "cut"),))`` adds ``"cut":true`` where the bit is set."""
+
+    bits: tuple[tuple[int, str], ...]
+
+
+Form = Hidden | Hex | Address | Words | Bytes | Names | Marks

@@ -1,0 +1,199 @@
+"""How a field is written in JSON: for a column, a list of what fills a place of the template.
+
+A ``Show`` is made of a field's type and form. What repeats (names, addresses, words) is escaped
+once and remembered, in a memory that is emptied when it is full.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any
+
+from skep.events.columns import Kind
+from skep.events.forms import Address, Bytes, Form, Hex, Marks, Names, Words
+from skep.lang.types import ArrayType, IntType, char, u8
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from skep.events.batch import Batch
+    from skep.lang.struct import Field
+
+REMEMBERED = 4096
+INET, INET6 = 2, 10
+
+
+class Memo(dict[Any, bytes]):
+    """A function's results by argument, at most ``REMEMBERED`` of them."""
+
+    def __init__(self, function: Callable[[Any], bytes]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, key: object) -> bytes:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        value = self[key] = self._function(key)
+        return value
+
+
+def escaped(text: str) -> bytes:
+    """``text`` as a JSON string."""
+    quoted: str = encode_basestring(text)
+    return quoted.encode()
+
+
+def readable(raw: bytes) -> str:
+    """Bytes as text: UTF-8, and what is not as backslash escapes."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def text(raw: bytes) -> bytes:
+    """Bytes up to the first NUL as a JSON string."""
+    return escaped(readable(raw.partition(b"\0")[0]))
+
+
+def words(raw: bytes) -> bytes:
+    """NUL-ended words as a JSON list of strings."""
+    if not raw:
+        return b"[]"
+    parts = raw.removesuffix(b"\0").split(b"\0")
+    return b"[" + b",".join([escaped(readable(part)) for part in parts]) + b"]"
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """``place`` is the template's place; ``column(batch, field name)`` lists what goes there."""
+
+    place: bytes
+    column: Callable[[Batch, str], list[Any]]
+
+
+def show(field: Field, form: Form | None) -> Show:
+    """How ``field`` is shown; TypeError where its form does not go with its type."""
+    _refuse_mismatch(field, form)
+    match form:
+        case Hex():
+            return Show(b'"0x%x"', _numbers)
+        case Names(table=table):
+            return named(dict(table).get)
+        case Marks(bits=bits):
+            return _remembered(lambda value: b"".join(_mark(value, *bit) for bit in bits))
+        case Address(family=family):
+            return Show(b"%b", _addresses(family))
+        case Words(used=used):
+            return Show(b"%b", _words(used))
+        case Bytes():
+            return Show(b"%b", _texts(octets=True))
+        case _:
+            return _plain(field.type)
+
+
+def named(name: Callable[[int], str | None]) -> Show:
+    """An integer as the text that ``name`` gives, or as itself."""
+
+    def one(value: int) -> bytes:
+        known = name(value)
+        return b"%d" % value if known is None else escaped(known)
+
+    return _remembered(one)
+
+
+def _refuse_mismatch(field: Field, form: Form | None) -> None:
+    integer = isinstance(field.type, IntType)
+    octets = isinstance(field.type, ArrayType) and field.type.element is u8
+    wants = {
+        Hex: integer,
+        Names: integer,
+        Marks: integer,
+        Address: octets,
+        Words: octets,
+        Bytes: octets,
+    }
+    if not wants.get(type(form), True):
+        raise TypeError(f"{field.name}: {field.type!r} cannot be shown as {type(form).__name__}")
+
+
+def _plain(kind: Kind) -> Show:
+    if isinstance(kind, IntType):
+        return Show(b"%d", _numbers)
+    if isinstance(kind, ArrayType) and kind.element is char:
+        return Show(b"%b", _texts(octets=False))
+    if isinstance(kind, ArrayType) and kind.element is u8:
+        return Show(
+            b'"%b"', lambda batch, name: [raw.hex().encode() for raw in _octets(batch[name])]
+        )
+    return Show(b"%b", _objects)
+
+
+def _numbers(batch: Batch, name: str) -> list[Any]:
+    values: list[Any] = batch[name].tolist()
+    return values
+
+
+def _remembered(function: Callable[[Any], bytes]) -> Show:
+    memo = Memo(function)
+    return Show(b"%b", lambda batch, name: [memo[value] for value in batch[name].tolist()])
+
+
+def _mark(value: int, bit: int, key: str) -> bytes:
+    return b"," + escaped(key) + b":true" if value & bit else b""
+
+
+def _octets(column: np.ndarray[Any, Any]) -> list[bytes]:
+    """The rows of an array of bytes as objects, NULs at the end kept."""
+    raw: list[bytes] = column.view(f"V{column[:1].nbytes}").ravel().tolist() if len(column) else []
+    return raw
+
+
+def _texts(*, octets: bool) -> Callable[[Batch, str], list[Any]]:
+    memo = Memo(text)
+
+    def column(batch: Batch, name: str) -> list[Any]:
+        values = _octets(batch[name]) if octets else batch[name].tolist()
+        return _replaced([memo[raw] for raw in values], batch, name, text)
+
+    return column
+
+
+def _words(used: str) -> Callable[[Batch, str], list[Any]]:
+    memo = Memo(words)
+
+    def column(batch: Batch, name: str) -> list[Any]:
+        pairs = zip(_octets(batch[name]), batch[used].tolist(), strict=True)
+        return _replaced([memo[raw[:size]] for raw, size in pairs], batch, name, words)
+
+    return column
+
+
+def _replaced(
+    shown: list[Any], batch: Batch, name: str, function: Callable[[bytes], bytes]
+) -> list[Any]:
+    for row, whole in batch.longer.get(name, {}).items():
+        shown[row] = function(whole)
+    return shown
+
+
+def _addresses(family: str) -> Callable[[Batch, str], list[Any]]:
+    memo = Memo(_address)
+
+    def column(batch: Batch, name: str) -> list[Any]:
+        return [memo[key] for key in zip(batch[family].tolist(), _octets(batch[name]), strict=True)]
+
+    return column
+
+
+def _address(key: tuple[int, bytes]) -> bytes:
+    family, raw = key
+    if family not in (INET, INET6):
+        return b"null"
+    return escaped(socket.inet_ntop(family, raw[:4] if family == INET else raw[:16]))
+
+
+def _objects(batch: Batch, name: str) -> list[bytes]:
+    """Arrays and nested structs, by way of objects: for what no record of ours has in a hurry."""
+    return [json.dumps(getattr(event, name), default=dict).encode() for event in batch.rows()]

@@ -1,0 +1,1 @@
+"""What passes and what is dropped on this node: connections and packets, by who and why."""

@@ -1,0 +1,1 @@
+"""Live kernel objects: bpf(2), maps, programs, links, rings, netlink, probes."""

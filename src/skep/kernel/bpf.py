@@ -1,0 +1,163 @@
+"""The door to the kernel: bpf(2), perf_event_open(2), setns(2) and the mount of a file system without a mount point.
+
+This is the only module with ctypes and system calls by number; all that reaches bpf(2) goes through a ``Door``, so a
+test can put ``skep.testing.door.FakeDoor`` in its place. A door holds no state and opens nothing by itself. It raises
+OSError; ``kernel.refusal`` makes an error of skep of it. It knows no command: ``kernel.commands`` writes attributes.
+"""
+
+import ctypes  # noqa: TID251 - this is the door
+import errno
+import fcntl
+import mmap
+import os
+import struct
+from typing import Protocol
+
+NEW_NETWORK = 0x40000000
+
+# System call numbers by machine: bpf, perf_event_open, setns. fsopen, fsconfig and fsmount are the same everywhere.
+_NUMBERS = {"x86_64": (321, 298, 308), "aarch64": (280, 241, 268)}
+_UNKNOWN = (-1, -1, -1)  # answered with ENOSYS
+_ZEROS = (0,) * 5  # for the arguments that a call does not take
+_LONGS = (ctypes.c_long,) * (1 + len(_ZEROS))
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
+_FSCONFIG_CREATE = 6
+_CLOEXEC = 1
+_RETRIES = 5  # BPF_PROG_LOAD answers EAGAIN when a signal arrives in the verifier
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Door(Protocol):
+    """What the kernel is asked through. Each method raises OSError where the kernel refuses."""
+
+    def bpf(self, command: int, attr: bytearray) -> int:
+        """A command; ``attr`` is a union bpf_attr, cut behind its last used field. The kernel may write into it."""
+        ...
+
+    def perf_event_open(self, attr: bytes, pid: int, cpu: int) -> int:
+        """A descriptor of a perf event, closed at exec."""
+        ...
+
+    def ioctl(self, fd: int, request: int, argument: int) -> int:
+        """A control of a descriptor, with a number as argument."""
+        ...
+
+    def map_memory(self, fd: int, length: int, offset: int, *, writable: bool) -> mmap.mmap:
+        """A shared mapping of a descriptor; it keeps the object alive until it is closed."""
+        ...
+
+    def read(self, fd: int, size: int) -> bytes:
+        """At most ``size`` bytes, none at the end."""
+        ...
+
+    def close(self, fd: int) -> None:
+        """Gives a descriptor back."""
+        ...
+
+    def enter(self, fd: int, kind: int) -> None:
+        """setns(2): moves the calling thread, so it is called in a thread that ends afterwards."""
+        ...
+
+    def mount_detached(self, kind: str) -> int:
+        """A descriptor of the root of a file system that is mounted nowhere; it vanishes with the descriptor."""
+        ...
+
+    def capabilities(self) -> int:
+        """The effective capabilities of this process, as a bit mask."""
+        ...
+
+
+def address(buffer: Buffer) -> int:
+    """The address of a buffer's bytes, 0 for an empty one. The caller keeps the buffer alive during the call."""
+    if not len(buffer):
+        return 0
+    if isinstance(buffer, bytes):
+        return ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value or 0
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+def memory(at: int, size: int) -> memoryview:
+    """The writable bytes at an address of this process: for a fake of the kernel, which follows pointers as it does."""
+    return memoryview((ctypes.c_char * size).from_address(at)).cast("B")
+
+
+class SystemDoor:
+    """The kernel that this process runs on."""
+
+    def __init__(self) -> None:
+        numbers = _NUMBERS.get(os.uname().machine, _UNKNOWN)
+        self._bpf, self._perf_event_open, self._setns = numbers
+        libc = ctypes.CDLL(None, use_errno=True)
+        # Declared once: converting each argument by itself takes longer than a map lookup in the kernel.
+        self._syscall = ctypes.CFUNCTYPE(ctypes.c_long, *_LONGS, use_errno=True)(("syscall", libc))
+
+    def _call(self, number: int, *arguments: int) -> int:
+        result: int = self._syscall(number, *arguments, *_ZEROS[len(arguments) :])
+        if result < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return result
+
+    def bpf(self, command: int, attr: bytearray) -> int:
+        """See Door."""
+        for attempt in range(_RETRIES):
+            try:
+                return self._call(self._bpf, command, address(attr), len(attr))
+            except OSError as error:
+                if error.errno != errno.EAGAIN or attempt == _RETRIES - 1:
+                    raise
+        raise AssertionError
+
+    def perf_event_open(self, attr: bytes, pid: int, cpu: int) -> int:
+        """See Door."""
+        return self._call(self._perf_event_open, address(attr), pid, cpu, -1, 1 << 3)
+
+    def ioctl(self, fd: int, request: int, argument: int) -> int:
+        """See Door."""
+        return fcntl.ioctl(fd, request, argument)
+
+    def map_memory(self, fd: int, length: int, offset: int, *, writable: bool) -> mmap.mmap:
+        """See Door."""
+        protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+        return mmap.mmap(fd, length, mmap.MAP_SHARED, protection, offset=offset)
+
+    def read(self, fd: int, size: int) -> bytes:
+        """See Door."""
+        return os.read(fd, size)
+
+    def close(self, fd: int) -> None:
+        """See Door."""
+        os.close(fd)
+
+    def enter(self, fd: int, kind: int) -> None:
+        """See Door."""
+        self._call(self._setns, fd, kind)
+
+    def mount_detached(self, kind: str) -> int:
+        """See Door."""
+        name = kind.encode()
+        context = self._call(_FSOPEN, address(name), _CLOEXEC)
+        try:
+            self._call(_FSCONFIG, context, _FSCONFIG_CREATE, 0, 0, 0)
+            return self._call(_FSMOUNT, context, _CLOEXEC, 0)
+        finally:
+            os.close(context)
+
+    def capabilities(self) -> int:
+        """See Door."""
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            return next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+
+
+DOOR: Door = SystemDoor()
+
+
+def pad(attr: bytes) -> bytearray:
+    """An attribute as the kernel takes it: zero behind what is given, 8-aligned."""
+    return bytearray(attr + bytes(-len(attr) % 8))
+
+
+def packed(layout: str, *values: int | bytes) -> bytearray:
+    """An attribute from a layout of the struct module, little-endian as all machines that skep runs on."""
+    return pad(struct.pack("<" + layout, *values))

@@ -1,0 +1,130 @@
+"""A tc program where the kernel has no tcx (before 6.6): a filter of the device's clsact qdisc.
+
+It looks like a link, but the kernel knows no owner: after a kill -9 the filter stays, under a name
+that begins with ``skep/``, until ``remove_filters`` takes it away. The qdisc goes with the last filter,
+if it was made for ours.
+"""
+
+import errno
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple, Self
+
+from skep.base.errors import SkepError, Unsupported
+from skep.kernel.bpf import DOOR, Door
+from skep.kernel.namespaces import inside
+from skep.kernel.netlink import EGRESS, INGRESS, Filter, Netlink
+from skep.kernel.programs import Program
+from skep.kernel.refusal import NETWORK, refused
+
+PREFIX = "skep/"
+_PARENTS = {46: INGRESS, 47: EGRESS}  # by tcx attach type
+_FIRST_PRIORITY = 0x4000  # room before and behind
+
+
+class Spot(NamedTuple):
+    """A device's ingress (attach type 46) or egress (47), in a namespace; ``first``: before others."""
+
+    ifindex: int
+    attach_type: int
+    netns: str
+    first: bool = False
+
+    @property
+    def parent(self) -> int:
+        """The hook of the qdisc."""
+        return _PARENTS[self.attach_type]
+
+
+class ClsactLink:
+    """A program in a clsact filter; closing takes the filter away."""
+
+    fd = -1
+
+    def __init__(self, spot: Spot, priority: int, name: str, *, made: bool, door: Door) -> None:
+        self.name, self._spot, self._priority = name, spot, priority
+        self._made, self._open, self._door = made, True, door
+        self.remarks = (f"{name} uses a clsact filter: this kernel has no tcx (since 6.6)",)
+
+    @classmethod
+    def create(cls, program: Program, spot: Spot, name: str, *, door: Door = DOOR) -> Self:
+        """Sets the filter, and the qdisc where there is none; in the calling thread's namespace."""
+        refusing = refused("a clsact filter", name, needs=NETWORK, exclusive=True, door=door)
+        with refusing, Netlink() as netlink:
+            made = _ensure_clsact(netlink, spot.ifindex)
+            priority = _priority(netlink.filters(spot.ifindex, spot.parent), first=spot.first)
+            title = f"{PREFIX}{program.spec.name}"
+            netlink.add_filter(spot.ifindex, spot.parent, priority, program.fd, title)
+        return cls(spot, priority, name, made=made, door=door)
+
+    def update(self, program: Program) -> None:
+        """A clsact filter is not replaced atomically, so it is not replaced."""
+        raise Unsupported(f"replacing {program.spec.name} in place", "it is no tcx link", "6.6")
+
+    def pin(self, path: str) -> None:
+        """A filter has no pin: it outlives its process anyway."""
+        raise Unsupported(f"the pin {path} of {self.name}", "it is no tcx link", "6.6")
+
+    def close(self) -> None:
+        """Takes the filter away; a device or namespace that is gone took it along."""
+        if not self._open:
+            return
+        self._open = False
+        with suppress(SkepError, OSError):
+            inside(self._spot.netns, self._remove, door=self._door)
+
+    def _remove(self) -> None:
+        index = self._spot.ifindex
+        with Netlink() as netlink:
+            netlink.delete_filter(index, self._spot.parent, self._priority)
+            if self._made:
+                _drop_clsact(netlink, index)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<ClsactLink {self.name}>"
+
+
+def remove_filters(ours: Callable[[Filter], bool]) -> int:
+    """Takes the filters of skep for which ``ours`` is true away, on all devices of this namespace."""
+    count = 0
+    with Netlink() as netlink:
+        for device in netlink.devices():
+            if "clsact" not in netlink.qdiscs(device.ifindex):
+                continue
+            for parent in (INGRESS, EGRESS):
+                for one in netlink.filters(device.ifindex, parent):
+                    if one.name.startswith(PREFIX) and ours(one):
+                        netlink.delete_filter(device.ifindex, parent, one.priority)
+                        count += 1
+    return count
+
+
+def _ensure_clsact(netlink: Netlink, index: int) -> bool:
+    """Whether the qdisc had to be made."""
+    try:
+        netlink.add_clsact(index)
+    except OSError as error:
+        if error.errno == errno.EEXIST:
+            return False
+        raise
+    return True
+
+
+def _drop_clsact(netlink: Netlink, index: int) -> None:
+    """Takes the qdisc away, unless somebody has a filter in it."""
+    if not netlink.filters(index, INGRESS) and not netlink.filters(index, EGRESS):
+        netlink.delete_clsact(index)
+
+
+def _priority(filters: list[Filter], *, first: bool) -> int:
+    """A priority before or behind all others."""
+    taken = [one.priority for one in filters]
+    if not taken:
+        return _FIRST_PRIORITY
+    return min(taken) - 1 if first else max(taken) + 1

@@ -1,0 +1,214 @@
+"""How each hook takes a program: one function for each, in the table ``HOOKS``.
+
+Each makes a link of a loaded program and keeps nothing. A hook that this kernel lacks is Unsupported,
+one that another program holds is a Conflict; what is fallen back to becomes a remark of the link.
+"""
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from skep.base.errors import BadInput, Conflict, SkepError
+from skep.kernel import commands, cpus, perf
+from skep.kernel.bpf import Door
+from skep.kernel.clsact import ClsactLink, Spot
+from skep.kernel.link import Link
+from skep.kernel.namespaces import inside
+from skep.kernel.netlink import Netlink
+from skep.kernel.perf import Sampling
+from skep.kernel.programs import Program
+from skep.kernel.refusal import ABSENT, NETWORK, TRACING, meaning, refusal, refused
+from skep.kernel.tracefs import Tracefs
+from skep.lang.spec import Hook
+
+_PERF_EVENT, _XDP = 41, 37  # enum bpf_attach_type
+_NATIVE, _GENERIC = 1 << 2, 1 << 1  # XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
+_MODES = {"native": (_NATIVE,), "generic": (_GENERIC,), "": (_NATIVE, _GENERIC)}
+_NO_DRIVER = (*ABSENT, errno.ERANGE)
+_BEFORE, _LINK = 1 << 3, 1 << 13
+
+AnyLink = Link | ClsactLink
+
+
+class Place(NamedTuple):
+    """Where and how a program is attached; see ``kernel.links.attach``."""
+
+    target: str | int = ""
+    netns: str = ""
+    before: Link | bool = False
+    mode: str = ""
+    pid: int = -1
+    parameters: bytes = b""
+
+
+def _raw_tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
+    """By name, or by the BTF id with which a tp_btf, fentry or LSM program was loaded."""
+    name = "" if program.spec.kind.attach_type else str(place.target)
+    with refused("BPF_RAW_TRACEPOINT_OPEN", _name(program, place), needs=TRACING, door=door):
+        fd = commands.raw_tracepoint_open(door, program.fd, name)
+    return Link((fd,), _name(program, place), door=door)
+
+
+def _tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
+    with Tracefs.open(door=door) as tracefs:
+        number = tracefs.event_id(str(place.target))
+    with refused("perf_event_open", _name(program, place), needs=TRACING, door=door):
+        event = perf.open_tracepoint(door, number)
+    return Link((_on_event(program, place, event, door),), _name(program, place), door=door)
+
+
+def _perf_event(program: Program, place: Place, door: Door) -> AnyLink:
+    sampling = _sampling(program)
+    where = [(-1, place.pid)] if place.pid >= 0 else [(cpu, -1) for cpu in cpus.online()]
+    fds: list[int] = []
+    try:
+        for cpu, pid in where:
+            with refused("perf_event_open", sampling.event, needs=TRACING, door=door):
+                event = perf.open_sampling(door, sampling, cpu, pid)
+            fds.append(_on_event(program, place, event, door))
+    except BaseException:
+        for fd in fds:
+            door.close(fd)
+        raise
+    return Link(tuple(fds), f"perf_event {sampling.event}", door=door)
+
+
+def _sampling(program: Program) -> Sampling:
+    """The sampling that the program's options ask for."""
+    options = dict(program.spec.options)
+    default = Sampling()
+    event = str(options.get("event", program.spec.target or default.event))
+    period = int(options.get("period", 0))
+    return Sampling(event, int(options.get("frequency", default.frequency)), period)
+
+
+def _on_event(program: Program, place: Place, event: int, door: Door) -> int:
+    """A link to a perf event, which it then keeps alive; the event's own descriptor is closed."""
+    try:
+        with refused("BPF_LINK_CREATE", _name(program, place), needs=TRACING, door=door):
+            fd = commands.link_create(door, program.fd, event, _PERF_EVENT)
+            perf.enable(door, event)
+            return fd
+    finally:
+        door.close(event)
+
+
+def _iterator(program: Program, place: Place, door: Door) -> AnyLink:
+    name = _name(program, place)
+    kind, extra = program.spec.kind.attach_type, commands.pointer(place.parameters)
+    with refused("BPF_LINK_CREATE", name, needs=TRACING, door=door):
+        fd = commands.link_create(door, program.fd, 0, kind, extra=extra)
+    return Link((fd,), name, door=door)
+
+
+def _cgroup(program: Program, place: Place, door: Door) -> AnyLink:
+    path = str(place.target)
+    if not path:
+        raise BadInput("cgroup", "a cgroup program is attached to a cgroup's directory")
+    with refused("BPF_LINK_CREATE", _name(program, place), needs=NETWORK, door=door):
+        cgroup = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fd = commands.link_create(door, program.fd, cgroup, program.spec.kind.attach_type)
+        finally:
+            os.close(cgroup)
+    return Link((fd,), _name(program, place), door=door)
+
+
+def _xdp(program: Program, place: Place, door: Door) -> AnyLink:
+    """In the driver where it can, else in the stack; a device has one XDP link."""
+
+    def work() -> AnyLink:
+        index, name = device(place.target), _name(program, place)
+        first, *others = _MODES[place.mode]
+        try:
+            fd = _xdp_link(program, index, first, door)
+        except OSError as error:
+            if not others or error.errno not in _NO_DRIVER:
+                raise _xdp_refusal(error, name, index, door) from error
+            fd, remark = _xdp_generic(program, index, name, error, door)
+            return Link((fd,), name, remarks=(remark,), door=door)
+        return Link((fd,), name, door=door)
+
+    return inside(place.netns, work, door=door)
+
+
+def _xdp_link(program: Program, index: int, flags: int, door: Door) -> int:
+    return commands.link_create(door, program.fd, index, _XDP, flags=flags)
+
+
+def _xdp_generic(
+    program: Program, index: int, name: str, why: OSError, door: Door
+) -> tuple[int, str]:
+    reason = meaning(why.errno or 0)
+    remark = f"{name} runs in generic mode, slower, for the driver refuses it: {reason}"
+    try:
+        return _xdp_link(program, index, _GENERIC, door), remark
+    except OSError as error:
+        raise _xdp_refusal(error, name, index, door) from error
+
+
+def _xdp_refusal(error: OSError, name: str, index: int, door: Door) -> SkepError:
+    """Says which program holds the device, where one does."""
+    found = refusal(error, "BPF_LINK_CREATE", name, needs=NETWORK, exclusive=True, door=door)
+    if isinstance(found, Conflict):
+        with suppress(OSError), Netlink() as netlink:
+            holder = next(d.xdp for d in netlink.devices() if d.ifindex == index)
+            return Conflict(found.what, f"XDP program {holder}")
+    return found
+
+
+def _tcx(program: Program, place: Place, door: Door) -> AnyLink:
+    """A tcx link (6.6); on older kernels a filter of a clsact qdisc."""
+
+    def work() -> AnyLink:
+        index, name = device(place.target), _name(program, place)
+        flags, relative = _order(place)
+        kind = program.spec.kind.attach_type
+        extra = commands.relative(relative)
+        try:
+            fd = commands.link_create(door, program.fd, index, kind, flags=flags, extra=extra)
+        except OSError as error:
+            if error.errno in ABSENT and not isinstance(place.before, Link):
+                spot = Spot(index, kind, place.netns, first=place.before)
+                return ClsactLink.create(program, spot, name, door=door)
+            raise refusal(error, "BPF_LINK_CREATE", name, needs=NETWORK, door=door) from error
+        return Link((fd,), name, door=door)
+
+    return inside(place.netns, work, door=door)
+
+
+def _order(place: Place) -> tuple[int, int]:
+    """Flags and relative descriptor of a place among tcx links."""
+    if isinstance(place.before, Link):
+        return _BEFORE | _LINK, place.before.fd
+    return (_BEFORE if place.before else 0), 0
+
+
+def device(target: str | int) -> int:
+    """The index of a network device of the calling thread's namespace."""
+    if isinstance(target, int):
+        return target
+    with Netlink() as netlink:
+        devices = netlink.devices()
+    found = next((one.ifindex for one in devices if one.name == target), 0)
+    if not found:
+        known = ", ".join(one.name for one in devices)
+        raise BadInput("device", f"there is no network device {target!r}", f"there are {known}")
+    return found
+
+
+def _name(program: Program, place: Place) -> str:
+    return f"{program.spec.kind.name} {place.target}".rstrip()
+
+
+HOOKS: dict[Hook, Callable[[Program, Place, Door], AnyLink]] = {
+    Hook.RAW_TRACEPOINT: _raw_tracepoint,
+    Hook.TRACEPOINT: _tracepoint,
+    Hook.PERF_EVENT: _perf_event,
+    Hook.ITERATOR: _iterator,
+    Hook.CGROUP: _cgroup,
+    Hook.XDP: _xdp,
+    Hook.TCX: _tcx,
+}

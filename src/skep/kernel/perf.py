@@ -1,0 +1,65 @@
+"""Perf events as places for programs: tracepoints and software sampling. Descriptors in, none kept.
+
+Source: struct perf_event_attr in include/uapi/linux/perf_event.h.
+"""
+
+import struct
+from typing import NamedTuple
+
+from skep.base.errors import BadInput
+from skep.base.similar import similar
+from skep.kernel.bpf import Door
+
+_ATTRIBUTES = struct.Struct("<IIQQQQQIIQ")
+_TRACEPOINT = 2
+_DISABLED, _FREQUENCY = 1 << 0, 1 << 10
+_ENABLE = 0x2400
+
+# Type and config of each event: hardware 0, software 1.
+EVENTS = {
+    "cycles": (0, 0),
+    "instructions": (0, 1),
+    "cache-references": (0, 2),
+    "cache-misses": (0, 3),
+    "branch-misses": (0, 5),
+    "cpu-clock": (1, 0),
+    "task-clock": (1, 1),
+    "page-faults": (1, 2),
+    "context-switches": (1, 3),
+    "cpu-migrations": (1, 4),
+}
+
+
+class Sampling(NamedTuple):
+    """What is counted and how often a program runs: ``frequency`` in Hz, or each ``period`` events."""
+
+    event: str = "cpu-clock"
+    frequency: int = 99
+    period: int = 0
+
+
+def open_tracepoint(door: Door, event_id: int) -> int:
+    """The perf event of a tracepoint; a program on it runs for all CPUs and processes."""
+    return door.perf_event_open(_attr(_TRACEPOINT, event_id, 1, _DISABLED), -1, 0)
+
+
+def open_sampling(door: Door, sampling: Sampling, cpu: int, pid: int) -> int:
+    """A sampling event, at rest: of one CPU (``pid`` -1) or of one process (``cpu`` -1)."""
+    if sampling.event not in EVENTS:
+        near = similar(sampling.event, EVENTS)
+        hint = f"did you mean {near!r}?" if near else f"take one of {', '.join(EVENTS)}"
+        raise BadInput("event", f"there is no perf event {sampling.event!r}", hint)
+    kind, config = EVENTS[sampling.event]
+    often = sampling.period or sampling.frequency
+    flags = _DISABLED if sampling.period else _DISABLED | _FREQUENCY
+    return door.perf_event_open(_attr(kind, config, often, flags), pid, cpu)
+
+
+def enable(door: Door, fd: int) -> None:
+    """The event counts from now on."""
+    door.ioctl(fd, _ENABLE, 0)
+
+
+def _attr(kind: int, config: int, often: int, flags: int) -> bytes:
+    size = 112
+    return _ATTRIBUTES.pack(kind, size, config, often, 0, 0, flags, 1, 0, 0).ljust(size, b"\0")

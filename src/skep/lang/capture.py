@@ -1,0 +1,148 @@
+"""What a function captures: the Python objects behind its global and closure names, and the cache key made of them.
+
+No syntax tree is needed here, so that a program whose object is cached is never parsed.
+"""
+
+import builtins
+import enum
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from skep.lang.helpers import Helper
+from skep.lang.kernel_names import KernelEnum, KernelView
+from skep.lang.maps import Declaration, Ring
+from skep.lang.source import text_of
+from skep.lang.struct import StructType
+from skep.lang.types import ArrayType, IntType
+
+MISSING = object()
+DEPTH = 3
+WORD = re.compile(r"[^\W\d]\w*")
+
+
+def resolve(function: FunctionType, name: str) -> Any:
+    """The object that ``name`` means in ``function`` (closure, globals, builtins), or MISSING."""
+    if name in function.__code__.co_freevars:
+        cell = (function.__closure__ or ())[function.__code__.co_freevars.index(name)]
+        try:
+            return cell.cell_contents
+        except ValueError:
+            return MISSING
+    return function.__globals__.get(name, getattr(builtins, name, MISSING))
+
+
+def captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Name and object of all that the code can reach; what lies in modules and classes as ``module.name``."""
+    code: CodeType = function.__code__
+    for name in (*code.co_freevars, *code.co_names):
+        value = resolve(function, name)
+        if value is MISSING:
+            continue
+        yield name, value
+        yield from _inside(name, value, code.co_names)
+
+
+def _inside(
+    name: str, value: Any, names: tuple[str, ...], depth: int = DEPTH
+) -> Iterator[tuple[str, Any]]:
+    """What attributes of these names reach from a module or a class."""
+    if depth == 0 or isinstance(value, IntType) or not isinstance(value, ModuleType | type):
+        return
+    for attribute in names:
+        inner = getattr(value, attribute, MISSING)
+        if inner is MISSING or (isinstance(value, type) and isinstance(inner, FunctionType)):
+            continue
+        yield f"{name}.{attribute}", inner
+        yield from _inside(f"{name}.{attribute}", inner, names, depth - 1)
+
+
+def functions(root: Callable[..., Any]) -> Iterator[FunctionType]:
+    """``root`` and the functions that it captures, directly or through others, each once, in order of discovery."""
+    seen: list[FunctionType] = []
+    queue: list[Any] = [plain(root)]
+    while queue:
+        function = queue.pop(0)
+        if function in seen:
+            continue
+        seen.append(function)
+        yield function
+        queue += [
+            plain(value)
+            for _, value in captured(function)
+            if isinstance(plain(value), FunctionType)
+        ]
+
+
+def plain(value: Any) -> Any:
+    """The function behind a decorated one."""
+    inner = getattr(value, "function", None)
+    return inner if isinstance(inner, FunctionType) else value
+
+
+def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
+    """The maps that a program captures, with the name of each, in an order that depends on the source alone.
+
+    A ring is followed by its state.
+    """
+    found: list[tuple[str, Declaration]] = []
+    for function in functions(root):
+        for name, value in captured(function):
+            if isinstance(value, Declaration) and all(value is not other for _, other in found):
+                short = name.rpartition(".")[2]
+                found.append((short, value))
+                if isinstance(value, Ring):
+                    found.append((f"{short[:9]}_state", value.state))
+    return found
+
+
+def _layout(kind: Any) -> str:
+    if isinstance(kind, StructType):
+        inner = ";".join(f"{f.name}@{f.offset}:{_layout(f.type)}" for f in kind.fields)
+        return (
+            f"{kind.__name__}[{kind.size}]{{{inner}}}{sorted(getattr(kind, 'stamps', {}).items())}"
+        )
+    if isinstance(kind, ArrayType):
+        return f"{_layout(kind.element)}x{kind.count}"
+    return repr(kind)
+
+
+def _describe(value: Any) -> str | None:
+    match value:
+        case Ring():
+            records = ",".join(_layout(record) for record in value.records)
+            return f"{value.spec()!r} {records} {value.wakeup}"
+        case Declaration():
+            return f"{value.type} {_layout(value.key)} {_layout(value.value)} {value.entries} {value.flags}"
+        case IntType() | ArrayType() | StructType():
+            return _layout(value)
+        case enum.EnumMeta():
+            members: dict[str, enum.Enum] = dict(value.__members__)
+            return repr([(name, member.value) for name, member in members.items()])
+        case bool() | int() | float() | str() | bytes() | tuple() | range() | frozenset() | None:
+            return repr(sorted(value, key=repr) if isinstance(value, frozenset) else value)
+        case Helper():
+            return f"{value.name}#{value.number}"
+        case KernelView(name=name) | KernelEnum(name=name):
+            return f"{type(value).__name__} {name}"
+        case _:
+            return None
+
+
+def fingerprint(root: Callable[..., Any], *environment: str) -> str:
+    """A key (sha256, hex) over all that decides what ``root`` compiles to, ``environment`` included."""
+    digest = hashlib.sha256("\0".join(environment).encode())
+    for function in functions(root):
+        text = text_of(function)
+        digest.update(f"\0{text.file}\0{text.line}\0{text.text}".encode())
+        for name, value in captured(function):
+            described = _describe(value)
+            if described is not None:
+                digest.update(f"\0{name}={described}".encode())
+        for name in sorted(set(WORD.findall(text.text))):  # types that only annotations name
+            value = resolve(function, name)
+            if isinstance(value, IntType | StructType):
+                digest.update(f"\0{name}:{_layout(value)}".encode())
+    return digest.hexdigest()

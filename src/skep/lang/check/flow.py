@@ -1,0 +1,269 @@
+"""The walk over a typed tree that finds what the verifier would refuse, before it does.
+
+Records that leak or are lost, returns out of range, and (in ``uses``) what expressions do wrong. It also finds which
+bytes of a record are to be zeroed (``records``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from skep.base.errors import CompileError, Span
+from skep.lang.check.records import Records, Touch, nothing
+from skep.lang.check.state import State, merge
+from skep.lang.check.uses import condition, expr, place
+from skep.lang.spec import ProgramKind
+from skep.lang.tree import (
+    Argument,
+    Assign,
+    Break,
+    Const,
+    Continue,
+    Copy,
+    Evaluate,
+    Expr,
+    For,
+    Function,
+    If,
+    Local,
+    Node,
+    NoneValue,
+    Release,
+    Reserve,
+    Return,
+    Store,
+    Zero,
+)
+from skep.lang.values import Memory, Pointer
+
+ROUNDS = 10
+
+
+@dataclass(slots=True)
+class Loop:
+    """States that leave a loop, or go on with it."""
+
+    breaks: list[State] = field(default_factory=list)
+    continues: list[State] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Flow:
+    """The walk over one function.
+
+    ``returns`` is the range of results that the kernel takes; ``records`` follows what is set in records; ``leaving``
+    is what holds wherever the function ends.
+    """
+
+    kind: ProgramKind
+    returns: tuple[int, int] | None
+    records: Records
+    loops: list[Loop] = field(default_factory=list)
+    leaving: State | None = None
+
+    def function(self, function: Function) -> tuple[Touch, ...]:
+        """Check one function; what it does with its parameters. Raises CompileError."""
+        state = self.block(State(), function.body)
+        if state is not None:
+            _refuse_held(state, function.body[-1].span if function.body else None)
+        left = merge(self.leaving, state)
+        sets, reads = left.lent if left else {}, self.records.reads
+        return tuple(Touch(sets.get(p.name, 0), reads.get(p.name, 0)) for p in function.parameters)
+
+    def block(self, state: State | None, nodes: tuple[Node, ...]) -> State | None:
+        """The state after statements; None where they do not end."""
+        for node in nodes:
+            if state is None:
+                return None
+            state = STATEMENTS[type(node)](self, state, node)
+        return state
+
+    def assign(self, state: State, node: Assign) -> State:
+        """A variable gets a value."""
+        value = node.value
+        if node.name in state.held and node.name not in state.absent:
+            raise _lost(state, node.name, node.span)
+        if isinstance(value, Reserve):
+            return state.bind(node.name).hold(node.name, value)
+        expr(state, value)
+        state = self.records.expr(state, value)
+        kind = value.type if isinstance(value.type, Pointer) else None
+        none = isinstance(value, NoneValue)
+        if kind and kind.memory is Memory.RECORD and not isinstance(value, NoneValue | Argument):
+            hint = "use the variable that reserve() was assigned to"
+            raise CompileError("a reserved record has one name", node.span, hint)
+        known = isinstance(value, Local) and value.name in state.present
+        state = state.bind(node.name, present=known or not (kind and kind.nullable), absent=none)
+        lent = kind and kind.memory is Memory.RECORD and isinstance(value, Argument)
+        return state.lend(node.name) if lent else state
+
+    def store(self, state: State, node: Store) -> State:
+        """A number goes to memory."""
+        expr(state, node.value)
+        place(state, node.place)
+        state = self.records.expr(state, node.value)
+        state = self.records.reach(state, node.place)
+        return self.records.write(state, node.place, node.place.type.size)
+
+    def copy(self, state: State, node: Copy) -> State:
+        """Bytes go to memory."""
+        place(state, node.source)
+        place(state, node.target)
+        state = self.records.read(state, node.source, node.size)
+        state = self.records.reach(state, node.target)
+        return self.records.write(state, node.target, node.size)
+
+    def zero(self, state: State, node: Zero) -> State:
+        """Memory becomes zero."""
+        place(state, node.place)
+        return self.records.write(state, node.place, node.size)
+
+    def evaluate(self, state: State, node: Evaluate) -> State:
+        """An expression for its effect."""
+        value = node.value
+        if isinstance(value, Reserve):
+            raise CompileError("a reserved record needs a name", node.span, "e = ring.reserve()")
+        expr(state, value)
+        state = self.records.expr(state, value)
+        return self._release(state, value) if isinstance(value, Release) else state
+
+    def _release(self, state: State, node: Release) -> State:
+        held = state.held.get(node.name)
+        if held is None:
+            hint = f"assign {node.name} = ring.reserve() before"
+            raise CompileError(f"{node.name!r} holds no record here", node.span, hint)
+        if node.action == "submit":
+            self.records.require(held.reserve, ~held.written)
+        return state.release(node.name, node.action)
+
+    def branch(self, state: State, node: If) -> State | None:
+        """If, with what each side knows by the condition."""
+        condition(state, node.test)
+        then, other = condition(self.records.expr(state, node.test), node.test)
+        return merge(self.block(then, node.then), self.block(other, node.other))
+
+    def loop(self, state: State, node: For) -> State | None:
+        """A loop, walked until what holds at its head stands still."""
+        expr(state, node.start)
+        expr(state, node.stop)
+        state = self.records.expr(self.records.expr(state, node.start), node.stop)
+        head: State = state
+        end: State | None = None
+        inner = Loop()
+        for _ in range(ROUNDS):
+            self.loops.append(inner := Loop())
+            end = self.block(head.bind(node.name, present=True), node.body)
+            self.loops.pop()
+            for other in inner.continues:
+                end = merge(end, other)
+            again = merge(head, end) or head
+            if again == head:
+                break
+            head = again
+        after = end if _runs(node) else head
+        for other in inner.breaks:
+            after = merge(after, other)
+        return after
+
+    def leave(self, state: State, _node: Break) -> None:
+        """Break."""
+        self.loops[-1].breaks.append(state)
+
+    def go_on(self, state: State, _node: Continue) -> None:
+        """Continue."""
+        self.loops[-1].continues.append(state)
+
+    def end(self, state: State, node: Return) -> None:
+        """Return: nothing may be held."""
+        if node.value is not None:
+            expr(state, node.value)
+            self._in_range(node.value)
+            state = self.records.expr(state, node.value)
+        _refuse_held(state, node.span)
+        self.leaving = merge(self.leaving, state)
+
+    def _in_range(self, value: Expr) -> None:
+        if self.returns is None or not isinstance(value, Const):
+            return
+        low, high = self.returns
+        if not low <= value.value <= high:
+            problem = f"{self.kind.name} programs return {low} to {high}, not {value.value}"
+            raise CompileError(problem, value.span)
+
+
+def _lost(state: State, name: str, span: Span) -> CompileError:
+    line = state.held[name].reserve.span.line
+    problem = f"the record that {name!r} holds since line {line} would be lost here"
+    return CompileError(problem, span, f"call {name}.submit() or {name}.discard() before")
+
+
+def _refuse_held(state: State, span: Span | None) -> None:
+    for name, held in state.held.items():
+        line = held.reserve.span.line
+        what = "is neither submitted nor discarded on this path"
+        problem = f"the record that {name!r} holds since line {line} {what}"
+        hint = f"every path after reserve() calls {name}.submit() or {name}.discard()"
+        raise CompileError(problem, span, hint)
+
+
+def _runs(node: For) -> bool:
+    """Whether a loop is known to run at least once."""
+    start, stop = node.start, node.stop
+    if not isinstance(start, Const) or not isinstance(stop, Const):
+        return False
+    return start.value < stop.value if node.step > 0 else start.value > stop.value
+
+
+STATEMENTS: dict[type[Node], Callable[[Flow, State, Any], State | None]] = {
+    Assign: Flow.assign,
+    Store: Flow.store,
+    Copy: Flow.copy,
+    Zero: Flow.zero,
+    Evaluate: Flow.evaluate,
+    If: Flow.branch,
+    For: Flow.loop,
+    Break: Flow.leave,
+    Continue: Flow.go_on,
+    Return: Flow.end,
+}
+
+
+def _intervals(mask: int) -> tuple[tuple[int, int], ...]:
+    """The runs of ones in a mask, as (first, length)."""
+    found, offset = [], 0
+    while mask:
+        skip = (mask & -mask).bit_length() - 1
+        mask, offset = mask >> skip, offset + skip
+        size = ((mask + 1) & -(mask + 1)).bit_length() - 1
+        found.append((offset, size))
+        mask, offset = mask >> size, offset + size
+    return tuple(found)
+
+
+def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple[int, int], ...]]:
+    """Check a program and its subprograms, callers first. Raises CompileError.
+
+    The result gives, for a reservation, the (offset, size) of the bytes that are to be zeroed.
+    """
+    queue, looked = [entry], {id(entry)}
+    for function in queue:
+        _flow(function, kind, Records({}, nothing)).function(function)
+        new = [one for one in function.calls if id(one) not in looked]
+        looked |= {id(one) for one in new}
+        queue += new
+    unset: dict[int, int] = {}
+    found: dict[int, tuple[Touch, ...]] = {}
+
+    def touches(function: Function) -> tuple[Touch, ...]:
+        if id(function) not in found:
+            flow = _flow(function, kind, Records(unset, touches))
+            found[id(function)] = flow.function(function)
+        return found[id(function)]
+
+    for function in queue:
+        touches(function)
+    return lambda reserve: _intervals(unset.get(id(reserve), 0))
+
+
+def _flow(function: Function, kind: ProgramKind, records: Records) -> Flow:
+    return Flow(kind, kind.returns if function.entry else None, records)

@@ -1,0 +1,238 @@
+"""Expressions of the typed tree as LLVM instructions: one function a node, in one table."""
+
+from collections.abc import Callable
+from typing import Any
+
+from skep.lang.emit import arithmetic, maps, memory
+from skep.lang.emit.function import READ, WRITTEN, Value, Writer, paired
+from skep.lang.emit.text import llvm_type
+from skep.lang.helpers import Arg
+from skep.lang.tree import (
+    Address,
+    Argument,
+    Atomic,
+    Binary,
+    Build,
+    Compare,
+    Const,
+    ContextValue,
+    Convert,
+    Expr,
+    HelperCall,
+    IsNone,
+    Load,
+    Local,
+    Logic,
+    MapAddress,
+    MapCall,
+    NoneValue,
+    Not,
+    Once,
+    Opaque,
+    Release,
+    Reserve,
+    Select,
+    Slot,
+    Spill,
+    SubCall,
+    Swap,
+    ValueAddress,
+    View,
+)
+from skep.lang.types import IntType
+from skep.lang.values import BOOL, Pointer
+
+PASSED = {Arg.IN: READ, Arg.OUT: WRITTEN}
+
+
+def _const(_w: Writer, node: Const) -> Value:
+    if node.type is BOOL:
+        return Value("true" if node.value else "false")
+    return Value(str(node.value))
+
+
+def _none(_w: Writer, node: NoneValue) -> Value:
+    return Value("null", "false" if paired(node.type) else None)
+
+
+def _local(w: Writer, node: Local) -> Value:
+    kind = w.function.variables[node.name]
+    text = llvm_type(kind)
+    value = w.get(f"load {text}, ptr {w.variable(node.name, kind)}")
+    return Value(value, w.get(f"load i1, ptr {w.flag(node.name)}") if paired(kind) else None)
+
+
+def _argument(w: Writer, node: Argument) -> Value:
+    if w.function.entry:
+        return _slot_of_context(w, node)
+    return Value(f"%p{node.index}")
+
+
+def _slot_of_context(w: Writer, node: Argument) -> Value:
+    w.use("llvm.preserve.static.offset")
+    base = w.get("call ptr @llvm.preserve.static.offset(ptr %ctx)")
+    where = w.offset(base, 8 * node.index)
+    if isinstance(node.type, Pointer):
+        return Value(w.get(f"load ptr, ptr {where}, align 8"))
+    value = w.get(f"load i64, ptr {where}, align 8")
+    kind = llvm_type(node.type)
+    return Value(value if kind == "i64" else w.get(f"trunc i64 {value} to {kind}"))
+
+
+def _context(_w: Writer, _node: ContextValue) -> Value:
+    return Value("%ctx")
+
+
+def _address(w: Writer, node: Address) -> Value:
+    return Value(memory.address(w, node.place))
+
+
+def _is_none(w: Writer, node: IsNone) -> Value:
+    value = w.expr(node.operand)
+    if value.ok is not None:
+        return Value(w.get(f"xor i1 {value.ok}, true"))
+    return Value(w.get(f"icmp eq ptr {value.text}, null"))
+
+
+def _once(w: Writer, node: Once) -> Value:
+    if id(node) not in w.once:
+        w.once[id(node)] = w.expr(node.operand)
+    return w.once[id(node)]
+
+
+def _opaque(w: Writer, node: Opaque) -> Value:
+    return Value(w.opaque(llvm_type(node.type), w.expr(node.operand).text))
+
+
+def _not(w: Writer, node: Not) -> Value:
+    return Value(w.get(f"xor i1 {w.expr(node.operand).text}, true"))
+
+
+def _logic(w: Writer, node: Logic) -> Value:
+    """Evaluated from the left as far as needed."""
+    end, decided = w.name("end"), "true" if node.op == "or" else "false"
+    edges: list[str] = []
+    for operand in node.operands[:-1]:
+        value, following = w.expr(operand).text, w.name("next")
+        edges.append(f"[ {decided}, %{w.block} ]")
+        w.branch(value, *((end, following) if node.op == "or" else (following, end)))
+        w.start(following)
+    last = w.expr(node.operands[-1]).text
+    edges.append(f"[ {last}, %{w.block} ]")
+    w.jump(end)
+    w.start(end)
+    return Value(w.get(f"phi i1 {', '.join(edges)}"))
+
+
+def condition(w: Writer, node: Expr, then: str, other: str) -> None:
+    """Branch on a condition, without making a value of it."""
+    match node:
+        case Not(operand=operand):
+            condition(w, operand, other, then)
+        case Logic(op=op, operands=operands):
+            for operand in operands[:-1]:
+                following = w.name("next")
+                condition(w, operand, *((then, following) if op == "or" else (following, other)))
+                w.start(following)
+            condition(w, operands[-1], then, other)
+        case _:
+            before = w.debug
+            w.at(node.span)
+            w.branch(w.expr(node).text, then, other)
+            w.restore(before)
+
+
+def _select(w: Writer, node: Select) -> Value:
+    then, other, end = w.name("then"), w.name("else"), w.name("end")
+    condition(w, node.test, then, other)
+    edges, flags = [], []
+    for label, side in ((then, node.then), (other, node.other)):
+        w.start(label)
+        value = w.expr(side)
+        edges.append(f"[ {value.text}, %{w.block} ]")
+        flags.append(f"[ {value.ok or 'true'}, %{w.block} ]")
+        w.jump(end)
+    w.start(end)
+    result = w.get(f"phi {llvm_type(node.type)} {', '.join(edges)}")
+    return Value(result, w.get(f"phi i1 {', '.join(flags)}") if paired(node.type) else None)
+
+
+def _helper(w: Writer, node: HelperCall) -> Value:
+    pairs = zip(node.helper.args, node.args, strict=True)
+    args = ", ".join(
+        f"{PASSED.get(kind, llvm_type(value.type))} {w.expr(value).text}" for kind, value in pairs
+    )
+    if isinstance(node.type, Pointer):
+        return Value(w.helper(node.helper.number, args, "ptr"))
+    value = w.helper(node.helper.number, args)
+    kind = llvm_type(node.type)
+    return Value(value if kind == "i64" else w.get(f"trunc i64 {value} to {kind}"))
+
+
+def _call(w: Writer, node: SubCall) -> Value:
+    args = ["ptr %ctx"] if node.function.context else []
+    args += [f"{llvm_type(a.type)}{extension(a)} {w.expr(a).text}" for a in node.args]
+    kind = llvm_type(node.function.result)
+    value = w.get(f"call {kind} @{w.symbols(node.function)}({', '.join(args)})")
+    if not paired(node.function.result):
+        return Value(value)
+    return Value(value, w.get(f"icmp ne ptr {value}, null"))
+
+
+def extension(node: Expr) -> str:
+    """How a narrow argument fills its register."""
+    if not isinstance(node.type, IntType) or node.type.bits == 64:
+        return " zeroext" if node.type is BOOL else ""
+    return " signext" if node.type.signed else " zeroext"
+
+
+def _atomic(w: Writer, node: Atomic) -> Value:
+    return Value(atomic(w, node, "seq_cst"))
+
+
+def atomic(w: Writer, node: Atomic, order: str) -> str:
+    """An atomic operation; ``order`` monotonic where the old value is not wanted."""
+    where, kind = memory.address(w, node.place), llvm_type(node.place.type)
+    value = w.expr(node.operand).text
+    if node.expected is None:
+        return w.get(f"atomicrmw {node.op} ptr {where}, {kind} {value} {order}")
+    expected = w.expr(node.expected).text
+    pair = w.get(f"cmpxchg ptr {where}, {kind} {expected}, {kind} {value} seq_cst seq_cst")
+    return w.get(f"extractvalue {{ {kind}, i1 }} {pair}, 0")
+
+
+def _slot(w: Writer, node: Slot) -> Value:
+    return Value(w.stack(node.slot, node.type.target.size))
+
+
+RULES: dict[type[Expr], Callable[[Writer, Any], Value]] = {
+    Const: _const,
+    NoneValue: _none,
+    Local: _local,
+    Argument: _argument,
+    ContextValue: _context,
+    Load: memory.load,
+    Address: _address,
+    Binary: arithmetic.binary,
+    Compare: arithmetic.compare,
+    Convert: arithmetic.convert,
+    Swap: arithmetic.swap,
+    IsNone: _is_none,
+    Not: _not,
+    Once: _once,
+    Opaque: _opaque,
+    Logic: _logic,
+    Select: _select,
+    HelperCall: _helper,
+    SubCall: _call,
+    Atomic: _atomic,
+    Build: memory.build,
+    Slot: _slot,
+    Spill: memory.spill,
+    MapAddress: maps.map_address,
+    ValueAddress: maps.value_address,
+    MapCall: maps.map_call,
+    Reserve: maps.reserve,
+    Release: maps.release,
+    View: maps.view,
+}

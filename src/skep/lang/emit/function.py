@@ -1,0 +1,153 @@
+"""The body of one function while it is written: registers, blocks, stack slots, and the current place in the source."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from skep.base.errors import Span
+from skep.lang.emit.text import Module, llvm_type
+from skep.lang.maps import Declaration
+from skep.lang.tree import Expr, Function, Reserve
+from skep.lang.values import Memory, Pointer, Type
+
+READ = "ptr readonly captures(none)"
+"""The type of an argument whose memory a helper only reads, and does not keep."""
+WRITTEN = "ptr captures(none)"
+"""The same of one whose memory it may write."""
+
+
+class Value(NamedTuple):
+    """An operand. ``ok`` is the flag that goes with a pointer into a packet: whether it is not None."""
+
+    text: str
+    ok: str | None = None
+
+
+def paired(kind: Type) -> bool:
+    """Whether values of a type carry a flag: the verifier forgets bounds of a packet pointer that was None once."""
+    return isinstance(kind, Pointer) and kind.memory is Memory.PACKET and kind.nullable
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes one function."""
+
+    module: Module
+    function: Function
+    scope: int
+    symbols: Callable[[Function], str]
+    index: Callable[[Declaration], int]
+    unset: Callable[[Reserve], tuple[tuple[int, int], ...]]
+    rules: dict[type[Expr], Callable[["Writer", Expr], Value]]
+    slots: list[str] = field(default_factory=list)
+    body: list[str] = field(default_factory=list)
+    breaks: list[str] = field(default_factory=list)
+    continues: list[str] = field(default_factory=list)
+    leaves: list[str] = field(default_factory=list)
+    once: dict[int, Value] = field(default_factory=dict)
+    done: bool = False
+    block: str = "entry"
+    _count: int = 0
+    _debug: str = ""
+
+    def at(self, span: Span) -> None:
+        """From here on, instructions belong to ``span``."""
+        self._debug = f", !dbg !{self.module.place(self.scope, span)}"
+
+    @property
+    def debug(self) -> str:
+        """The suffix that names the current place."""
+        return self._debug
+
+    def restore(self, debug: str) -> None:
+        """Go back to an earlier place."""
+        self._debug = debug
+
+    def name(self, prefix: str = "t") -> str:
+        """A fresh name."""
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+    def do(self, text: str) -> None:
+        """An instruction without a result."""
+        if not self.done:
+            self.body.append(f"  {text}{self._debug}")
+
+    def get(self, text: str) -> str:
+        """An instruction with a result; its register."""
+        register = f"%{self.name()}"
+        self.do(f"{register} = {text}")
+        return register
+
+    def start(self, label: str) -> None:
+        """Begin a block; a block that is still open falls into it."""
+        if not self.done:
+            self.body.append(f"  br label %{label}{self._debug}")
+        self.body.append(f"{label}:")
+        self.done, self.block = False, label
+
+    def jump(self, label: str) -> None:
+        """End the block."""
+        self.do(f"br label %{label}")
+        self.done = True
+
+    def branch(self, test: str, then: str, other: str) -> None:
+        """End the block in two ways."""
+        self.do(f"br i1 {test}, label %{then}, label %{other}")
+        self.done = True
+
+    def slot(self, name: str, kind: str, align: int = 8) -> str:
+        """A stack slot, made once; its address."""
+        address = f'%"{name}"'
+        line = f"  {address} = alloca {kind}, align {align}"
+        if line not in self.slots:
+            self.slots.append(line)
+        return address
+
+    def stack(self, name: str, size: int) -> str:
+        """A stack slot of ``size`` bytes."""
+        return self.slot(f"s.{name}", f"[{size} x i8]")
+
+    def variable(self, name: str, kind: Type) -> str:
+        """The address of a variable."""
+        text = llvm_type(kind)
+        return self.slot(f"v.{name}", text)
+
+    def flag(self, name: str) -> str:
+        """The address of the flag that goes with a variable."""
+        return self.slot(f"ok.{name}", "i1")
+
+    def map(self, declared: Declaration) -> str:
+        """A map as an operand."""
+        index = self.index(declared)
+        self.module.maps.add(index)
+        return f"@map.{index}"
+
+    def use(self, intrinsic: str) -> None:
+        """Declare an LLVM intrinsic."""
+        self.module.used.add(intrinsic)
+
+    def expr(self, node: Expr) -> Value:
+        """Write an expression."""
+        before = self._debug
+        self.at(node.span)
+        value = self.rules[type(node)](self, node)
+        self._debug = before
+        return value
+
+    def offset(self, pointer: str, amount: int | str) -> str:
+        """``pointer`` plus bytes."""
+        if amount == 0:
+            return pointer
+        return self.get(f"getelementptr inbounds i8, ptr {pointer}, i64 {amount}")
+
+    def opaque(self, kind: str, value: str) -> str:
+        """The same number, of which LLVM knows nothing: for what only the verifier has to see."""
+        narrow = kind != "i64"
+        wide = self.get(f"zext {kind} {value} to i64") if narrow else value
+        hidden = self.get(f'call i64 asm sideeffect "", "=r,0"(i64 {wide})')
+        return self.get(f"trunc i64 {hidden} to {kind}") if narrow else hidden
+
+    def helper(self, number: int, args: str, result: str = "i64") -> str:
+        """Call a kernel helper; its result's register."""
+        return self.get(f"call {result} inttoptr (i64 {number} to ptr)({args})")

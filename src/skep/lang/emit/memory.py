@@ -1,0 +1,144 @@
+"""Memory: addresses, loads, stores and copies, each as the memory allows it."""
+
+from math import gcd
+
+from skep.lang.emit.function import WRITTEN, Value, Writer
+from skep.lang.emit.text import llvm_type
+from skep.lang.tree import Bitfield, Build, Copy, Load, Place, Spill, Store, Zero
+from skep.lang.values import Memory, Pointer
+
+READERS = {Memory.PROBE: 113, Memory.USER: 112}
+WORD = 8
+
+
+def memory_of(place: Place) -> Memory:
+    """The memory in which a place lies."""
+    kind = place.base.type
+    return kind.memory if isinstance(kind, Pointer) else Memory.PROBE
+
+
+def address(w: Writer, place: Place) -> str:
+    """The address of a place."""
+    base = w.expr(place.base).text
+    if memory_of(place) is Memory.CONTEXT:
+        w.use("llvm.preserve.static.offset")
+        base = w.get(f"call ptr @llvm.preserve.static.offset(ptr {base})")
+    pointer = w.offset(base, place.offset)
+    if place.index is None:
+        return pointer
+    index = w.expr(place.index).text
+    if memory_of(place) is Memory.STACK:  # LLVM joins a small index to an aligned address by or
+        index = w.opaque("i64", index)
+    scaled = index if place.stride == 1 else w.get(f"mul i64 {index}, {place.stride}")
+    return w.offset(pointer, scaled)
+
+
+def load(w: Writer, node: Load) -> Value:
+    """The number or pointer at a place."""
+    place = node.place
+    memory = memory_of(place)
+    where = address(w, place)
+    size = place.bits.size if place.bits else place.type.size
+    if memory in READERS:
+        copy = w.stack(f"probe{size}", size)
+        w.helper(READERS[memory], f"{WRITTEN} {copy}, i64 {size}, ptr {where}")
+        where = copy
+    if place.bits:
+        return Value(_bits(w, node, place.bits, where))
+    return Value(w.get(f"load {llvm_type(node.type)}, ptr {where}, align {size}"))
+
+
+def _bits(w: Writer, node: Load, bits: Bitfield, where: str) -> str:
+    unit = f"i{bits.size * 8}"
+    value = w.get(f"load {unit}, ptr {where}, align {bits.size}")
+    left = bits.size * 8 - bits.shift - bits.width
+    if node.type.signed:
+        value = w.get(f"shl {unit} {value}, {left}")
+        value = w.get(f"ashr {unit} {value}, {left + bits.shift}")
+    else:
+        value = w.get(f"lshr {unit} {value}, {bits.shift}")
+        value = w.get(f"and {unit} {value}, {(1 << bits.width) - 1}")
+    wide, have = node.type.bits, bits.size * 8
+    if wide == have:
+        return value
+    return w.get(f"{'trunc' if wide < have else 'zext'} {unit} {value} to i{wide}")
+
+
+def store(w: Writer, node: Store) -> None:
+    """A number goes to a place."""
+    value = w.expr(node.value).text
+    kind = llvm_type(node.value.type)
+    w.do(f"store {kind} {value}, ptr {address(w, node.place)}, align {node.place.type.size}")
+
+
+def alignment(offset: int) -> int:
+    """What may be claimed of an address ``offset`` bytes into an object."""
+    return gcd(WORD, offset) if offset else WORD
+
+
+def _claim(place: Place) -> int:
+    return min(
+        alignment(place.offset), alignment(place.stride) if place.index is not None else WORD
+    )
+
+
+def copy(w: Writer, node: Copy) -> None:
+    """Bytes go from one place to another; memory that the verifier does not know is read by a helper."""
+    target = address(w, node.target)
+    move(w, target, node.source, node.size, _claim(node.target))
+
+
+def move(w: Writer, target: str, source: Place, size: int, claim: int = WORD) -> None:
+    """``size`` bytes of ``source`` go to the address ``target``, which is aligned as claimed."""
+    where = address(w, source)
+    reader = READERS.get(memory_of(source))
+    if reader:
+        w.helper(reader, f"{WRITTEN} {target}, i64 {size}, ptr {where}")
+        return
+    w.use("llvm.memcpy")
+    ends = f"ptr align {claim} {target}, ptr align {_claim(source)} {where}"
+    w.do(f"call void @llvm.memcpy.p0.p0.i64({ends}, i64 {size}, i1 false)")
+
+
+def fill(w: Writer, target: str, size: int, claim: int = WORD) -> None:
+    """``size`` bytes become zero."""
+    if size:
+        w.use("llvm.memset")
+        w.do(
+            f"call void @llvm.memset.p0.i64(ptr align {claim} {target}, i8 0, i64 {size}, i1 false)"
+        )
+
+
+def zero(w: Writer, node: Zero) -> None:
+    """A place becomes zero."""
+    fill(w, address(w, node.place), node.size, _claim(node.place))
+
+
+def build(w: Writer, node: Build) -> Value:
+    """A struct on the stack: zero, padding included, then its values."""
+    size = node.type.target.size
+    slot = w.stack(node.slot, size)
+    fill(w, slot, size)
+    for statement in node.stores:
+        if isinstance(statement, Store):
+            store(w, statement)
+        else:
+            copy(w, statement)
+    return Value(slot)
+
+
+def spill(w: Writer, node: Spill) -> Value:
+    """A value on the stack."""
+    if isinstance(node.value, Place):
+        slot = w.stack(node.slot, node.type.target.size)
+        move(w, slot, node.value, node.type.target.size)
+        return Value(slot)
+    return put(w, node, w.expr(node.value))
+
+
+def put(w: Writer, node: Spill, value: Value) -> Value:
+    """A number that was worked out before goes to its stack slot."""
+    size, kind = node.type.target.size, llvm_type(node.value.type)
+    slot = w.stack(node.slot, size)
+    w.do(f"store {kind} {value.text}, ptr {slot}, align {size}")
+    return Value(slot)

@@ -1,0 +1,60 @@
+"""The last step, for a program that was just compiled and for one from the cache alike: linked code to a spec.
+
+It needs neither syntax trees nor LLVM.
+"""
+
+from dataclasses import dataclass, replace
+
+from skep.base.errors import CompileError
+from skep.lang.capture import declarations
+from skep.lang.linked import Linked
+from skep.lang.maps import Declaration, Global
+from skep.lang.programs import Program
+from skep.lang.spec import MapReference, MapSpec, ProgramSpec
+
+NAME = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A spec and the declarations of its maps: ``maps[i]`` declares ``spec.maps[i]``."""
+
+    spec: ProgramSpec
+    maps: tuple[Declaration, ...]
+
+
+def finish(program: Program, linked: Linked) -> Compiled:
+    """The spec of a program whose code is linked, from the compiler or the cache."""
+    named = declarations(program)
+    maps = tuple(declared for _, declared in named)
+    if linked.constants:
+        raise CompileError(
+            f"{program.name} refers to constant data, which is not part of the language"
+        )
+    references = tuple(
+        _reference(insn.insn, insn.symbol, insn.addend, maps) for insn in linked.references
+    )
+    made = ProgramSpec(
+        program.name[:NAME],
+        program.kind,
+        program.hook,
+        program.license,
+        linked.insns,
+        references,
+        linked.kfuncs,
+        tuple(_map_spec(name, declared) for name, declared in named),
+        linked.btf,
+        linked.func_info,
+        linked.line_info,
+        program.options,
+    )
+    return Compiled(made, maps)
+
+
+def _map_spec(name: str, declared: Declaration) -> MapSpec:
+    return replace(declared.spec(name), name=(declared.name or name)[:NAME])
+
+
+def _reference(insn: int, symbol: str, addend: int, maps: tuple[Declaration, ...]) -> MapReference:
+    index = int(symbol.removeprefix("map."))
+    return MapReference(insn, index, addend if isinstance(maps[index], Global) else None)

@@ -1,0 +1,179 @@
+"""Memory in the front end: fields of structs, elements of arrays, and what a place in memory is as a value."""
+
+import ast
+import difflib
+from dataclasses import replace
+
+from skep.lang.front.integers import converted, loaded, number
+from skep.lang.front.scope import Scope
+from skep.lang.struct import StructType
+from skep.lang.tree import Address, Binary, Const, Convert, Expr, Load, Opaque, Place
+from skep.lang.types import ArrayType, IntType, char, u8, u64
+from skep.lang.values import (
+    UNKNOWN,
+    WRITABLE,
+    KernelPointer,
+    KernelStruct,
+    Memory,
+    Pointer,
+    Type,
+    describe,
+)
+
+PACKET = ("data", "data_end", "data_meta")
+
+
+def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
+    """What stands at a place: a number or pointer is loaded, an array or struct is its address."""
+    memory = memory_of(place)
+    match place.type:
+        case IntType():
+            return loaded(scope, place, node)
+        case KernelPointer() as stored:
+            return Load(scope.span(node), _followed(stored, memory), place)
+        case _:
+            return Address(scope.span(node), Pointer(place.type, memory), place)
+
+
+def memory_of(place: Place) -> Memory:
+    """The memory in which a place lies."""
+    kind = place.base.type
+    return kind.memory if isinstance(kind, Pointer) else Memory.PROBE
+
+
+def _followed(stored: KernelPointer, memory: Memory) -> Type:
+    """The pointer that lies in memory: the verifier knows where pointers of kernel objects lead, not others."""
+    if stored.user:
+        return Pointer(stored.target, Memory.USER)
+    known = isinstance(stored.target, KernelStruct)
+    if memory is Memory.CONTEXT and known:
+        return Pointer(stored.target, Memory.KERNEL, nullable=True, what="a pointer of the context")
+    if memory is Memory.KERNEL and known:
+        return Pointer(stored.target, Memory.KERNEL)
+    return Pointer(stored.target, Memory.PROBE)
+
+
+def step(scope: Scope, base: Expr, kind: Type, offset: int, node: ast.AST) -> Place:
+    """The place ``offset`` bytes into what ``base`` points at; addresses of places are merged."""
+    if isinstance(base, Address):
+        inner = base.place
+        return Place(
+            scope.span(node), kind, inner.base, inner.offset + offset, inner.index, inner.stride
+        )
+    return Place(scope.span(node), kind, base, offset)
+
+
+def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
+    """The place of a field. Raises CompileError where there is none."""
+    pointer = base.type
+    match pointer.target:
+        case StructType() as struct:
+            found = struct.field(name)
+            if found is not None:
+                return step(scope, base, found.type, found.offset, node)
+            raise _no_field(scope, node, struct.__name__, name, [f.name for f in struct.fields])
+        case KernelStruct() as struct:
+            if scope.kind.packet and pointer.memory is Memory.CONTEXT and name in PACKET:
+                problem = f"{name!r} is an end of the packet, which only view() reads through"
+                hint = "ctx.view(Type, offset); the packet's length is len(ctx)"
+                raise scope.error(node, problem, hint)
+            member = scope.target.types.member(struct, name)
+            if member is not None and member.type is None:
+                problem = f"field {name!r} of kernel struct '{struct.name}' has a type that programs do not know"
+                raise scope.error(node, problem)
+            if member is None or member.type is None:
+                names = scope.target.types.members(struct)
+                raise _no_field(scope, node, f"kernel struct '{struct.name}'", name, names)
+            place = step(scope, base, member.type, member.offset, node)
+            if member.bits is None:
+                return place
+            return Place(
+                place.span,
+                place.type,
+                place.base,
+                place.offset,
+                place.index,
+                place.stride,
+                member.bits,
+            )
+    raise scope.error(node, f"{describe(pointer)} has no fields")
+
+
+def _no_field(scope: Scope, node: ast.AST, owner: str, name: str, names: list[str]) -> Exception:
+    close = difflib.get_close_matches(name, names, 1)
+    return scope.error(
+        node, f"{owner} has no field {name!r}", f"did you mean {close[0]!r}?" if close else ""
+    )
+
+
+def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
+    """The place of an element of an array, or of what a pointer points at."""
+    pointer = base.type
+    if not isinstance(pointer, Pointer):
+        raise scope.error(node, f"{describe(base.type)} cannot be indexed")
+    where = number(scope, index)
+    if isinstance(pointer.target, ArrayType):
+        kind, count = pointer.target.element, pointer.target.count
+        if isinstance(where, Const) and not 0 <= where.value < count:
+            raise scope.error(index, f"index {where.value} is outside the array's 0..{count - 1}")
+    else:
+        kind = pointer.target if pointer.target is not None else u8
+    if isinstance(where, Const):
+        return step(scope, base, kind, where.value * kind.size, node)
+    where = converted(scope, _bounded(where), u64, index, wrap=True)
+    if isinstance(base, Address) and base.place.index is None:
+        inner = base.place
+        return Place(scope.span(node), kind, inner.base, inner.offset, where, kind.size)
+    return Place(scope.span(node), kind, base, 0, where, kind.size)
+
+
+def _bounded(index: Expr) -> Expr:
+    """An index whose bound is written down, as in ``i & 7``: LLVM must not find that it follows from elsewhere."""
+    match index:
+        case Binary(op="&" | "%" | "min", left=left, right=Const(), type=IntType()):
+            return replace(index, left=Opaque(left.span, left.type, left))
+        case Convert(operand=operand):
+            return replace(index, operand=_bounded(operand))
+    return index
+
+
+def place_of(scope: Scope, node: ast.expr) -> Place | None:
+    """The place that an attribute or subscript names; None where it names no memory."""
+    if isinstance(node, ast.Attribute):
+        base = scope.expr(node.value)
+        return field(scope, base, node.attr, node) if isinstance(base.type, Pointer) else None
+    if isinstance(node, ast.Subscript):
+        base = scope.expr(node.value)
+        return element(scope, base, node.slice, node) if isinstance(base.type, Pointer) else None
+    return None
+
+
+def writable(scope: Scope, place: Place, node: ast.AST) -> Place:
+    """The same place. Raises CompileError where a program may not write there."""
+    memory = memory_of(place)
+    if place.base.type is not UNKNOWN and memory not in WRITABLE:
+        raise scope.error(
+            node,
+            f"{memory.value} cannot be written by a program",
+            "change it through a helper, or keep what you need in a map",
+        )
+    return place
+
+
+def buffer(scope: Scope, node: ast.expr) -> Place:
+    """An argument that is memory: an array, a struct, or a number that lies in memory."""
+    place = place_of(scope, node)
+    if place is not None and not isinstance(place.type, KernelPointer):
+        return place
+    value = scope.expr(node)
+    if isinstance(value.type, Pointer) and value.type.target is not None:
+        return step(scope, value, value.type.target, 0, node)
+    raise scope.error(
+        node,
+        f"memory is wanted here (a field, an array or a struct), not {describe(value.type)}",
+    )
+
+
+def is_text(kind: Type) -> bool:
+    """Whether a type is an array of bytes or of text."""
+    return isinstance(kind, ArrayType) and kind.element in (char, u8)

@@ -1,0 +1,219 @@
+"""Comparisons: of numbers, with None, chained, and membership of maps and captured tuples."""
+
+import ast
+from collections.abc import Callable
+
+from skep.lang.front.calls import call
+from skep.lang.front.constants import static
+from skep.lang.front.integers import (
+    constant,
+    dereferenced,
+    fitted,
+    is_local,
+    meeting,
+    number,
+)
+from skep.lang.front.scope import Scope
+from skep.lang.maps import Declaration
+from skep.lang.tree import (
+    Compare,
+    Const,
+    Expr,
+    IsNone,
+    Logic,
+    NoneValue,
+    Not,
+    Once,
+    StaticValue,
+)
+from skep.lang.types import IntType
+from skep.lang.values import (
+    BOOL,
+    NONE,
+    UNKNOWN,
+    Literal,
+    Pointer,
+    Static,
+    describe,
+    fits,
+    promote,
+)
+
+COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+ORDER: dict[str, Callable[[int, int], bool]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def negated(scope: Scope, test: Expr, node: ast.AST) -> Expr:
+    """Not ``test``."""
+    if isinstance(test, Const):
+        return Const(test.span, BOOL, int(not test.value))
+    return Not(scope.span(node), BOOL, test)
+
+
+def compare(scope: Scope, node: ast.Compare) -> Expr:
+    """A comparison, chained or not; also ``in``."""
+    if isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1:
+        return _contains(scope, node.left, node.ops[0], node.comparators[0], node)
+    parts: list[Expr] = []
+    left_node, left = node.left, scope.expr(node.left)
+    for op, right_node in zip(node.ops, node.comparators, strict=True):
+        if isinstance(op, ast.In | ast.NotIn):
+            raise scope.error(
+                node, "in is not part of a chain of comparisons", "join them with and"
+            )
+        right = scope.expr(right_node)
+        if right_node is not node.comparators[-1]:
+            right = _once(scope, right, right_node)
+        parts.append(_pair(scope, op, (left_node, left), (right_node, right), node))
+        left_node, left = right_node, right
+    return parts[0] if len(parts) == 1 else Logic(scope.span(node), BOOL, "and", tuple(parts))
+
+
+def _once(scope: Scope, value: Expr, node: ast.AST) -> Expr:
+    """A value that a test compares several times, worked out once."""
+    value = dereferenced(scope, value, node)
+    return value if is_local(value) else Once(value.span, value.type, value)
+
+
+def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node: ast.AST) -> Expr:
+    bounds = _bounds(scope, right)
+    if bounds is not None:
+        test = _within(scope, left, bounds, node)
+    elif isinstance(right, ast.Tuple | ast.List | ast.Set):
+        test = _one_of(scope, left, [scope.expr(item) for item in right.elts], node)
+    else:
+        held = scope.expr(right)
+        value = held.type.value if isinstance(held.type, Static) else None
+        if isinstance(value, Declaration):
+            test = _has_key(scope, left, right, node)
+        elif isinstance(value, tuple | frozenset):
+            test = _one_of(scope, left, [static(scope, right, item) for item in value], node)
+        else:
+            raise scope.error(right, "in takes a map, a tuple of numbers, or a range")
+    return negated(scope, test, node) if isinstance(op, ast.NotIn) else test
+
+
+def _has_key(scope: Scope, key: ast.expr, declared: ast.expr, node: ast.AST) -> Expr:
+    lookup = ast.copy_location(ast.Attribute(declared, "lookup", ast.Load()), node)
+    found = call(scope, ast.copy_location(ast.Call(lookup, [key], []), node))
+    return negated(scope, IsNone(scope.span(node), BOOL, found), node)
+
+
+def _one_of(scope: Scope, left: ast.expr, choices: list[Expr], node: ast.AST) -> Expr:
+    if not choices:
+        return Const(scope.span(node), BOOL, 0)
+    value = _once(scope, scope.expr(left), left)
+    equal = tuple(compared(scope, "==", value, choice, node) for choice in choices)
+    return Logic(scope.span(node), BOOL, "or", equal) if len(equal) > 1 else equal[0]
+
+
+def _bounds(scope: Scope, node: ast.expr) -> tuple[Expr, Expr] | None:
+    """Start and stop of ``range(...)``, written out or captured; None for anything else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+        stop = [number(scope, argument) for argument in scope.arguments(node, 1, 2, "in range()")]
+        return (stop[0], stop[1]) if len(stop) > 1 else (constant(scope, node, 0), stop[0])
+    held = scope.expr(node) if isinstance(node, ast.Name | ast.Attribute) else None
+    value = held.type.value if held is not None and isinstance(held.type, Static) else None
+    if not isinstance(value, range):
+        return None
+    if value.step != 1:
+        raise scope.error(node, "in takes a range whose step is 1")
+    return constant(scope, node, value.start), constant(scope, node, value.stop)
+
+
+def _within(scope: Scope, left: ast.expr, bounds: tuple[Expr, Expr], node: ast.AST) -> Expr:
+    start, stop = bounds
+    value = _once(scope, scope.expr(left), left)
+    tests = [compared(scope, "<", value, stop, node)]
+    unsigned = isinstance(value.type, IntType) and not value.type.signed
+    if not (unsigned and isinstance(start, Const) and start.value == 0):
+        tests.insert(0, compared(scope, ">=", value, start, node))
+    return Logic(scope.span(node), BOOL, "and", tuple(tests)) if len(tests) > 1 else tests[0]
+
+
+def _pair(
+    scope: Scope,
+    op: ast.cmpop,
+    left: tuple[ast.expr, Expr],
+    right: tuple[ast.expr, Expr],
+    node: ast.Compare,
+) -> Expr:
+    (_, a), (right_node, b) = left, right
+    if isinstance(op, ast.Is | ast.IsNot) or NONE in (a.type, b.type):
+        if a.type is NONE:
+            a, b = b, a
+        if b.type is not NONE or isinstance(op, ast.Lt | ast.Gt | ast.LtE | ast.GtE):
+            raise scope.error(node, "is compares with None only", "use == for numbers")
+        return _is_none(scope, a, op, node)
+    if (
+        isinstance(a.type, Pointer)
+        and isinstance(b.type, Pointer)
+        and not isinstance(a.type.target, IntType)
+    ):
+        raise scope.error(
+            node,
+            "pointers are compared with None only",
+            "compare a field, or copy both into u64 fields",
+        )
+    return compared(
+        scope,
+        COMPARISONS[type(op)],
+        dereferenced(scope, a, node),
+        dereferenced(scope, b, right_node),
+        node,
+    )
+
+
+def _is_none(scope: Scope, value: Expr, op: ast.cmpop, node: ast.AST) -> Expr:
+    if isinstance(value, NoneValue | Const | StaticValue):  # captured: None, or something else
+        none = isinstance(value, NoneValue) == isinstance(op, ast.Is | ast.Eq)
+        return Const(scope.span(node), BOOL, int(none))
+    if value.type in (UNKNOWN, NONE):  # None so far: what is assigned later may be a pointer
+        return NoneValue(value.span, UNKNOWN)
+    if not isinstance(value.type, Pointer):
+        raise scope.error(node, f"{describe(value.type)} is never None")
+    test: Expr = IsNone(scope.span(node), BOOL, value)
+    return negated(scope, test, node) if isinstance(op, ast.IsNot | ast.NotEq) else test
+
+
+def compared(scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST) -> Expr:
+    """Two numbers compared. Raises CompileError where the result can only be one."""
+    for side in (left, right):
+        if not isinstance(side.type, IntType | Literal) and side.type not in (BOOL, UNKNOWN):
+            raise scope.error(node, f"{describe(side.type)} cannot be compared with {op}")
+    if isinstance(left, Const) and isinstance(right, Const):
+        return Const(scope.span(node), BOOL, int(ORDER[op](left.value, right.value)))
+    kind = meeting(scope, left, right, node)
+    _refuse_decided(scope, op, left, right, node)
+    _refuse_decided(scope, MIRRORED[op], right, left, node)
+    left, right = fitted(scope, left, kind, node), fitted(scope, right, kind, node)
+    return Compare(scope.span(node), BOOL, op, left, right)
+
+
+def _refuse_decided(scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST) -> None:
+    """Refuse a comparison of a number with a literal that has one result only."""
+    literal = isinstance(right, Const) and isinstance(right.type, Literal)
+    if not literal or not isinstance(right, Const) or not isinstance(left.type, IntType):
+        return
+    kind = promote(left.type)
+    if not fits(right.value, kind):
+        problem = f"{kind!r} is never {right.value}: {op} has one result only here"
+        raise scope.error(node, problem)
+    if right.value == 0 and not kind.signed and op in ("<", ">="):
+        problem = f"{kind!r} is never negative: {op} 0 has one result only"
+        raise scope.error(node, problem, "compare with s64(...), or subtract later")

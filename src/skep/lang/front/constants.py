@@ -1,0 +1,47 @@
+"""Captured Python objects as expressions."""
+
+import ast
+from typing import Any
+
+from skep.lang.capture import plain
+from skep.lang.front.integers import (
+    constant,
+)
+from skep.lang.front.scope import Scope
+from skep.lang.maps import Global
+from skep.lang.tree import (
+    Const,
+    Expr,
+    NoneValue,
+    StaticValue,
+    ValueAddress,
+)
+from skep.lang.values import (
+    BOOL,
+    NONE,
+    Memory,
+    Pointer,
+    Static,
+)
+
+
+def static(scope: Scope, node: ast.AST, value: Any) -> Expr:
+    """A captured Python object as an expression."""
+    span = scope.span(node)
+    match value:
+        case None:
+            return NoneValue(span, NONE)
+        case bool():
+            return Const(span, BOOL, int(value))
+        case int():
+            return constant(scope, node, int(value))
+        case Global():
+            return ValueAddress(span, Pointer(value.value, Memory.VALUE), value)
+        case float():
+            raise scope.error(
+                node,
+                f"{value} is a floating-point number; the kernel has none",
+                "scale it to an integer",
+            )
+        case _:
+            return StaticValue(span, Static(plain(value)))

@@ -1,0 +1,310 @@
+"""Expressions: from Python's syntax tree to typed nodes. One function for each kind of syntax, in one table."""
+
+import ast
+import difflib
+import enum
+import operator
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from skep.base.similar import similar
+from skep.lang.capture import MISSING, resolve
+from skep.lang.front.access import element, field, value_at
+from skep.lang.front.calls import call
+from skep.lang.front.comparisons import compare, compared, negated
+from skep.lang.front.constants import static
+from skep.lang.front.integers import (
+    binary,
+    constant,
+    converted,
+    dereferenced,
+    fitted,
+    meeting,
+    number,
+    operation,
+)
+from skep.lang.front.scope import Scope
+from skep.lang.kernel_names import KernelEnum
+from skep.lang.maps import Declaration
+from skep.lang.struct import StructType
+from skep.lang.tree import (
+    Const,
+    Expr,
+    IsNone,
+    Logic,
+    NoneValue,
+    Not,
+    Select,
+    StaticValue,
+)
+from skep.lang.types import IntType
+from skep.lang.values import (
+    BOOL,
+    NONE,
+    UNKNOWN,
+    Literal,
+    Pointer,
+    Static,
+    describe,
+    join,
+)
+
+SIGNS: dict[type[ast.unaryop], Callable[[int], int]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
+UNSUPPORTED: dict[type[ast.expr], tuple[str, str]] = {
+    ast.JoinedStr: (
+        "f-strings are not part of the language",
+        "send numbers in a Record and format them in user space",
+    ),
+    ast.Dict: (
+        "dictionaries are not part of the language",
+        "declare a skep.Hash outside the function",
+    ),
+    ast.List: (
+        "lists are not part of the language",
+        "use a fixed array, as in u8[16], in a Struct",
+    ),
+    ast.Set: ("sets are not part of the language", "declare a skep.Hash outside the function"),
+    ast.ListComp: (
+        "comprehensions are not part of the language",
+        "write a for loop over range(...)",
+    ),
+    ast.DictComp: (
+        "comprehensions are not part of the language",
+        "write a for loop over range(...)",
+    ),
+    ast.SetComp: (
+        "comprehensions are not part of the language",
+        "write a for loop over range(...)",
+    ),
+    ast.GeneratorExp: (
+        "generators are not part of the language",
+        "write a for loop over range(...)",
+    ),
+    ast.Lambda: ("lambdas are not part of the language", "write a function with def"),
+    ast.Yield: ("yield is not part of the language", "put a record into a Ring instead"),
+    ast.YieldFrom: ("yield is not part of the language", "put a record into a Ring instead"),
+    ast.NamedExpr: (":= is not part of the language", "assign on a line of its own"),
+    ast.Starred: ("* is not part of the language here", "write the arguments out"),
+    ast.Tuple: ("tuples are not part of the language", "use a Struct"),
+    ast.Slice: ("slices are not part of the language", "index one element at a time"),
+}
+
+
+def expression(scope: Scope, node: ast.expr) -> Expr:
+    """The typed tree of an expression. Raises CompileError at what is outside the language."""
+    rule = EXPRESSIONS.get(type(node))
+    if rule is None:
+        problem, hint = UNSUPPORTED.get(
+            type(node), (f"{type(node).__name__} is not part of the language", "")
+        )
+        raise scope.error(node, problem, hint)
+    return rule(scope, node)
+
+
+def _constant(scope: Scope, node: ast.Constant) -> Expr:
+    if isinstance(node.value, str | bytes):
+        raise scope.error(
+            node,
+            "text is not a value of the language",
+            "compare bytes, as in comm[0] == 115, or copy char[N] fields",
+        )
+    return static(scope, node, node.value)
+
+
+def _name(scope: Scope, node: ast.Name) -> Expr:
+    variable = scope.variable(node.id, node)
+    if variable is not None:
+        return variable
+    value = resolve(scope.function, node.id)
+    if value is MISSING and node.id in scope.function.__code__.co_varnames:
+        raise scope.error(node, f"{node.id!r} has no value here yet", f"assign {node.id} before")
+    if value is MISSING:
+        raise scope.error(node, f"the name {node.id!r} is not defined here")
+    return static(scope, node, value)
+
+
+def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
+    base = scope.expr(node.value)
+    if base.type is UNKNOWN:
+        return base
+    if isinstance(base.type, Static):
+        owner = base.type.value
+        if isinstance(owner, KernelEnum):
+            return _enumerator(scope, node, owner)
+        if isinstance(owner, ModuleType | enum.EnumMeta | type) and hasattr(owner, node.attr):
+            return static(scope, node, getattr(owner, node.attr))
+        near = similar(node.attr, dir(owner)) if isinstance(owner, ModuleType) else None
+        raise scope.error(
+            node,
+            f"{describe(base.type)} has no {node.attr!r} that a program can use",
+            f"did you mean {near!r}?" if near else "",
+        )
+    if base.type is NONE or not isinstance(base.type, Pointer):
+        raise scope.error(node, f"{describe(base.type)} has no fields")
+    return value_at(scope, field(scope, base, node.attr, node), node)
+
+
+def _enumerator(scope: Scope, node: ast.Attribute, enum: KernelEnum) -> Expr:
+    numbers = scope.target.types.numbers(enum.name)
+    if node.attr in numbers:
+        return constant(scope, node, numbers[node.attr])
+    close = difflib.get_close_matches(node.attr, numbers, 1)
+    problem = (
+        f"this kernel's enum {enum.name} has no {node.attr}"
+        if numbers
+        else f"this kernel has no enum {enum.name}"
+    )
+    raise scope.error(node, problem, f"did you mean {close[0]!r}?" if close else "")
+
+
+def _subscript(scope: Scope, node: ast.Subscript) -> Expr:
+    base = scope.expr(node.value)
+    if base.type is UNKNOWN:
+        return base
+    if isinstance(base.type, Static):
+        if isinstance(base.type.value, Declaration):
+            raise scope.error(
+                node,
+                "a map is read with lookup(key), which may give None",
+                f"value = {ast.unparse(node.value)}.lookup({ast.unparse(node.slice)})",
+            )
+        if isinstance(base.type.value, tuple):
+            return _element_of_tuple(scope, node, base.type.value)
+        if isinstance(base.type.value, IntType | StructType):
+            return _array_type(scope, node, base.type.value)
+    return value_at(scope, element(scope, base, node.slice, node), node)
+
+
+def _array_type(scope: Scope, node: ast.Subscript, kind: Any) -> Expr:
+    count = scope.expr(node.slice)
+    if not isinstance(count, Const) or count.value < 1:
+        raise scope.error(node, f"{kind!r}[...] takes a constant number of elements of at least 1")
+    return StaticValue(scope.span(node), Static(kind[count.value]))
+
+
+def _element_of_tuple(scope: Scope, node: ast.Subscript, values: tuple[Any, ...]) -> Expr:
+    index = scope.expr(node.slice)
+    if not isinstance(index, Const) or not -len(values) <= index.value < len(values):
+        raise scope.error(node, "a captured tuple takes a constant index within its length")
+    return static(scope, node, values[index.value])
+
+
+def _binary(scope: Scope, node: ast.BinOp) -> Expr:
+    op = operation(scope, node)
+    return binary(scope, op, number(scope, node.left), number(scope, node.right), node)
+
+
+def _unary(scope: Scope, node: ast.UnaryOp) -> Expr:
+    if isinstance(node.op, ast.Not):
+        return negated(scope, truth(scope, node.operand), node)
+    value = number(scope, node.operand)
+    if isinstance(value, Const) and isinstance(value.type, Literal):
+        return constant(scope, node, SIGNS[type(node.op)](value.value))
+    if isinstance(node.op, ast.UAdd):
+        return value
+    if isinstance(node.op, ast.Invert):
+        return binary(scope, "^", value, constant(scope, node, -1), node)
+    return binary(scope, "-", constant(scope, node, 0), value, node)
+
+
+def truth(scope: Scope, node: ast.expr) -> Expr:
+    """An expression as a condition."""
+    if isinstance(node, ast.BoolOp):
+        return _logic(scope, node)
+    return as_truth(scope, scope.expr(node), node)
+
+
+def as_truth(scope: Scope, value: Expr, node: ast.AST) -> Expr:
+    """A value as a condition: a number is compared with 0, a pointer with None."""
+    if isinstance(value, Const):
+        return Const(value.span, BOOL, int(value.value != 0))
+    if isinstance(value.type, Pointer):
+        return Not(scope.span(node), BOOL, IsNone(scope.span(node), BOOL, value))
+    if value.type in (BOOL, UNKNOWN):
+        return value
+    if isinstance(value.type, IntType | Literal):
+        return compared(scope, "!=", value, constant(scope, node, 0), node)
+    raise scope.error(node, f"{describe(value.type)} is no condition")
+
+
+def _logic_value(scope: Scope, node: ast.BoolOp) -> Expr:
+    """``and`` and ``or`` outside of a condition: of truth values only, for Python gives one of the two sides."""
+    for side in node.values:
+        kind = scope.expr(side).type
+        if kind not in (BOOL, UNKNOWN):
+            word = "and" if isinstance(node.op, ast.And) else "or"
+            problem = f"{word} takes truth values here, not {describe(kind)}"
+            raise scope.error(side, problem, "write a comparison, or x if test else y")
+    return _logic(scope, node)
+
+
+def _logic(scope: Scope, node: ast.BoolOp) -> Expr:
+    op = "and" if isinstance(node.op, ast.And) else "or"
+    decided = int(op == "or")
+    tests: list[Expr] = []
+    for operand in node.values:
+        test = truth(scope, operand)
+        if isinstance(test, Const):
+            if test.value == decided:
+                tests.append(test)
+                break
+            continue
+        tests.append(test)
+    if not tests:
+        return Const(scope.span(node), BOOL, 1 - decided)
+    return tests[0] if len(tests) == 1 else Logic(scope.span(node), BOOL, op, tuple(tests))
+
+
+def _select(scope: Scope, node: ast.IfExp) -> Expr:
+    test = truth(scope, node.test)
+    if isinstance(test, Const) and test.type is BOOL:
+        return scope.expr(node.body if test.value else node.orelse)
+    then, other = scope.expr(node.body), scope.expr(node.orelse)
+    then, other = dereferenced(scope, then, node.body), dereferenced(scope, other, node.orelse)
+    numeric = all(
+        isinstance(v.type, IntType | Literal) or v.type in (BOOL, UNKNOWN) for v in (then, other)
+    )
+    literal = isinstance(then.type, Literal) and isinstance(other.type, Literal)
+    kind = (
+        meeting(scope, then, other, node)
+        if numeric and then.type != other.type and not literal
+        else join(then.type, other.type)
+    )
+    if kind is None:
+        raise scope.error(
+            node, f"one side is {describe(then.type)}, the other {describe(other.type)}"
+        )
+    then, other = _side(scope, then, kind, node.body), _side(scope, other, kind, node.orelse)
+    return Select(scope.span(node), kind, test, then, other)
+
+
+def _side(scope: Scope, value: Expr, kind: Any, node: ast.AST) -> Expr:
+    """A side of a choice as the whole has it."""
+    if isinstance(kind, IntType):
+        return converted(scope, value, kind, node)
+    if value.type is NONE and isinstance(kind, Pointer):
+        return NoneValue(value.span, kind)
+    return fitted(scope, value, kind, node)
+
+
+def _call(scope: Scope, node: ast.Call) -> Expr:
+    return call(scope, node)
+
+
+EXPRESSIONS: dict[type[ast.expr], Callable[[Scope, Any], Expr]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _logic_value,
+    ast.Compare: compare,
+    ast.IfExp: _select,
+    ast.Call: _call,
+}

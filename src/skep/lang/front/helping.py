@@ -1,0 +1,134 @@
+"""Calls of kernel helpers and of the intrinsics: byte order and atomics."""
+
+import ast
+from typing import Any
+
+from skep.lang.front.access import buffer, place_of, step, writable
+from skep.lang.front.integers import converted
+from skep.lang.front.scope import Scope
+from skep.lang.front.structs import type_name
+from skep.lang.helpers import Arg, Helper, KernelResult
+from skep.lang.intrinsics import ATOMICS, SWAPS
+from skep.lang.maps import Declaration
+from skep.lang.tree import (
+    Address,
+    Atomic,
+    Const,
+    ContextValue,
+    Expr,
+    HelperCall,
+    MapAddress,
+    Place,
+    Swap,
+)
+from skep.lang.types import IntType, u64
+from skep.lang.values import UNKNOWN, Memory, Pointer, Static, describe
+
+
+def context(scope: Scope, node: ast.AST) -> Expr:
+    """The program's context, wherever the function stands in it."""
+    scope.context = True
+    return ContextValue(scope.span(node), Pointer(None, Memory.CONTEXT))
+
+
+def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
+    """A call of a helper. The context is never written, and sizes may be left out."""
+    written = [kind for kind in row.args if kind is not Arg.CONTEXT]
+    sizes = written.count(Arg.SIZE)
+    explicit = len(node.args) == len(written)
+    if not explicit and len(node.args) != len(written) - sizes:
+        sized = f", or {len(written)} with sizes" if sizes else ""
+        fewest = len(written) - sizes
+        wanted = f"{fewest or 'no'} argument{'s' if fewest != 1 else ''}{sized}"
+        raise scope.error(node, f"{row.name}() takes {wanted}, not {len(node.args)}")
+    queue = list(node.args)
+    args: list[Expr] = []
+    writes: list[Place] = []
+    for kind in row.args:
+        if kind is Arg.CONTEXT:
+            args.append(context(scope, node))
+        elif kind is Arg.SIZE and not explicit:
+            args.append(Const(args[-1].span, u64, _size(args[-1])))
+        else:
+            args.append(_helper_argument(scope, kind, queue.pop(0), writes))
+    return HelperCall(
+        scope.span(node), _helper_result(scope, node, row), row, tuple(args), tuple(writes)
+    )
+
+
+def _size(argument: Expr) -> int:
+    return int(argument.type.target.size) if isinstance(argument.type, Pointer) else 0
+
+
+def _helper_argument(scope: Scope, kind: Arg, node: ast.expr, writes: list[Place]) -> Expr:
+    span = scope.span(node)
+    if kind in (Arg.OUT, Arg.IN):
+        place = buffer(scope, node)
+        if kind is Arg.OUT:
+            writes.append(writable(scope, place, node))
+        return Address(span, Pointer(place.type, Memory.STACK), place)
+    if kind is Arg.MAP:
+        value = scope.expr(node)
+        if isinstance(value.type, Static) and isinstance(value.type.value, Declaration):
+            return MapAddress(span, Pointer(None, Memory.KERNEL), value.type.value)
+        raise scope.error(node, f"a map is wanted here, not {describe(value.type)}")
+    value = scope.expr(node)
+    if isinstance(value.type, Pointer) and kind in (Arg.ADDRESS, Arg.KERNEL):
+        return value
+    if kind is Arg.KERNEL and value.type is not UNKNOWN:
+        raise scope.error(node, f"a kernel object is wanted here, not {describe(value.type)}")
+    return converted(scope, value, u64, node, wrap=True)
+
+
+def _helper_result(scope: Scope, node: ast.AST, row: Helper) -> Any:
+    if isinstance(row.result, KernelResult):
+        struct = scope.target.types.struct(row.result.struct)
+        if struct is None:
+            raise scope.error(
+                node, f"this kernel has no struct {row.result.struct}, which {row.name}() gives"
+            )
+        memory = Memory.PROBE if row.result.probe else Memory.KERNEL
+        return Pointer(struct, memory, row.result.nullable, f"the result of {row.name}()")
+    return row.result
+
+
+def swap(scope: Scope, node: ast.Call, name: str) -> Expr:
+    """A conversion of byte order."""
+    (argument,) = scope.arguments(node, 1, 1, f"{name}()")
+    kind = SWAPS[name]
+    value = converted(scope, scope.expr(argument), kind, argument, wrap=True)
+    if isinstance(value, Const):
+        swapped = int.from_bytes(value.value.to_bytes(kind.size, "little"), "big")
+        return Const(value.span, kind, swapped)
+    return Swap(scope.span(node), kind, value)
+
+
+def atomic(scope: Scope, node: ast.Call, name: str) -> Expr:
+    """An atomic operation."""
+    count = 3 if name == "atomic_cmpxchg" else 2
+    target, *operands = scope.arguments(node, count, count, f"{name}()")
+    place = place_of(scope, target) or _behind(scope, target)
+    if not isinstance(place.type, IntType) or place.type.bits < 32 or place.type.big_endian:
+        raise scope.error(
+            target,
+            f"{name}() takes a number of 32 or 64 bits in memory, not {type_name(place.type)}",
+        )
+    writable(scope, place, target)
+    values = [
+        converted(scope, scope.expr(operand), place.type, operand, wrap=True)
+        for operand in operands
+    ]
+    if name == "atomic_cmpxchg":
+        return Atomic(scope.span(node), place.type, "cmpxchg", place, values[1], values[0])
+    return Atomic(scope.span(node), place.type, ATOMICS[name], place, values[0])
+
+
+def _behind(scope: Scope, node: ast.expr) -> Place:
+    value = scope.expr(node)
+    if isinstance(value.type, Pointer) and isinstance(value.type.target, IntType):
+        return step(scope, value, value.type.target, 0, node)
+    if value.type is UNKNOWN:
+        return Place(value.span, u64, value)
+    raise scope.error(
+        node, "an atomic operation takes a number in memory: a field, or what a lookup gave"
+    )

@@ -1,0 +1,128 @@
+"""What the front end knows while it reads one function: names, types found so far, stack slots.
+
+A function is read several times until the types of its variables stand still; each reading has a Scope of its own.
+"""
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+from skep.base.errors import CompileError, Span
+from skep.lang.kernel_types import KernelTypes
+from skep.lang.source import Source
+from skep.lang.spec import ProgramKind
+from skep.lang.struct import StructType
+from skep.lang.tree import Expr, Function, Local
+from skep.lang.types import IntType
+from skep.lang.values import NONE, UNKNOWN, Literal, Type, describe, join, promote
+
+Formats = Callable[[str, str], StructType | None]
+
+
+def no_formats(_category: str, _name: str) -> StructType | None:
+    """The formats of a kernel whose tracefs is not known."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a program is compiled for: a kernel's types, an instruction set, and its tracepoints' formats."""
+
+    types: KernelTypes
+    cpu: str = "v3"
+    formats: Formats = no_formats
+
+
+@dataclass(slots=True)
+class Scope:
+    """One reading of one function. ``kind`` is that of the program, for its subprograms too."""
+
+    source: Source
+    function: FunctionType
+    target: Target
+    kind: ProgramKind
+    expression: Callable[["Scope", ast.expr], Expr]
+    instantiate: Callable[["Scope", FunctionType, tuple[Expr, ...], ast.AST], Function]
+    known: dict[str, Type] = field(default_factory=dict)
+    found: dict[str, Type] = field(default_factory=dict)
+    declared: dict[str, IntType] = field(default_factory=dict)
+    hints: dict[str, set[IntType]] = field(default_factory=dict)
+    slots: dict[str, Any] = field(default_factory=dict)
+    returns: list[Type] = field(default_factory=list)
+    calls: list[Function] = field(default_factory=list)
+    result: Type = UNKNOWN
+    loops: int = 0
+    context: bool = False
+
+    def span(self, node: ast.AST) -> Span:
+        """The place of a node."""
+        return self.source.span(node)
+
+    def error(self, node: ast.AST, problem: str, hint: str = "") -> CompileError:
+        """An error at a node."""
+        return CompileError(problem, self.span(node), hint)
+
+    def expr(self, node: ast.expr) -> Expr:
+        """The typed tree of an expression."""
+        return self.expression(self, node)
+
+    def type_of(self, name: str) -> Type | None:
+        """The type of a variable as far as it is known; None where no variable has that name."""
+        if name in self.declared:
+            return self.declared[name]
+        if name not in self.found and name not in self.known:
+            return None
+        kind = join(self.known.get(name, UNKNOWN), self.found.get(name, UNKNOWN))
+        if isinstance(kind, Literal):
+            return Literal(kind.low, kind.high, kind.names | {name})
+        return kind
+
+    def variable(self, name: str, node: ast.AST) -> Expr | None:
+        """A variable as an expression; None where no variable has that name."""
+        kind = self.type_of(name)
+        if kind is NONE:  # so far: what is assigned further down may be a pointer
+            kind = UNKNOWN
+        return None if kind is None else Local(self.span(node), kind, name)
+
+    def assign(self, name: str, kind: Type, node: ast.AST) -> Type:
+        """Note that a variable gets a value of that type; the variable's type now."""
+        if name in self.declared:
+            return self.declared[name]
+        before = join(self.known.get(name, UNKNOWN), self.found.get(name, UNKNOWN))
+        after = join(before, kind)
+        if after is None:
+            raise self.error(
+                node,
+                f"{name!r} is {describe(before)} elsewhere and {describe(kind)} here",
+                "use another name, or convert one of the two, as in u64(...)",
+            )
+        self.found[name] = after
+        return after
+
+    def hint(self, literal: Type, kind: Type) -> None:
+        """Note that variables that are so far mere literals meet an integer type."""
+        if isinstance(literal, Literal) and isinstance(kind, IntType):
+            for name in literal.names:
+                self.hints.setdefault(name, set()).add(promote(kind))
+
+    def slot(self, role: str, kind: Any) -> str:
+        """A stack slot for a value that is handed over at once; slots of one role and type are shared."""
+        name = f"{role}.{kind!r}"
+        self.slots[name] = kind
+        return name
+
+    def own_slot(self, node: ast.AST, kind: Any) -> str:
+        """A stack slot that belongs to one place in the source."""
+        name = f"at.{getattr(node, 'lineno', 0)}.{getattr(node, 'col_offset', 0)}"
+        self.slots[name] = kind
+        return name
+
+    def arguments(self, node: ast.Call, low: int, high: int, usage: str) -> list[ast.expr]:
+        """The arguments of a call, ``low`` to ``high`` of them. Raises CompileError at another number."""
+        if not low <= len(node.args) <= high:
+            wanted = low if low == high else f"{low} to {high}"
+            words = "argument" if wanted == 1 else "arguments"
+            raise self.error(node, f"{usage} takes {wanted} {words}, not {len(node.args)}")
+        return node.args

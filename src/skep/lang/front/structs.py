@@ -1,0 +1,97 @@
+"""Structs and memory as values: constructors, assignment to memory, and arguments that helpers read from memory."""
+
+import ast
+import difflib
+from typing import Any
+
+from skep.lang.front.access import buffer, step
+from skep.lang.front.integers import converted
+from skep.lang.front.scope import Scope
+from skep.lang.struct import StructType
+from skep.lang.tree import Build, Copy, Expr, Place, Slot, Spill, Store, Swap
+from skep.lang.types import ArrayType, IntType
+from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe, register
+
+STACKED = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET})
+
+
+def build(scope: Scope, node: ast.Call, struct: StructType) -> Expr:
+    """A struct made on the stack."""
+    pointer = Pointer(struct, Memory.STACK)
+    slot = scope.own_slot(node, struct)
+    base = Slot(scope.span(node), pointer, slot)
+    if len(node.args) > len(struct.fields):
+        raise scope.error(
+            node, f"{struct.__name__} has {len(struct.fields)} fields, not {len(node.args)}"
+        )
+    given = dict(zip([f.name for f in struct.fields], node.args, strict=False))
+    for keyword in node.keywords:
+        if keyword.arg is None or struct.field(keyword.arg) is None:
+            close = difflib.get_close_matches(keyword.arg or "", [f.name for f in struct.fields], 1)
+            raise scope.error(
+                keyword.value,
+                f"{struct.__name__} has no field {keyword.arg!r}",
+                f"did you mean {close[0]!r}?" if close else "",
+            )
+        given[keyword.arg] = keyword.value
+    stores = []
+    for name, value in given.items():
+        found = struct.field(name)
+        if found is not None:
+            place = step(scope, base, found.type, found.offset, value)
+            stores.append(assignment(scope, place, value))
+    return Build(scope.span(node), pointer, slot, tuple(stores))
+
+
+def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy:
+    """The statement that puts the value of ``node`` into a place: a store of a number, a copy of an array or struct."""
+    span = scope.span(node)
+    if isinstance(place.type, IntType):
+        value = converted(scope, scope.expr(node), place.type, node)
+        if place.type.big_endian:
+            value = Swap(span, register(place.type), value)
+        return Store(span, place, value)
+    source = buffer(scope, node)
+    if source.type != place.type and not alike(source.type, place.type):
+        raise scope.error(
+            node,
+            f"{type_name(source.type)} cannot be copied into {type_name(place.type)}",
+            "both sides take the same type",
+        )
+    return Copy(span, place, source, place.type.size)
+
+
+def type_name(kind: Any) -> str:
+    """A type of memory in words."""
+    return f"struct {kind.name}" if isinstance(kind, KernelStruct) else repr(kind)
+
+
+def alike(source: Any, target: Any) -> bool:
+    """Whether two arrays have the same shape."""
+    arrays = isinstance(source, ArrayType) and isinstance(target, ArrayType)
+    return arrays and source.element.size == target.element.size and source.count == target.count
+
+
+def spilled(scope: Scope, node: ast.expr, kind: Any, role: str) -> Expr:
+    """An argument of type ``kind`` in memory that a helper may read: a number goes to the stack, a struct stays."""
+    span = scope.span(node)
+    if isinstance(kind, IntType):
+        value = converted(scope, scope.expr(node), kind, node)
+        if kind.big_endian:
+            value = Swap(span, register(kind), value)
+        return Spill(span, Pointer(kind, Memory.STACK), scope.slot(role, kind), value)
+    value = scope.expr(node)
+    if value.type is UNKNOWN:
+        return value
+    if not isinstance(value.type, Pointer) or (
+        value.type.target != kind and not alike(value.type.target, kind)
+    ):
+        raise scope.error(
+            node,
+            f"{type_name(kind)} is wanted here, not {describe(value.type)}",
+            f"make one: {type_name(kind)}(...)",
+        )
+    if value.type.memory in STACKED:
+        return value
+    place = step(scope, value, kind, 0, node)
+    return Spill(span, Pointer(kind, Memory.STACK), scope.slot(role, kind), place)

@@ -1,0 +1,52 @@
+"""What a program names of the kernel that it is compiled for, beyond its arguments: structs and enumerations.
+
+``SOCKET = kernel_struct("socket")`` and ``STATE = kernel_enum("tcp_state")`` stand outside a program. In it,
+``SOCKET(file.private_data).sk`` sees an address as that struct, and ``STATE.TCP_LISTEN`` is a number of that kernel.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class KernelView:
+    """A struct or union by name. What is reached through one is read by probe: a wrong address reads as zero."""
+
+    name: str
+
+    @property
+    def __name__(self) -> str:
+        return f"kernel_struct({self.name!r})"
+
+    def __call__(self, address: Any) -> Any:
+        """The object itself, in plain Python."""
+        return address
+
+
+class KernelEnum:
+    """An enumeration by name, whose numbers may differ between kernels; ``plain`` are those in plain Python."""
+
+    def __init__(self, name: str, plain: dict[str, int]) -> None:
+        self.name, self.plain = name, plain
+
+    @property
+    def __name__(self) -> str:
+        return f"kernel_enum({self.name!r})"
+
+    def __getattr__(self, name: str) -> int:
+        if name in self.plain:
+            return self.plain[name]
+        raise AttributeError(
+            f"{name} of enum {self.name} is a number of a kernel; "
+            f"for plain Python, give one: kernel_enum({self.name!r}, {name}=...)"
+        )
+
+
+def kernel_struct(name: str) -> KernelView:
+    """``struct name`` (or ``union name``)."""
+    return KernelView(name)
+
+
+def kernel_enum(name: str, **plain: int) -> KernelEnum:
+    """``enum name``; ``plain`` gives numbers to runs as plain Python."""
+    return KernelEnum(name, plain)

@@ -1,0 +1,227 @@
+"""Memory as a program sees it: views of bytes by type, that write through. A view is what a pointer is in the kernel.
+
+A view of a number is a ``Reference``, of a Struct a ``StructView``, of an array an ``ArrayView``. What a view
+gives is a Number that knows its place, so that an atomic operation on a field finds it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from skep.lang.plain.numbers import Number, arithmetic, operate, value_of
+from skep.lang.struct import StructType, pack, unpack
+from skep.lang.types import ArrayType, IntType, char
+
+
+class Cell:
+    """A number in memory."""
+
+    def __init__(self, kind: IntType, memory: memoryview) -> None:
+        self.kind, self.memory = kind, memory
+
+    def load(self) -> Number:
+        """What stands there now."""
+        return Number(self.kind, unpack(self.kind, self.memory), self)
+
+    def store(self, value: int) -> None:
+        """Write a number; it wraps around."""
+        self.memory[:] = pack(self.kind, value)
+
+
+class Reference:
+    """A pointer to a number: it reads as the number, ``+=`` changes it in place, and it is true for it is not None."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+
+    @property
+    def value(self) -> Number:
+        """The number that stands there now."""
+        return self.cell.load()
+
+    @property
+    def place(self) -> Cell:
+        """Where it stands."""
+        return self.cell
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    __index__ = __int__
+
+    def __getitem__(self, index: int) -> Number:
+        _within(index, 1)
+        return self.value
+
+    def __setitem__(self, index: int, value: int) -> None:
+        _within(index, 1)
+        self.cell.store(value)
+
+    def __neg__(self) -> Number:
+        return -self.value
+
+    def __invert__(self) -> Number:
+        return ~self.value
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.value == other)
+
+    def __lt__(self, other: Any) -> bool:
+        return self.value < int(other)
+
+    def __le__(self, other: Any) -> bool:
+        return self.value <= int(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self.value > int(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self.value >= int(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{self.cell.kind!r} {int(self)}>"
+
+
+def in_place(op: str, target: Any, other: Any) -> Any:
+    """``target op= other``: what a Reference refers to changes, a number is made anew."""
+    if not isinstance(target, Reference):
+        return operate(op, target, other)
+    target.cell.store(operate(op, target.value, other))
+    return target
+
+
+arithmetic(Reference)
+
+
+class StructView:
+    """A Struct in memory: ``view.field`` reads, ``view.field = value`` writes."""
+
+    def __init__(self, kind: StructType, memory: memoryview) -> None:
+        object.__setattr__(self, "_kind", kind)
+        object.__setattr__(self, "_memory", memory)
+
+    def _field(self, name: str) -> tuple[Any, memoryview]:
+        field = self._kind.field(name)
+        if field is None:
+            raise AttributeError(f"{self._kind.__name__} has no field {name!r}")
+        return field.type, self._memory[field.offset : field.offset + field.type.size]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return at(*self._field(name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        put(*self._field(name), value)
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._memory)
+
+    def __repr__(self) -> str:
+        return f"<view of {self._kind.from_bytes(self._memory)!r}>"
+
+
+class ArrayView:
+    """An array in memory; an index outside it is an IndexError."""
+
+    def __init__(self, kind: ArrayType, memory: memoryview) -> None:
+        self.kind, self.memory = kind, memory
+
+    def __len__(self) -> int:
+        return self.kind.count
+
+    def _element(self, index: int) -> memoryview:
+        _within(index, self.kind.count)
+        size = self.kind.element.size
+        return self.memory[int(index) * size : (int(index) + 1) * size]
+
+    def __getitem__(self, index: int) -> Any:
+        return at(self.kind.element, self._element(index))
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        put(self.kind.element, self._element(index), value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.memory)
+
+    def __repr__(self) -> str:
+        return f"<view of {unpack(self.kind, self.memory)!r}>"
+
+
+View = Reference | StructView | ArrayView
+
+
+def _within(index: int, count: int) -> None:
+    if not 0 <= int(index) < count:
+        raise IndexError(f"index {int(index)} is outside 0..{count - 1}")
+
+
+def pointer(kind: Any, memory: memoryview) -> View:
+    """A pointer to ``kind`` in memory of its size."""
+    if isinstance(kind, IntType):
+        return Reference(Cell(kind, memory))
+    return StructView(kind, memory) if isinstance(kind, StructType) else ArrayView(kind, memory)
+
+
+def at(kind: Any, memory: memoryview) -> Any:
+    """What a field or element gives: a number, or a view of a struct or array."""
+    return Cell(kind, memory).load() if isinstance(kind, IntType) else pointer(kind, memory)
+
+
+def put(kind: Any, memory: memoryview, value: Any) -> None:
+    """Store a number, or copy a struct, an array or text. TypeError where the shapes differ."""
+    memory[:] = encoded(kind, value)
+
+
+def encoded(kind: Any, value: Any) -> bytes:
+    """The bytes of a value as ``kind``: a number, a view, a Struct, text, or a list."""
+    if isinstance(kind, IntType):
+        return pack(kind, int(value))
+    if isinstance(value, StructView | ArrayView):
+        data = bytes(value)
+        if len(data) != kind.size:
+            raise TypeError(f"{len(data)} bytes cannot be copied into {kind!r} of {kind.size}")
+        return data
+    if isinstance(kind, ArrayType) and kind.element is not char and len(value) > kind.count:
+        raise TypeError(f"{len(value)} elements cannot be copied into {kind!r}")
+    return pack(kind, value)
+
+
+def fresh(kind: Any, *values: Any, **named: Any) -> View:
+    """Memory of its own, zero but for the fields that are given."""
+    made = pointer(kind, memoryview(bytearray(kind.size)))
+    if len(values) > len(getattr(kind, "fields", ())):
+        raise TypeError(f"{kind!r} does not take {len(values)} values")
+    for field, value in zip(getattr(kind, "fields", ()), values, strict=False):
+        setattr(made, field.name, value)
+    for name, value in named.items():
+        setattr(made, name, value)
+    return made
+
+
+class Kind:
+    """A type as a function uses it: a cast, a constructor, ``u8[16]``, an argument of ``view`` and ``reserve``."""
+
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        """A number cast, or memory made."""
+        if isinstance(self.kind, IntType):
+            return Number(self.kind, value_of(*values))
+        return fresh(self.kind, *values, **named)
+
+    def __getitem__(self, count: int) -> "Kind":
+        return Kind(self.kind[count])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.kind, name)
+
+
+def type_of(kind: Any) -> Any:
+    """The type itself, where a function has its stand-in."""
+    return kind.kind if isinstance(kind, Kind) else kind

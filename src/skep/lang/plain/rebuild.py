@@ -1,0 +1,163 @@
+"""A program's function bound to a FakeKernel: the same source, compiled by Python, with fakes for what it captures.
+
+Line numbers stay the user's own, in tracebacks and in coverage.
+"""
+
+import ast
+import builtins
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+from skep.lang.capture import captured, plain
+from skep.lang.helpers import Helper
+from skep.lang.intrinsics import SWAPS, Intrinsic
+from skep.lang.kernel_names import KernelView
+from skep.lang.maps import Declaration, Global
+from skep.lang.plain.kernel import FakeKernel, Packet
+from skep.lang.plain.memory import Kind, in_place
+from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
+from skep.lang.plain.widths import IN_PLACE, OPERATE, Widths
+from skep.lang.source import parse
+from skep.lang.spec import ProgramKind
+from skep.lang.struct import StructType
+from skep.lang.types import ArrayType, IntType, s32
+
+
+def run(
+    function: FunctionType, kind: ProgramKind, args: tuple[Any, ...], kernel: FakeKernel | None
+) -> int:
+    """Run a program once; its result, or its kind's own where it says nothing.
+
+    RuntimeError where it keeps a record that it reserved.
+    """
+    given = (Packet(a) if kind.packet and isinstance(a, bytes | bytearray) else a for a in args)
+    around = kernel or FakeKernel()
+    result = Binding(around).function(function)(*given)
+    held = around.held()
+    if held:
+        raise RuntimeError(
+            f"{function.__name__} neither submitted nor discarded: {', '.join(held)}"
+        )
+    return kind.default if result is None else s32.wrap(int(value_of(result)))
+
+
+class Binding:
+    """Fakes in place of what functions capture, for one kernel; a function that calls others is bound with them."""
+
+    def __init__(self, kernel: FakeKernel) -> None:
+        self.kernel = kernel
+        self._functions: dict[FunctionType, Callable[..., Any]] = {}
+
+    def function(self, function: FunctionType) -> Callable[..., Any]:
+        """The function, bound."""
+        if function not in self._functions:
+            space: dict[str, Any] = {"__builtins__": builtins, **BUILTINS}
+            name = function.__name__
+            self._functions[function] = lambda *args: space[name](*args)  # noqa: PLW0108 - defined below
+            space |= {name: self.value(value) for name, value in _globals(function)}
+            _define(function, space)
+            self._functions[function] = space[name]
+        return self._functions[function]
+
+    def value(self, value: Any) -> Any:
+        """What stands in plain Python for a captured object."""
+        value = plain(value)
+        match value:
+            case Declaration():
+                return (
+                    self.kernel[value].lookup(0)
+                    if isinstance(value, Global)
+                    else self.kernel[value]
+                )
+            case Helper():
+                return lambda *args: self.kernel.call(value.name, *args)
+            case KernelView():
+                return self.kernel.seen
+            case Intrinsic():
+                return lambda *args: _intrinsic(value, *args)
+            case IntType() | ArrayType() | StructType():
+                return Kind(value)
+            case FunctionType():
+                return self.function(value)
+            case ModuleType():
+                return _Module(self, value)
+        return value
+
+
+def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    for name, value in captured(function):
+        if "." not in name and value is not getattr(builtins, name, None):
+            yield name, value
+
+
+def _define(function: FunctionType, space: dict[str, Any]) -> None:
+    source, widths = parse(function), Widths(function)
+    module = ast.Module([widths.rewrite(source.tree)], [])
+    ast.increment_lineno(module, source.text.line - 1)
+    space |= {name: Kind(kind) for name, kind in widths.kinds.items()}
+    code = compile(ast.fix_missing_locations(module), source.text.file, "exec")
+    exec(code, space)  # noqa: S102 - the user's own function, as they wrote it
+
+
+class _Module:
+    """A captured module whose attributes are replaced as they are read."""
+
+    def __init__(self, binding: Binding, module: ModuleType) -> None:
+        self._binding, self._module = binding, module
+
+    def __getattr__(self, name: str) -> Any:
+        return self._binding.value(getattr(self._module, name))
+
+
+class _Slot:
+    """A number in memory as the intrinsics take it."""
+
+    def __init__(self, place: Any) -> None:
+        self._place = place
+
+    def __getitem__(self, _: int) -> int:
+        return int(self._place.load())
+
+    def __setitem__(self, _: int, value: int) -> None:
+        self._place.store(value)
+
+
+def _intrinsic(value: Intrinsic, target: Any, *operands: Any) -> Number:
+    if value.name in SWAPS:
+        return Number(SWAPS[value.name], value(int(value_of(target))))
+    place = getattr(target, "place", None)
+    if place is None:
+        raise TypeError(f"{value.name}() takes a number in memory: a field, or what a lookup gave")
+    old = place.load()
+    value(_Slot(place), *(place.kind.wrap(int(value_of(one))) for one in operands))
+    return Number(place.kind, old)
+
+
+def _range(*bounds: Any) -> Iterator[int]:
+    """As ``range``; the loop's variable has the type of the bounds, where they have one."""
+    start, stop = (0, bounds[0]) if len(bounds) == 1 else bounds[:2]
+    start, stop = value_of(start), value_of(stop)
+    step = int(bounds[2]) if len(bounds) > 2 else 1
+    kind = None if kind_of(start) is kind_of(stop) is None else meeting("range", start, stop)
+    numbers = range(int(start), int(stop), step)
+    return iter(numbers) if kind is None else (Number(kind, number) for number in numbers)
+
+
+def _chosen(choose: Callable[[int, int], int]) -> Callable[[Any, Any], int]:
+    def run(left: Any, right: Any) -> int:
+        left, right = value_of(left), value_of(right)
+        if kind_of(left) is kind_of(right) is None:
+            return choose(left, right)
+        return Number(meeting(choose.__name__, left, right), choose(int(left), int(right)))
+
+    return run
+
+
+BUILTINS: dict[str, Callable[..., Any]] = {
+    "range": _range,
+    "min": _chosen(min),
+    "max": _chosen(max),
+    OPERATE: operate,
+    IN_PLACE: in_place,
+}

@@ -1,0 +1,121 @@
+"""What plain Python needs in a program's tree: casts where the source writes a width, and the rules of arithmetic.
+
+A variable that is annotated, as in ``n: u32 = 0``, has its width wherever it is assigned, and so has an annotated
+parameter: Python itself would forget both. An operator becomes a call of ``numbers.operate``, for truth values and
+literals know no rules of their own. Nothing else is touched, and lines stay where they are.
+"""
+
+import ast
+from types import FunctionType
+from typing import Any, TypeVar
+
+from skep.lang.capture import MISSING, resolve
+from skep.lang.types import IntType
+
+Made = TypeVar("Made", bound=ast.AST)
+
+CAST, OPERATE, IN_PLACE = "__skep_as_", "__skep_operate", "__skep_in_place"
+OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+}
+
+
+class Widths(ast.NodeTransformer):
+    """Rewrites one function; ``kinds`` has the casts that the new tree calls, by name."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.kinds: dict[str, IntType] = {}
+        self._function = function
+        self._casts: dict[str, str] = {}
+
+    def rewrite(self, tree: ast.FunctionDef) -> ast.FunctionDef:
+        """The function without decorators and annotations, with casts."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                self._note(node.target.id, node.annotation)
+        heads = []
+        for argument in tree.args.args:
+            if argument.annotation is not None and self._note(argument.arg, argument.annotation):
+                heads.append(self._assign(argument.arg, _read(argument.arg), argument))
+            argument.annotation = None
+        tree.body = [*heads, *(self.visit(statement) for statement in tree.body)]
+        tree.decorator_list, tree.returns = [], None
+        return tree
+
+    def _note(self, name: str, annotation: ast.expr) -> bool:
+        kind = _evaluated(self._function, annotation)
+        if not isinstance(kind, IntType):
+            return False
+        self._casts[name] = f"{CAST}{kind!r}"
+        self.kinds[self._casts[name]] = kind
+        return True
+
+    def _assign(self, name: str, value: ast.expr, at: ast.AST) -> ast.stmt:
+        """``name = value``, as wide as the variable is where it has a width."""
+        cast = self._casts.get(name)
+        whole = value if cast is None else ast.Call(_read(cast), [value], [])
+        return _placed(ast.Assign([ast.Name(name, ast.Store())], whole), at)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """``left op right``."""
+        self.generic_visit(node)
+        op = OPERATORS.get(type(node.op))
+        if op is None:
+            return node
+        return _placed(
+            ast.Call(_read(OPERATE), [ast.Constant(op), node.left, node.right], []), node
+        )
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        """``n = value``."""
+        self.generic_visit(node)
+        target = node.targets[0]
+        return self._assign(target.id, node.value, node) if isinstance(target, ast.Name) else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        """``n: u32 = value``, or without a value."""
+        self.generic_visit(node)
+        if node.value is None or not isinstance(node.target, ast.Name):
+            return _placed(ast.Pass(), node)
+        return self._assign(node.target.id, node.value, node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        """``n += value`` of a variable; a field changes in place by itself."""
+        self.generic_visit(node)
+        op = OPERATORS.get(type(node.op))
+        if op is None or not isinstance(node.target, ast.Name):
+            return node
+        name = node.target.id
+        made = ast.Call(_read(IN_PLACE), [ast.Constant(op), _read(name), node.value], [])
+        return self._assign(name, made, node)
+
+    def visit_For(self, node: ast.For) -> ast.stmt:
+        """A loop whose variable has a width."""
+        self.generic_visit(node)
+        if isinstance(node.target, ast.Name) and node.target.id in self._casts:
+            name = node.target.id
+            node.body = [self._assign(name, _read(name), node), *node.body]
+        return node
+
+
+def _read(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _placed(made: Made, at: ast.AST) -> Made:
+    return ast.fix_missing_locations(ast.copy_location(made, at))
+
+
+def _evaluated(function: FunctionType, annotation: ast.expr) -> Any:
+    if isinstance(annotation, ast.Attribute):
+        return getattr(_evaluated(function, annotation.value), annotation.attr, MISSING)
+    return resolve(function, annotation.id) if isinstance(annotation, ast.Name) else MISSING

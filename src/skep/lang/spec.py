@@ -1,0 +1,140 @@
+"""What the compiler produces: specs, which are values. The kernel makes them live; a spec never holds a descriptor.
+
+Equal source, captured constants and kernel types give equal specs, byte for byte.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import Any
+
+
+class MapType(IntEnum):
+    """``enum bpf_map_type`` of the kernel's bpf.h."""
+
+    HASH = 1
+    ARRAY = 2
+    PROG_ARRAY = 3
+    PERCPU_HASH = 5
+    PERCPU_ARRAY = 6
+    STACK_TRACE = 7
+    LRU_HASH = 9
+    LRU_PERCPU_HASH = 10
+    LPM_TRIE = 11
+    RINGBUF = 27
+
+    @property
+    def per_cpu(self) -> bool:
+        """Whether each possible CPU has a value of its own."""
+        return self in (MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH)
+
+
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """A map to be created. ``key`` and ``value`` are types of ``skep.lang`` (None: the map has none); sizes in bytes.
+
+    ``name`` is at most 15 characters of the kernel's alphabet. ``flags`` are the BPF_F_ flags of BPF_MAP_CREATE.
+    """
+
+    name: str
+    type: MapType
+    key: Any
+    value: Any
+    entries: int
+    flags: int = 0
+
+    @property
+    def key_size(self) -> int:
+        """Bytes of a key."""
+        return int(self.key.size) if self.key is not None else 0
+
+    @property
+    def value_size(self) -> int:
+        """Bytes of a value, of one CPU where the map is per-CPU."""
+        return int(self.value.size) if self.value is not None else 0
+
+
+class Context(Enum):
+    """How a program's parameters get their values."""
+
+    BTF_ARGS = "one trusted or plain argument each, loaded from the context (tp_btf)"
+    RAW_ARGS = "one argument each, pointers untrusted (raw_tp)"
+    STRUCT = (
+        "one parameter: a kernel struct that only the verifier's window shows (xdp_md, __sk_buff)"
+    )
+    FORMAT = "one parameter: the fields of a tracepoint's format (tracepoint)"
+    ITERATOR = "one parameter: struct bpf_iter__NAME of BTF, its pointers may be None"
+
+
+class Hook(Enum):
+    """How a program is attached."""
+
+    RAW_TRACEPOINT = "raw_tracepoint"
+    TRACEPOINT = "tracepoint"
+    PERF_EVENT = "perf_event"
+    ITERATOR = "iterator"
+    XDP = "xdp"
+    TCX = "tcx"
+    CGROUP = "cgroup"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramKind:
+    """A row of the table of program kinds: the numbers of bpf.h and the rules of the compiler.
+
+    ``returns`` is the inclusive range that the kernel takes, None where any value goes; ``default`` is what a program
+    that ends without ``return`` gives. ``attach_prefix`` goes before the target to name the BTF id (``btf_trace_``).
+    """
+
+    name: str
+    prog_type: int
+    attach_type: int
+    hook: Hook
+    context: Context
+    struct: str = ""
+    attach_prefix: str = ""
+    returns: tuple[int, int] | None = None
+    default: int = 0
+    packet: bool = False
+    since: str = "5.5"
+
+
+@dataclass(frozen=True, slots=True)
+class MapReference:
+    """``insns[insn]`` (two slots) takes the descriptor of map ``index``, or its value's address plus ``offset``."""
+
+    insn: int
+    index: int
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KfuncReference:
+    """``insns[insn]`` calls the kernel function of that name."""
+
+    insn: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """A compiled program.
+
+    ``insns`` is the entry function at 0, then its subprograms, 8 bytes each. ``btf``, ``func_info`` (records of 8
+    bytes) and ``line_info`` (records of 16 bytes) are as BPF_PROG_LOAD takes them; they carry the user's source lines.
+    ``target`` is what the hook names (a tracepoint, "category/name", an iterator), "" where it is chosen at attach.
+    ``options`` are the hook's own, such as a sampling frequency in Hz.
+    """
+
+    name: str
+    kind: ProgramKind
+    target: str
+    license: str
+    insns: bytes
+    references: tuple[MapReference, ...]
+    kfuncs: tuple[KfuncReference, ...]
+    maps: tuple[MapSpec, ...]
+    btf: bytes
+    func_info: bytes
+    line_info: bytes
+    options: tuple[tuple[str, int | str], ...] = ()
+    flags: int = 0

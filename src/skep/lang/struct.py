@@ -1,0 +1,208 @@
+"""``Struct``: one description of a C layout, from annotations.
+
+A subclass's annotations are laid out as C does (natural alignment). From the class come the size, the offsets, the
+numpy dtype, conversion from and to bytes, and, in the compiler, typed access to memory of that layout.
+"""
+
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from skep.base.lazy import lazy
+from skep.lang.types import ArrayType, IntType, char
+
+np = lazy("numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A member: its name, type and offset in bytes."""
+
+    name: str
+    type: Any
+    offset: int
+
+
+def _align(offset: int, alignment: int) -> int:
+    return (offset + alignment - 1) // alignment * alignment
+
+
+def _annotation(cls: type, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return eval(value, vars(sys.modules[cls.__module__]))  # noqa: S307 - the class's own source
+
+
+def _check(cls: type, name: str, kind: Any) -> None:
+    if isinstance(kind, IntType | ArrayType | StructType):
+        return
+    raise TypeError(
+        f"{cls.__name__}.{name}: {kind!r} is not a fixed-size type; "
+        f"write u8 u16 u32 u64 s8 s16 s32 s64 be16 be32 be64, char[N], u8[N] or a Struct"
+    )
+
+
+class StructType(type):
+    """The class of Struct classes: computes the layout when the class is made."""
+
+    fields: tuple[Field, ...]
+    size: int
+    align: int
+    from_bytes: Callable[[bytes | memoryview], Any]
+
+    def __init__(
+        cls, name: str, bases: tuple[type, ...], space: dict[str, Any], *, size: int = 0
+    ) -> None:
+        super().__init__(name, bases, space)
+        fields = list(getattr(cls, "fields", ()))
+        offset = fields[-1].offset + fields[-1].type.size if fields else 0
+        align = max([f.type.align for f in fields], default=1)
+        for key, value in space.get("__annotations__", {}).items():
+            kind = _annotation(cls, value)
+            _check(cls, key, kind)
+            offset, align = _align(offset, kind.align), max(align, kind.align)
+            fields.append(Field(key, kind, offset))
+            offset += kind.size
+        natural = _align(offset, align)
+        if size and size < natural:
+            raise TypeError(
+                f"{name} has {natural} bytes, more than the {size} it is to be padded to"
+            )
+        cls.fields, cls.align, cls.size = tuple(fields), align, size or natural
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **_: Any) -> Any:
+        """Make the class; the keywords are for ``__init__``."""
+        return super().__new__(mcs, name, bases, space)
+
+    def __getitem__(cls, count: int) -> ArrayType:
+        return ArrayType(cls, count)
+
+    def field(cls, name: str) -> Field | None:
+        """The member of that name."""
+        return next((f for f in cls.fields if f.name == name), None)
+
+    @property
+    def dtype(cls) -> Any:
+        """The numpy dtype of one record: same offsets, same size."""
+        return np.dtype(
+            {
+                "names": [f.name for f in cls.fields],
+                "formats": [_dtype(f.type) for f in cls.fields],
+                "offsets": [f.offset for f in cls.fields],
+                "itemsize": cls.size,
+            }
+        )
+
+    def __repr__(cls) -> str:
+        return cls.__name__
+
+
+def _dtype(kind: Any) -> Any:
+    if isinstance(kind, ArrayType):
+        if kind.element is char:
+            return f"S{kind.count}"
+        return (_dtype(kind.element), (kind.count,))
+    return kind.code if isinstance(kind, IntType) else kind.dtype
+
+
+def _unpack(kind: Any, data: memoryview, offset: int) -> Any:
+    if isinstance(kind, IntType):
+        order = ">" if kind.big_endian else "<"
+        return struct.unpack_from(order + kind.format, data, offset)[0]
+    if isinstance(kind, StructType):
+        return kind.from_bytes(data[offset : offset + kind.size])
+    if kind.element is char:
+        return (
+            bytes(data[offset : offset + kind.count]).split(b"\0", 1)[0].decode("utf-8", "replace")
+        )
+    step = kind.element.size
+    return [_unpack(kind.element, data, offset + i * step) for i in range(kind.count)]
+
+
+def _pack(kind: Any, value: Any, data: bytearray, offset: int) -> None:
+    if isinstance(kind, IntType):
+        order = ">" if kind.big_endian else "<"
+        struct.pack_into(order + kind.format, data, offset, kind.wrap(int(value)))
+    elif isinstance(kind, StructType):
+        data[offset : offset + kind.size] = value.to_bytes()
+    elif kind.element is char:
+        raw = value.encode() if isinstance(value, str) else bytes(value)
+        data[offset : offset + kind.count] = raw[: kind.count].ljust(kind.count, b"\0")
+    else:
+        for i, item in enumerate(value):
+            _pack(kind.element, item, data, offset + i * kind.element.size)
+
+
+def _zero(kind: Any) -> Any:
+    if isinstance(kind, IntType):
+        return 0
+    if isinstance(kind, StructType):
+        return kind()
+    return "" if kind.element is char else [_zero(kind.element) for _ in range(kind.count)]
+
+
+class Struct(metaclass=StructType):
+    """Base of C layouts: ``class Key(Struct): addr: u32; port: u16``.
+
+    An instance is an ordinary mutable object, for plain Python and for the edges; hot paths use ``dtype``.
+    """
+
+    fields = ()
+    size = 0
+    align = 1
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        names = [f.name for f in type(self).fields]
+        if len(values) > len(names):
+            raise TypeError(f"{type(self).__name__} has {len(names)} fields, not {len(values)}")
+        given = dict(zip(names, values, strict=False)) | named
+        for field in type(self).fields:
+            setattr(
+                self,
+                field.name,
+                given.pop(field.name) if field.name in given else _zero(field.type),
+            )
+        if given:
+            raise TypeError(f"{type(self).__name__} has no field {next(iter(given))!r}")
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview) -> Self:
+        """An instance of ``size`` bytes of C layout."""
+        view = memoryview(data)
+        if len(view) < cls.size:
+            raise ValueError(f"{cls.__name__} takes {cls.size} bytes, not {len(view)}")
+        return cls(*(_unpack(f.type, view, f.offset) for f in cls.fields))
+
+    def to_bytes(self) -> bytes:
+        """The C layout, padding zero."""
+        data = bytearray(type(self).size)
+        for field in type(self).fields:
+            _pack(field.type, getattr(self, field.name), data, field.offset)
+        return bytes(data)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return ((f.name, getattr(self, f.name)) for f in type(self).fields)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{k}={v!r}" for k, v in self)
+        return f"{type(self).__name__}({inner})"
+
+
+def unpack(kind: Any, data: bytes | memoryview) -> Any:
+    """The Python value of ``kind`` (integer, array or Struct) in ``data``."""
+    return _unpack(kind, memoryview(data), 0)
+
+
+def pack(kind: Any, value: Any) -> bytes:
+    """The bytes of ``value`` as ``kind``; integers wrap around, text is cut to fit."""
+    data = bytearray(kind.size)
+    _pack(kind, value, data, 0)
+    return bytes(data)

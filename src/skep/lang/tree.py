@@ -1,0 +1,383 @@
+"""The typed tree between the front end and the emitter: every node has its type and its place in the user's source."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from skep.base.errors import Span
+from skep.lang.helpers import Helper
+from skep.lang.maps import Declaration, Ring
+from skep.lang.struct import StructType
+from skep.lang.values import Type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """What all nodes have."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expr(Node):
+    """A value."""
+
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const(Expr):
+    """An integer known while compiling."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoneValue(Expr):
+    """``None`` as a pointer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaticValue(Expr):
+    """A Python object known while compiling."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Local(Expr):
+    """A variable's value."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Argument(Expr):
+    """Slot ``index`` of a program's context, 8 bytes, as the node's type."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContextValue(Expr):
+    """The program's context."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bitfield:
+    """Bits of a member: shift right by ``shift`` within a unit of ``size`` bytes, then ``width`` bits."""
+
+    shift: int
+    width: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place(Node):
+    """Memory: ``base`` (a pointer) plus ``offset`` bytes plus, where there is one, ``index`` times ``stride`` bytes."""
+
+    type: Type
+    base: Expr
+    offset: int = 0
+    index: Expr | None = None
+    stride: int = 0
+    bits: Bitfield | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load(Expr):
+    """The number or pointer at a place."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Address(Expr):
+    """The address of a place."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binary(Expr):
+    """Arithmetic on two operands of the node's type."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compare(Expr):
+    """``left op right``, both of one type."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IsNone(Expr):
+    """Whether a pointer is None."""
+
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Not(Expr):
+    """Boolean negation."""
+
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logic(Expr):
+    """``and`` or ``or``: evaluated from the left, as far as needed."""
+
+    op: str
+    operands: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Convert(Expr):
+    """An integer or truth value as another integer type."""
+
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Select(Expr):
+    """``then if test else other``; only one of the two is evaluated."""
+
+    test: Expr
+    then: Expr
+    other: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HelperCall(Expr):
+    """A call of a kernel helper; arguments are in the helper's own order, sizes included."""
+
+    helper: Helper
+    args: tuple[Expr, ...]
+    writes: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubCall(Expr):
+    """A call of another compiled function."""
+
+    function: "Function"
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapAddress(Expr):
+    """A map, as an argument of a helper."""
+
+    map: Declaration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueAddress(Expr):
+    """The address of a Global's value."""
+
+    map: Declaration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Build(Expr):
+    """A struct made in stack slot ``slot``: zero, then each value at its place; the node's value is its address."""
+
+    slot: str
+    stores: tuple["Store | Copy", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot(Expr):
+    """The address of stack slot ``slot``."""
+
+    slot: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spill(Expr):
+    """A value put into stack slot ``slot``; the node's value is its address."""
+
+    slot: str
+    value: "Expr | Place"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapCall(Expr):
+    """A method of a map: ``lookup``, ``update``, ``delete``, ``increment`` ...; key and value are in memory."""
+
+    method: str
+    map: Declaration
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reserve(Expr):
+    """A record reserved in a ring, with its header stamped."""
+
+    ring: Ring
+    record: StructType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Release(Expr):
+    """``submit`` or ``discard`` of the record that variable ``name`` holds."""
+
+    action: str
+    ring: Ring
+    pointer: Expr
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View(Expr):
+    """The bytes of a packet from ``offset`` on as the type pointed at, or None where the packet is too short."""
+
+    context: Expr
+    offset: Expr
+    start_field: int
+    end_field: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Atomic(Expr):
+    """An atomic operation on an integer in memory; its value is the old one."""
+
+    op: str
+    place: Place
+    operand: Expr
+    expected: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Once(Expr):
+    """A value that stands in several places of one expression: worked out at the first, which is always reached."""
+
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opaque(Expr):
+    """A value of which LLVM is to know nothing, so that it keeps the bound that the source puts on it."""
+
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swap(Expr):
+    """The bytes of an integer reversed."""
+
+    operand: Expr
+
+
+# --- statements ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assign(Node):
+    """A variable gets a value of its type."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store(Node):
+    """An integer or pointer goes to memory."""
+
+    place: Place
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copy(Node):
+    """``size`` bytes go from one place to another."""
+
+    target: Place
+    source: Place
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zero(Node):
+    """``size`` bytes of a place become zero."""
+
+    place: Place
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluate(Node):
+    """An expression for its effect."""
+
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class If(Node):
+    """A branch."""
+
+    test: Expr
+    then: tuple[Node, ...]
+    other: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class For(Node):
+    """``for name in range(start, stop, step)``; ``step`` is a constant other than 0."""
+
+    name: str
+    type: Type
+    start: Expr
+    stop: Expr
+    step: int
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Break(Node):
+    """Leaves the innermost loop."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Continue(Node):
+    """Goes on with the innermost loop."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Return(Node):
+    """Ends the function."""
+
+    value: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameter:
+    """A parameter: a program's comes from its context, a subprogram's in a register."""
+
+    name: str
+    type: Type
+    value: Expr | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """A compiled function: parameters, variables (name to type), stack slots (name to type), body, and its result."""
+
+    name: str
+    file: str
+    line: int
+    source: str
+    parameters: tuple[Parameter, ...]
+    result: Type
+    body: tuple[Node, ...]
+    variables: dict[str, Type] = field(default_factory=dict)
+    slots: dict[str, Any] = field(default_factory=dict)
+    inline: bool | None = None
+    entry: bool = False
+    context: bool = False
+    default: int = 0
+    calls: tuple["Function", ...] = ()

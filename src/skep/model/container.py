@@ -1,0 +1,43 @@
+"""A container and the pod that it belongs to, as plain values; knows no runtime and no I/O."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A path of the host (or a volume) seen in a container at ``destination``."""
+
+    source: str
+    destination: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A Kubernetes pod as its runtime knows it."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as its runtime tells of it.
+
+    ``name`` is what people call it: in a pod, the name that the pod's specification gives.
+    ``sandbox``: it is the pause container that holds a pod's namespaces. ``pid`` is its first
+    process, 0 where it does not run.
+    """
+
+    id: str
+    runtime: str
+    name: str = ""
+    image: str = ""
+    privileged: bool = False
+    sandbox: bool = False
+    pid: int = 0
+    mounts: tuple[Mount, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    pod: Pod | None = field(default=None)

@@ -1,0 +1,1 @@
+"""Who did it on this machine: processes, containers, users. Entered by its modules."""

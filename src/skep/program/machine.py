@@ -1,0 +1,56 @@
+"""The running kernel as a target of the compiler: its types, its instruction set, its tracepoints.
+
+What it finds out by asking the kernel is kept for the life of the object; nothing is global.
+"""
+
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from skep.base.config import environment
+from skep.base.lazy import lazy
+from skep.btf.reader import Btf
+from skep.kernel.tracefs import Tracefs
+from skep.kernel.vmlinux import build_id, cpu_level, vmlinux
+from skep.lang.private import CacheRefusal
+from skep.lang.struct import StructType
+
+if TYPE_CHECKING:
+    from skep.lang.front.scope import Target
+
+front = lazy("skep.lang.front.scope")
+kernel_types = lazy("skep.lang.kernel_types")
+
+
+class Machine:
+    """The kernel that runs here. ``cache`` is the directory of compiled objects and of the index of its types."""
+
+    def __init__(self, cache: str | None = None) -> None:
+        self.cache = environment().cache if cache is None else cache
+        self.refusals = Counter[CacheRefusal]()
+
+    @cached_property
+    def btf(self) -> Btf:
+        """Its types. Unsupported where it has none."""
+        return vmlinux(self.cache or None)
+
+    @cached_property
+    def cpu(self) -> str:
+        """The instruction set to compile for."""
+        return cpu_level()
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells this kernel from others: its build id."""
+        return build_id()
+
+    def formats(self, category: str, name: str) -> StructType | None:
+        """The fields of a tracepoint; None where there is none."""
+        with Tracefs.open() as tracefs:
+            return tracefs.formats(category, name)
+
+    @cached_property
+    def target(self) -> "Target":
+        """What the compiler compiles for."""
+        made: Target = front.Target(kernel_types.KernelTypes(self.btf), self.cpu, self.formats)
+        return made

@@ -1,0 +1,40 @@
+"""A mypy plugin: ``char[16]`` and ``u8[16]`` in annotations are types.
+
+Named in a project's mypy configuration (``plugins = ["skep.testing.mypy"]``); only mypy imports it. To a type checker
+without it ``u8[16]`` is a class with a type argument of no meaning. An integer type annotates an ``int``, ``char[N]`` a
+``str``, any other array a ``list[int]``: what a Record's field holds in plain Python.
+"""
+
+from collections.abc import Callable
+
+from mypy.plugin import AnalyzeTypeContext, Plugin
+from mypy.types import Type
+
+PREFIX = "skep.lang.types."
+NAMES = ("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "char")
+INTEGERS = frozenset(PREFIX + name for name in NAMES)
+CHAR = PREFIX + "char"
+
+
+def _integer(context: AnalyzeTypeContext) -> Type:
+    integer = context.api.named_type("builtins.int", [])
+    return context.api.named_type("builtins.list", [integer]) if context.type.args else integer
+
+
+def _char(context: AnalyzeTypeContext) -> Type:
+    return context.api.named_type("builtins.str" if context.type.args else "builtins.int", [])
+
+
+class Arrays(Plugin):
+    """Gives the annotations of a Record the types of its values."""
+
+    def get_type_analyze_hook(self, fullname: str) -> Callable[[AnalyzeTypeContext], Type] | None:
+        """The analysis of one annotation, for the integer types of the language."""
+        if fullname == CHAR:
+            return _char
+        return _integer if fullname in INTEGERS else None
+
+
+def plugin(_version: str) -> type[Plugin]:
+    """The entry point that mypy calls."""
+    return Arrays

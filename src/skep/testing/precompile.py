@@ -1,0 +1,107 @@
+"""Compiling programs for a kernel that is not running: into a cache that a machine with that kernel then loads from.
+
+A target is a folder with ``btf``, ``build-id``, ``cpu`` and tracefs's ``events/``. Programs are found as module-level
+names; a module lists those that stand elsewhere (made in a function, in a script) under ``PROGRAMS``: programs, or
+paths of Python files that define some. Nothing is loaded.
+"""
+
+import importlib
+import os
+import pkgutil
+import runpy
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import skep
+from skep.base.errors import SkepError
+from skep.btf.reader import Btf
+from skep.kernel.tracefs import Tracefs
+from skep.lang.front.scope import Target
+from skep.lang.kernel_types import KernelTypes
+from skep.lang.private import CacheRefusal
+from skep.lang.programs import Program
+from skep.program.objects import compiled
+
+LISTED = "PROGRAMS"
+
+
+class SavedKernel:
+    """A kernel as the compiler sees it, read from the folder of a target; ``cache`` is where objects are kept."""
+
+    def __init__(self, folder: str, cache: str) -> None:
+        self.folder, self.cache = folder, cache
+        self.refusals = Counter[CacheRefusal]()
+
+    def _read(self, name: str) -> bytes:
+        with open(f"{self.folder}/{name}", "rb") as file:
+            return file.read()
+
+    @cached_property
+    def identity(self) -> str:
+        """Its build id."""
+        return self._read("build-id").decode().strip()
+
+    @cached_property
+    def cpu(self) -> str:
+        """Its instruction set."""
+        return self._read("cpu").decode().strip()
+
+    @cached_property
+    def target(self) -> Target:
+        """The compiler's target."""
+        formats = Tracefs(self.folder).formats
+        return Target(KernelTypes(Btf(self._read("btf"))), self.cpu, formats)
+
+
+def shipped() -> Iterator[ModuleType]:
+    """The modules of the kernel halves of skep's own powers."""
+    for power in pkgutil.iter_modules(skep.__path__, "skep."):
+        folder = os.path.join(*skep.__path__, power.name.removeprefix("skep."), "programs")
+        for module in pkgutil.iter_modules([folder], f"{power.name}.programs."):
+            yield importlib.import_module(module.name)
+
+
+def programs(modules: Iterable[ModuleType]) -> list[Program]:
+    """The programs of ``modules``, each once, in order."""
+    found: dict[int, Program] = {}
+    for module in modules:
+        for program in _of(vars(module)):
+            found.setdefault(id(program), program)
+    return list(found.values())
+
+
+def _of(names: dict[str, Any]) -> Iterator[Program]:
+    for value in names.values():
+        if isinstance(value, Program):
+            yield value
+    for listed in names.get(LISTED, ()):
+        if isinstance(listed, Program):
+            yield listed
+        elif str(listed).endswith(".py"):
+            yield from _of(runpy.run_path(os.fspath(listed), run_name="skep.precompiled"))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of programs; ``refused`` has the errors by program, such as for a hook that the kernel lacks."""
+
+    refused: dict[str, SkepError] = field(default_factory=dict)
+
+
+def compile_for(wanted: Sequence[Program], folder: str, cache: str) -> Made:
+    """Compile programs for the target in ``folder`` into ``cache``: together, and one by one where one is wrong."""
+    kernel = SavedKernel(folder, os.path.abspath(cache))
+    made = Made()
+    try:
+        compiled(wanted, kernel)
+    except SkepError:
+        for program in wanted:
+            try:
+                compiled([program], kernel)
+            except SkepError as error:
+                made.refused[program.name] = error
+    return made

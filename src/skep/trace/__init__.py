@@ -1,0 +1,1 @@
+"""What applications do and suffer, without touching them."""

@@ -1,0 +1,1 @@
+"""The kernel half of trace: records, and the programs that fill them."""

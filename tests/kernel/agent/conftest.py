@@ -1,0 +1,103 @@
+"""Agents as a person starts them: the command line in processes of their own, each in an instance of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from skep.api.client import Client, Refused
+from skep.api.query import Query
+from skep.base.errors import Unreachable
+from skep.base.paths import Paths, instance_paths
+from skep.kernel import stats
+
+SKEP = (sys.executable, "-P", "-m", "skep.cli")
+PATIENCE = 60.0
+STORED = Query()
+
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T | None], what: str) -> T:
+    """The first true value of ``condition``."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"never: {what}")
+
+
+def skep(*words: str) -> "subprocess.CompletedProcess[str]":
+    """A command that ends by itself."""
+    return subprocess.run(
+        [*SKEP, *words], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def ours(programs: list[dict[str, Any]]) -> list[str]:
+    """Which of an agent's programs the kernel still has."""
+    ids = {one["id"]: one["name"] for one in programs}
+    return [one.name for one in stats.all_programs() if ids.get(one.id) == one.name[:15]]
+
+
+class Up:
+    """``skep up --json`` in the background, in an instance of its own."""
+
+    def __init__(self, folder: Path, name: str, *options: str, config: str = "") -> None:
+        file = folder / f"{name}.yaml"
+        file.write_text(config or "metrics: {enabled: false}\n")
+        self.paths: Paths = instance_paths(name, "")
+        self.output, self.errors = folder / f"{name}.json", folder / f"{name}.err"
+        words = [*SKEP, "up", "--json", "--instance", name, "--config", str(file), *options]
+        with self.output.open("w") as output, self.errors.open("w") as errors:
+            self.face = subprocess.Popen(words, stdout=output, stderr=errors)
+        self.client = Client(self.paths.agent_socket)
+
+    def ready(self) -> dict[str, Any]:
+        """Wait until it serves; its status."""
+
+        def status() -> dict[str, Any] | None:
+            assert self.face.poll() is None, self.errors.read_text()
+            with suppress(Unreachable, Refused):
+                return self.client.status()
+            return None
+
+        return wait_for(status, "the agent serves")
+
+    def events(self, choice: Query = STORED) -> list[dict[str, Any]]:
+        """What is stored."""
+        return [json.loads(line) for line in self.client.lines(choice)]
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        """End the face; its exit code."""
+        if self.face.poll() is None:
+            self.face.send_signal(number)
+        return self.face.wait(PATIENCE)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    """Starts agents: ``up("--only", "exec")``. All of them are ended after the test."""
+    with ExitStack() as stack:
+        count = 0
+
+        def start(*options: str, config: str = "", name: str = "") -> Up:
+            nonlocal count
+            count += 1
+            name = name or f"test-{os.getpid()}-{count}"
+            started = Up(tmp_path, name, *options, config=config)
+            stack.callback(skep, "down", "--force", "--instance", name)
+            stack.callback(started.end)
+            return started
+
+        yield start

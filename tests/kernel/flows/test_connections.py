@@ -1,0 +1,408 @@
+"""Real TCP connections in a namespace of the test's own, and what the ring tells of them."""
+
+import errno
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from skep.base.clock import boot_ns
+from skep.flows import connections
+from skep.flows.programs.records import (
+    FAILED,
+    PROCESS_UNKNOWN,
+    START_UNKNOWN,
+    Accept,
+    Close,
+    Connect,
+)
+from skep.program.live import Live, load
+from skep.program.machine import Machine
+from skep.testing.cgroups import Cgroup
+from skep.testing.network import Namespace, Wire
+from tests.kernel.flows.conftest import ends
+
+SECONDS = 10.0
+
+
+@dataclass
+class Told:
+    """Events of the ring that are about the tests' own ports."""
+
+    live: Live
+    ports: set[int] = field(default_factory=set)
+    events: list[Any] = field(default_factory=list)
+
+    def watch(self, *sockets: socket.socket) -> None:
+        """Take in the ports of these sockets."""
+        self.ports |= {one.getsockname()[1] for one in sockets}
+
+    def all(self, count: int) -> list[Any]:
+        """The ``count`` events that there are to be; waits for the last of them."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            self.events += self.live[connections.connections].poll(0.05)
+            found = [one for one in self.events if {one.sport, one.dport} & self.ports]
+            if len(found) >= count or time.monotonic() > deadline:
+                assert len(found) == count, found
+                return sorted(found, key=lambda one: one.seq)
+
+
+@pytest.fixture(scope="module")
+def live(machine: Machine) -> Iterator[Live]:
+    """The programs, attached for all tests."""
+    with load(*connections.programs(), machine=machine) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def seen(live: Live) -> Iterator[Told]:
+    """What is told from now on."""
+    for _ in live[connections.connections].poll():
+        pass
+    yield Told(live)
+    assert live[connections.connections].lost == 0
+
+
+@pytest.fixture
+def told(seen: Told, netns: Namespace) -> Iterator[Told]:
+    """What is told from now on; the test is in a namespace of its own."""
+    with netns.entered():
+        yield seen
+
+
+@dataclass
+class Pair:
+    """Both ends of a connection, and the socket that listened."""
+
+    listener: socket.socket
+    client: socket.socket
+    server: socket.socket
+
+    def send(self, up: int, down: int) -> None:
+        """Move bytes both ways, all of them."""
+        for one, other, size in (
+            (self.client, self.server, up),
+            (self.server, self.client, down),
+        ):
+            one.sendall(bytes(size))
+            left = size
+            while left:
+                left -= len(other.recv(left))
+
+    def close(self) -> None:
+        """The client first; both have ended when it returns."""
+        self.client.shutdown(socket.SHUT_WR)
+        assert self.server.recv(1) == b""
+        self.server.close()
+        assert self.client.recv(1) == b""
+        self.client.close()
+        self.listener.close()
+
+
+def listen(address: str = "127.0.0.1") -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, 0), family=family, dualstack_ipv6=address == "::")
+
+
+def connect(address: str = "127.0.0.1", to: str = "") -> Pair:
+    listener = listen(address)
+    client = socket.create_connection((to or address, listener.getsockname()[1]))
+    return Pair(listener, client, listener.accept()[0])
+
+
+def reset(one: socket.socket) -> None:
+    """Close it with a RST."""
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    one.close()
+
+
+# --- a whole life ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "to", "shown", "family"),
+    [
+        ("127.0.0.1", "", "127.0.0.1", 2),
+        ("::1", "", "::1", 10),
+        ("::", "127.0.0.1", "127.0.0.1", 2),
+    ],
+    ids=["IPv4", "IPv6", "IPv4 in an IPv6 socket"],
+)
+def test_a_connection_is_opened_accepted_and_closed(
+    told: Told, address: str, to: str, shown: str, family: int
+) -> None:
+    before = boot_ns()
+    pair = connect(address, to)
+    told.watch(pair.client)
+    pair.send(up=5_000, down=777)
+    client, server = pair.client.getsockname()[1], pair.listener.getsockname()[1]
+    pair.close()
+    opened, accepted, *closed = told.all(4)
+    assert [type(one) for one in (opened, accepted, *closed)] == [Connect, Accept, Close, Close]
+    ours, theirs = sorted(closed, key=lambda one: one.sport != client)
+    for event in (opened, ours):
+        assert ends(event) == (shown, client, shown, server)
+    for event in (accepted, theirs):
+        assert ends(event) == (shown, server, shown, client)
+    for event in (opened, accepted, ours, theirs):
+        assert (event.pid, event.uid, event.comm) == (os.getpid(), 0, comm(os.getpid()))
+        assert (event.family, event.flags, event.error) == (family, 0, 0)
+        assert before < event.time < boot_ns()
+    assert (ours.sent, ours.received, theirs.sent, theirs.received) == (5_000, 777, 777, 5_000)
+    assert 0 < ours.duration == ours.time - opened.time + slack(ours, opened)
+    assert 0 < theirs.duration <= theirs.time - before
+    assert ours.srtt > 0
+    assert theirs.srtt > 0
+    assert (ours.retransmits, theirs.retransmits) == (0, 0)
+    assert own_open(told) == 0
+
+
+def own_open(told: Told) -> int:
+    """Connections of this process that are held to be open."""
+    found = told.live[connections.open_now].values()
+    return sum(one.pid == os.getpid() for one in found)
+
+
+def slack(close: Close, connect: Connect) -> int:
+    """The time between the two clock readings of a connect."""
+    found = close.duration - (close.time - connect.time)
+    assert 0 <= found < 10_000_000
+    return found
+
+
+def comm(pid: int) -> str:
+    with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+        return file.read().rstrip("\n")
+
+
+@pytest.mark.parametrize(("up", "down"), [(0, 0), (1, 0), (0, 1), (300_000, 1)])
+def test_bytes_are_those_of_the_payload(told: Told, up: int, down: int) -> None:
+    pair = connect()
+    told.watch(pair.client)
+    pair.send(up, down)
+    client = pair.client.getsockname()[1]
+    pair.close()
+    closed = {one.sport == client: one for one in told.all(4) if isinstance(one, Close)}
+    assert (closed[True].sent, closed[True].received) == (up, down)
+    assert (closed[False].sent, closed[False].received) == (down, up)
+
+
+def test_a_reset_is_told_to_who_suffers_it(told: Told) -> None:
+    pair = connect()
+    told.watch(pair.client)
+    pair.send(100, 10)
+    client = pair.client.getsockname()[1]
+    reset(pair.client)
+    pair.server.close()
+    pair.listener.close()
+    closed = {one.sport == client: one for one in told.all(4) if isinstance(one, Close)}
+    assert (closed[True].error, closed[False].error) == (0, errno.ECONNRESET)
+    assert (closed[True].sent, closed[False].sent) == (100, 10)
+
+
+def test_what_is_sent_again_is_counted(seen: Told, wire: Wire) -> None:
+    with wire.right.entered():
+        listener = listen(wire.addresses[1])
+    with wire.left.entered():
+        client = socket.create_connection(listener.getsockname())
+    pair = Pair(listener, client, listener.accept()[0])
+    seen.watch(pair.client)
+    neighbour = (wire.addresses[1], "dev", wire.device)
+    wrong = ("lladdr", "02:00:00:00:00:99", "nud", "permanent")
+    wire.left.run("ip", "neigh", "replace", *neighbour, *wrong)
+    pair.client.sendall(b"lost")
+    while retransmits(pair.client) == 0:
+        time.sleep(0.01)
+    wire.left.run("ip", "neigh", "del", *neighbour)
+    pair.server.settimeout(SECONDS)
+    assert pair.server.recv(4) == b"lost"
+    port = pair.client.getsockname()[1]
+    pair.close()
+    closed = {one.sport == port: one for one in seen.all(4) if isinstance(one, Close)}
+    assert closed[True].retransmits >= 1
+    assert (closed[True].sent, closed[False].received) == (4, 4)
+
+
+def retransmits(one: socket.socket) -> int:
+    """Of the segment at hand: tcpi_retransmits of struct tcp_info."""
+    return one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[2]
+
+
+# --- who -------------------------------------------------------------------------------------------
+
+CLIENT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)"
+
+
+def test_each_end_belongs_to_its_process(told: Told, cgroup: Cgroup) -> None:
+    listener = listen()
+    told.watch(listener)
+    port = str(listener.getsockname()[1])
+    child = subprocess.Popen(
+        cgroup.command(sys.executable, "-I", "-S", "-c", CLIENT, port), user=None
+    )
+    listener.accept()[0].close()
+    assert child.wait() == 0
+    listener.close()
+    for event in told.all(4):
+        mine = event.sport == int(port)
+        assert event.pid == (os.getpid() if mine else child.pid)
+        assert (event.cgroup == cgroup.id) is not mine
+        assert event.flags == 0
+
+
+def test_a_connection_belongs_to_who_accepts_not_to_who_listens(told: Told) -> None:
+    listener = listen()
+    told.watch(listener)
+    worker = os.fork()
+    if not worker:
+        try:
+            listener.accept()[0].recv(1)
+        finally:
+            os._exit(0)
+    socket.create_connection(listener.getsockname()).close()
+    os.waitpid(worker, 0)
+    port = listener.getsockname()[1]
+    listener.close()
+    servers = [one for one in told.all(4) if one.sport == port]
+    assert [type(one) for one in servers] == [Accept, Close]
+    assert {one.pid for one in servers} == {worker}
+
+
+def test_accept_of_other_sockets_is_no_event(told: Told) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("\0skep-test")
+        listener.listen()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect("\0skep-test")
+            listener.accept()[0].close()
+    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as two:
+        two.bind(("127.0.0.1", 0))
+        one.connect(two.getsockname())
+        one.send(b"x")
+    told.events += told.live[connections.connections].poll()
+    assert [one for one in told.events if one.pid == os.getpid()] == []
+
+
+# --- what fails, and what was not seen from its start ----------------------------------------------
+
+
+def test_a_refused_connection_is_told_with_its_error(told: Told) -> None:
+    listener = listen()
+    told.watch(listener)
+    address = listener.getsockname()
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    (event,) = told.all(1)
+    assert isinstance(event, Connect)
+    assert (event.flags, event.error, event.pid) == (FAILED, errno.ECONNREFUSED, os.getpid())
+    ours, port, theirs, other = ends(event)
+    assert (ours, theirs, other) == ("127.0.0.1", "127.0.0.1", address[1])
+    assert port > 0
+
+
+def test_an_attempt_that_is_given_up_has_failed_without_an_error(seen: Told, wire: Wire) -> None:
+    seen.ports.add(9)
+    with wire.left.entered(), socket.socket() as one:
+        one.settimeout(0)
+        assert one.connect_ex(("10.99.0.77", 9)) == errno.EINPROGRESS
+    (event,) = seen.all(1)
+    assert (type(event), event.flags, event.error) == (Connect, FAILED, 0)
+    assert ends(event)[2:] == ("10.99.0.77", 9)
+
+
+def test_a_connection_that_nobody_accepts_has_no_process_but_its_sockets_owner(
+    told: Told, cgroup: Cgroup
+) -> None:
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 0))\n"
+    code += "print(s.getsockname()[1], flush=True); sys.stdin.read()"
+    command = cgroup.command(sys.executable, "-I", "-S", "-c", code)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as child:  # type: ignore[call-overload]
+        port = int(child.stdout.readline())
+        client = socket.create_connection(("127.0.0.1", port))
+        told.watch(client)
+        child.stdin.close()
+    client.close()
+    opened, *closed = told.all(3)
+    theirs = next(one for one in closed if one.sport == port)
+    assert [type(one) for one in (opened, *closed)] == [Connect, Close, Close]
+    assert (theirs.flags, theirs.pid, theirs.comm) == (PROCESS_UNKNOWN, 0, "")
+    assert (theirs.cgroup, theirs.uid) == (cgroup.id, 0)
+    assert theirs.duration > 0
+
+
+@pytest.fixture
+def late(netns: Namespace, machine: Machine) -> Iterator[Callable[[], Told]]:
+    """Attaches the programs when it is called."""
+    with netns.entered():
+        loaded: list[Live] = []
+
+        def attach() -> Told:
+            loaded.append(load(*connections.programs(), machine=machine))
+            return Told(loaded[0])
+
+        yield attach
+        for live in loaded:
+            live.close()
+
+
+def test_what_began_before_is_marked(late: Callable[[], Told]) -> None:
+    pair = connect()
+    told = late()
+    told.watch(pair.client)
+    pair.send(10, 20)
+    client = pair.client.getsockname()[1]
+    pair.close()
+    closed = {one.sport == client: one for one in told.all(2)}
+    for event, sent, received in ((closed[True], 10, 20), (closed[False], 20, 10)):
+        assert isinstance(event, Close)
+        assert event.flags == PROCESS_UNKNOWN | START_UNKNOWN
+        assert (event.pid, event.comm, event.duration) == (0, "", 0)
+        assert (event.sent, event.received) == pytest.approx((sent, received), abs=1)
+
+
+def test_what_is_accepted_after_has_its_process_but_no_start(late: Callable[[], Told]) -> None:
+    listener = listen()
+    client = socket.create_connection(listener.getsockname())
+    told = late()
+    told.watch(client)
+    pair = Pair(listener, client, listener.accept()[0])
+    port = listener.getsockname()[1]
+    pair.close()
+    accepted, *closed = told.all(3)
+    assert isinstance(accepted, Accept)
+    theirs = next(one for one in closed if one.sport == port)
+    for event in (accepted, theirs):
+        assert (event.flags, event.pid) == (START_UNKNOWN, os.getpid())
+        assert ends(event) == ("127.0.0.1", port, "127.0.0.1", client_port(closed, port))
+    assert theirs.duration == 0
+
+
+def client_port(closed: list[Any], port: int) -> int:
+    return next(int(one.sport) for one in closed if one.sport != port)
+
+
+# --- many ------------------------------------------------------------------------------------------
+
+
+def test_of_many_connections_none_is_missed(told: Told) -> None:
+    listener = listen()
+    told.watch(listener)
+    for _ in range(100):
+        client = socket.create_connection(listener.getsockname())
+        server = listener.accept()[0]
+        client.close()
+        server.close()
+    listener.close()
+    kinds = [type(one) for one in told.all(4 * 100)]
+    assert [kinds.count(kind) for kind in (Connect, Accept, Close)] == [100, 100, 200]
+    assert own_open(told) == 0

@@ -1,0 +1,26 @@
+"""How many instructions the programs have, and how many the verifier looks at until it is content."""
+
+import pytest
+
+from skep.flows import connections, drops
+from skep.program.live import load
+from skep.program.machine import Machine
+
+GOLDEN = {
+    "on_state": 370,
+    "on_accept": 238,
+    "on_accept4": 238,
+    "on_drop": 300,
+    "on_drop_alone": 300,
+}
+TOLERANCE = 0.1
+VERIFIED = 12_000
+
+
+def test_the_sizes_are_as_they_were(machine: Machine) -> None:
+    programs = (*connections.programs(), *drops.programs(machine.btf))
+    with load(*programs, machine=machine, attach=False) as live:
+        for loaded in live.programs.values():
+            assert loaded.info().verified_insns <= VERIFIED
+        sizes = {name: len(one.spec.insns) // 8 for name, one in live.programs.items()}
+    assert sizes == {one.name: pytest.approx(GOLDEN[one.name], rel=TOLERANCE) for one in programs}

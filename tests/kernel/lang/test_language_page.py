@@ -1,0 +1,28 @@
+"""docs/language.md in the kernel: its programs load, and those that check themselves are right."""
+
+import pytest
+
+import skep
+from skep.lang.programs import Program
+from tests.unit.lang.page import PAGE, blocks, run_page
+
+pytestmark = pytest.mark.native("compiles what is on the page")
+CHECKING = ("numbers", "loops", "memory", "maps", "packets", "functions")
+
+
+def test_every_program_of_the_page_is_loaded() -> None:
+    programs = [value for value in run_page().values() if isinstance(value, Program)]
+    with skep.load(*programs, attach=False) as live:
+        assert len(live.programs) == len(programs)
+
+
+@pytest.mark.parametrize("name", CHECKING)
+def test_a_program_that_checks_itself_is_right_in_the_kernel(name: str) -> None:
+    assert skep.run(run_page()[name], bytes(20)).verdict == 2
+
+
+def test_what_needs_a_kernel_runs() -> None:
+    space = run_page()
+    for block in blocks():
+        if block.kind == "kernel":
+            exec(compile("\n" * (block.line - 1) + block.text, str(PAGE), "exec"), space)

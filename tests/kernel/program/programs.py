@@ -1,0 +1,103 @@
+"""Programs for tests of loading, attaching and running."""
+
+import os
+
+import skep
+from skep import Array, Hash, Record, Ring, char, s64, u32, u64
+
+
+class Call(Record):
+    """A system call of a process in ``mine``."""
+
+    pid: u32
+    number: u64
+
+
+class Mark(Record):
+    """Another record of the same size."""
+
+    value: u64
+    more: u64
+
+
+class Small(Record):
+    """The only record of a small ring."""
+
+    n: u64
+
+
+mine = Hash(u32, u32, 8)
+calls = Ring(Call, Mark)
+small = Ring(Small, size=4096)
+entered = Array(u64, 2)
+unused = Hash(u32, u32, 8)
+GETPPID = 110 if os.uname().machine == "x86_64" else 173
+
+
+@skep.tp_btf("sys_enter")
+def on_call(regs, number):
+    pid = u32(skep.get_current_pid_tgid() >> 32)
+    if number != GETPPID or pid not in mine:
+        return
+    call = calls.reserve(Call)
+    if call is not None:
+        call.pid = pid
+        call.number = u64(number)
+        call.submit()
+    mark = calls.reserve(Mark)
+    if mark is not None:
+        mark.value = 7
+        mark.submit()
+
+
+@skep.tp_btf("sys_enter")
+def floods(regs, number):
+    if number != GETPPID or u32(skep.get_current_pid_tgid() >> 32) not in mine:
+        return
+    for i in range(200):
+        e = small.reserve()
+        if e is not None:
+            e.n = i
+            e.submit()
+
+
+def counts_entry(regs, number):
+    """One function on two hooks."""
+    if u32(skep.get_current_pid_tgid() >> 32) in mine and s64(number) == GETPPID:
+        entered.increment(0)
+
+
+on_enter = skep.tp_btf("sys_enter")(counts_entry)
+on_raw = skep.raw_tp("sys_enter")(counts_entry)
+names = skep.char[16]
+
+
+@skep.iterator("task")
+def tasks(ctx):
+    task = ctx.task
+    meta = ctx.meta
+    if task is None or meta is None:
+        return 0
+    line = char[16]()
+    line[0] = 10
+    skep.seq_write(meta.seq, line, 1)
+    return 0
+
+
+@skep.xdp
+def refused_by_the_verifier(ctx):
+    n = entered.lookup(ctx.ingress_ifindex)
+    if n is None:
+        return 1
+    total = 0
+    for i in range(10_000_000):
+        total += i
+        if total == n:
+            return 3
+    return 2
+
+
+@skep.xdp
+def drops(ctx):
+    entered.increment(1)
+    return 1

@@ -1,0 +1,44 @@
+"""``skep.run``: one run in the kernel, attached to nothing."""
+
+import pytest
+
+import skep
+from skep.base.errors import KernelError
+from skep.kernel import objects
+from skep.kernel.bpf import DOOR
+from skep.lang.programs import Program
+from tests.kernel.program import programs
+
+PROGRAMS = [one for one in vars(programs).values() if isinstance(one, Program)]
+PACKET = bytes(60)
+
+
+def test_a_run_gives_verdict_packet_and_maps() -> None:
+    done = skep.run(programs.drops, PACKET)
+    assert (done.verdict, done.packet) == (1, PACKET)
+    assert done.maps == {programs.entered: {0: 0, 1: 1}}
+
+
+def test_maps_hold_what_they_are_given_before_the_run() -> None:
+    done = skep.run(programs.drops, PACKET, maps={programs.entered: {0: 5, 1: 6}})
+    assert done.maps[programs.entered] == {0: 5, 1: 7}
+
+
+def test_runs_share_nothing() -> None:
+    for _ in range(2):
+        assert skep.run(programs.drops, PACKET).maps[programs.entered][1] == 1
+
+
+def test_a_map_that_the_program_does_not_use_cannot_be_filled() -> None:
+    with pytest.raises(KeyError, match="no program"):
+        skep.run(programs.drops, PACKET, maps={programs.unused: {1: 1}})
+
+
+def test_a_packet_that_is_too_short_is_refused_by_the_kernel() -> None:
+    with pytest.raises(KernelError, match="BPF_PROG_TEST_RUN"):
+        skep.run(programs.drops, bytes(5))
+
+
+def test_nothing_is_left_of_a_run() -> None:
+    skep.run(programs.drops, PACKET)
+    assert "drops" not in {p.name for p in objects.programs(DOOR)}

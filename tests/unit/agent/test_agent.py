@@ -1,0 +1,197 @@
+"""An agent that serves: from its first to its last moment, without a kernel."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from skep.agent.agent import Agent
+from skep.agent.engine import Engine
+from skep.agent.face import Face, NoFace, SocketFace
+from skep.agent.metrics_port import MetricsPort
+from skep.agent.notify import Notifier
+from skep.agent.supervise import Child
+from skep.api.client import Client
+from skep.api.query import Query
+from skep.base.clock import Clock
+from skep.base.config import Config, Metrics
+from tests.unit.agent.fake_engine import QUIET, engine
+from tests.unit.agent.followers import taking, unexpected
+from tests.unit.api.fake_node import FakeNode
+
+T = TypeVar("T")
+WAITS = "import os, sys; os.read(int(sys.argv[1]), 1)"
+
+
+def waiting_drain(made: Engine) -> Callable[[int], Child]:
+    """A drain that waits for the end of its lifeline, and does nothing else."""
+
+    def start(_: int) -> Child:
+        lifeline, ours = os.pipe()
+        os.close(made.receiver.connect())
+        child = Child([sys.executable, "-c", WAITS, str(lifeline)], [lifeline], ours)
+        os.close(lifeline)
+        return child
+
+    return start
+
+
+class Scene:
+    """An agent on a socket below a folder; ``told`` are the moments of its life."""
+
+    def __init__(
+        self, folder: Path, face: Face, load: Callable[[], Config] = lambda: QUIET
+    ) -> None:
+        self.engine = engine()
+        self.engine.supervisor._start = waiting_drain(self.engine)
+        self.path = str(folder / "agent.sock")
+        self.told: list[str] = []
+        self.agent = Agent(
+            self.engine,
+            "lab",
+            face=face,
+            notifier=Notifier(""),
+            load=load,
+            probe=lambda: {"features": []},
+        )
+
+    async def serve(self, act: Callable[["Scene"], T]) -> T:
+        serving = asyncio.ensure_future(
+            self.agent.serve(self.path, lambda: self.told.append("started"))
+        )
+        while not self.told:
+            await asyncio.sleep(0.001)
+            assert not serving.done(), serving.result()
+        result = await asyncio.to_thread(act, self)
+        async with asyncio.timeout(20):
+            await serving
+        return result
+
+
+def run(scene: Callable[[], Scene], act: Callable[[Scene], T]) -> T:
+    async def go() -> T:
+        return await scene().serve(act)
+
+    return asyncio.run(go())
+
+
+def test_a_client_is_served_and_may_end_the_agent(tmp_path: Path) -> None:
+    def act(scene: Scene) -> dict[str, Any]:
+        client = Client(scene.path)
+        status = client.status()
+        client.stop()
+        return status
+
+    found = run(lambda: Scene(tmp_path, NoFace()), act)
+    assert [one["name"] for one in found["processes"]] == ["agent", "drain"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_agent(tmp_path: Path, number: int) -> None:
+    run(lambda: Scene(tmp_path, NoFace()), lambda _: os.kill(os.getpid(), number))
+
+
+def test_the_end_of_the_face_ends_the_agent(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+
+    def act(_: Scene) -> bytes:
+        with ours:
+            return ours.recv(100)
+
+    said = run(lambda: Scene(tmp_path, SocketFace(theirs.detach())), act)
+    assert said == b'{"ready": true}\n'
+
+
+def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
+    loads: list[int] = []
+
+    def load() -> Config:
+        loads.append(1)
+        return QUIET
+
+    def act(scene: Scene) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not loads:
+            pass
+        Client(scene.path).stop()
+
+    run(lambda: Scene(tmp_path, NoFace(), load), act)
+    assert loads == [1]
+
+
+def test_a_start_that_fails_at_its_last_step_ends_the_drain(tmp_path: Path) -> None:
+    async def go() -> int:
+        scene = Scene(tmp_path, NoFace())
+
+        def full() -> None:
+            raise OSError(28, "No space left on device")
+
+        child = None
+
+        def started() -> None:
+            nonlocal child
+            child = scene.engine.supervisor.child
+            full()
+
+        with pytest.raises(OSError, match="No space"):
+            await scene.agent.serve(scene.path, started)
+        assert scene.engine.supervisor.child is None
+        return scene.engine.supervisor.restarts
+
+    assert asyncio.run(go()) == 0
+
+
+def test_a_step_of_the_clock_is_told_and_later_events_have_the_new_time() -> None:
+    offsets = [1000, 1000 + 3600 * 10**9, 1000 + 3600 * 10**9]
+    made = engine(clock=Clock(lambda: offsets.pop(0), lambda: 5))
+    got: list[bytes] = []
+    made.journal.follow(Query(follow=True), taking(got), unexpected)
+    made.chores()
+    made.chores()
+    made.receiver.close()
+    assert got == [b'{"notice":"clock was set","by_ns":3600000000000}\n']
+    assert made.clock.offset == 1000 + 3600 * 10**9
+
+
+def test_losses_are_told_once() -> None:
+    made = engine()
+    got: list[bytes] = []
+    made.journal.follow(Query(follow=True), taking(got), unexpected)
+    made._tell_losses()
+    made.intake.accounts = {"rings": {"lifecycle": {"attempts": 9, "refused": 2}}}
+    made._tell_losses()
+    made._tell_losses()
+    made.receiver.close()
+    assert got == [
+        b'{"notice":"lost","queue":"lifecycle ring","count":2,"why":"the ring was full"}\n'
+    ]
+
+
+def test_metrics_are_served_on_a_free_port_and_no_more_after_a_close() -> None:
+    async def go() -> tuple[str, bytes]:
+        port = MetricsPort(FakeNode())
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+            await port.open(Metrics(address=address))
+            assert f"port is taken by pid {os.getpid()}" in port.warning
+        await port.open(Metrics(address=address))
+        assert (port.state, port.warning) == (address, "")
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        await port.open(Metrics(enabled=False))
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(*address.split(":"))
+        return port.state, answer
+
+    state, answer = asyncio.run(go())
+    assert state == "off"
+    assert b"200 OK" in answer
+    assert b"text/plain; version=0.0.4" in answer

@@ -1,0 +1,207 @@
+"""What clients get: of what is stored, and of what comes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from skep.agent.journal import Journal
+from skep.agent.lines import Writer, matches
+from skep.agent.store import Bounds, Pulse
+from skep.api.query import Position, Query
+from skep.flows.programs.records import Drop
+from skep.node.programs.records import Exit
+from tests.unit.agent.followers import taking, unexpected
+from tests.unit.agent.samples import FORMATTERS, execs, part
+
+SH = b'"pid":7,"comm":"sh"'
+OFFSET = 1_700_000_000 * 10**9
+PLENTY = Bounds(bytes=1 << 30, events=1 << 30, age=1 << 60)
+
+
+def make(bounds: Bounds = PLENTY) -> Journal:
+    return Journal(bounds, Writer(FORMATTERS))
+
+
+def read(data: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def seqs(journal: Journal, choice: Query) -> list[Any]:
+    return [line.get("seq", line.get("notice")) for line in read(b"".join(journal.stored(choice)))]
+
+
+def test_a_line_has_time_kind_seq_who_and_what() -> None:
+    journal = make()
+    journal.take([execs(5)], OFFSET)
+    (line,) = read(b"".join(journal.stored(Query())))
+    assert list(line)[:5] == ["time", "kind", "seq", "pid", "comm"]
+    assert line["time"] == "2023-11-14T22:13:20.000000005Z"
+    assert (line["kind"], line["comm"], line["filename"]) == ("exec", "sh", "/bin/5")
+
+
+def test_classes_are_merged_by_time() -> None:
+    journal = make()
+    exits = part(Exit, {"time": 2, "seq": 2}, {"time": 4, "seq": 4}, who=SH)
+    journal.take([execs(1, 3), exits], OFFSET)
+    assert seqs(journal, Query()) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Query(kinds=frozenset({"exit"})), [4]),
+        (Query(pids=frozenset({8})), [3]),
+        (Query(comms=("ng*",)), [3]),
+        (Query(comms=("sh", "nginx")), [1, 2, 3, 4]),
+        (Query(since=OFFSET + 3), [3, 4, 5]),
+        (Query(last=2), [4, 5]),
+        (Query(last=1), [5]),
+        (Query(last=4), [2, 3, 4, 5]),
+        (Query(last=0), []),
+        (Query(last=99), [1, 2, 3, 4, 5]),
+        (Query(last=1, kinds=frozenset({"exec"})), [3]),
+        (Query(kinds=frozenset({"oom"})), []),
+    ],
+)
+def test_a_choice_lets_its_events_pass(choice: Query, expected: list[int]) -> None:
+    journal = make()
+    journal.take([execs(1, 2)], OFFSET)
+    journal.take([execs(3, comm="nginx", pid=8)], OFFSET)
+    exits = part(Exit, {"time": 4, "seq": 4}, who=SH)
+    journal.take([exits, part(Drop, {"time": 5, "seq": 5})], OFFSET)
+    assert seqs(journal, choice) == expected
+
+
+@pytest.mark.parametrize(
+    ("choice", "fits"),
+    [
+        (Query(containers=("abc",)), True),
+        (Query(containers=("web",)), True),
+        (Query(containers=("eb",)), False),
+        (Query(pods=("web-1",)), True),
+        (Query(pods=("shop/web-1",)), True),
+        (Query(pods=("other/web-1",)), False),
+        (Query(pods=("web-1",), comms=("no",)), False),
+    ],
+)
+def test_containers_and_pods_are_known_by_id_and_name(choice: Query, fits: object) -> None:
+    fragment = (
+        b'"comm":"sh","container":{"id":"abcdef","name":"web"},'
+        b'"pod":{"namespace":"shop","name":"web-1"}'
+    )
+    assert matches(fragment, choice) is fits
+    assert not matches(b'"comm":"sh"', choice)
+    assert not matches(b"", choice)
+
+
+def test_following_gets_what_comes_until_it_ends() -> None:
+    journal = make()
+    got: list[bytes] = []
+    journal.take([execs(1)], OFFSET)
+    end = journal.follow(Query(follow=True, last=3), taking(got), unexpected)
+    journal.take([execs(2)], OFFSET)
+    assert journal.followers == 1
+    end()
+    journal.take([execs(3)], OFFSET)
+    assert [line["seq"] for line in read(b"".join(got))] == [2]
+    assert journal.followers == 0
+
+
+def test_clients_that_ask_for_the_same_share_the_work() -> None:
+    made: list[int] = []
+
+    class Counting(Writer):
+        def lines(self, pulse: Pulse, choice: Query) -> list[bytes]:
+            made.append(pulse.serial)
+            return super().lines(pulse, choice)
+
+    journal = Journal(PLENTY, Counting(FORMATTERS))
+    got: list[bytes] = []
+    journal.follow(Query(follow=True, last=3), taking(got), unexpected)
+    journal.follow(Query(follow=True, since=OFFSET), taking(got), unexpected)
+    journal.take([execs(1)], OFFSET)
+    assert (made, len(got)) == ([0], 2)
+
+
+def test_a_notice_reaches_all_who_follow() -> None:
+    journal = make()
+    got: list[bytes] = []
+    journal.follow(Query(follow=True), taking(got), unexpected)
+    journal.follow(Query(follow=True, pids=frozenset({1})), taking(got), unexpected)
+    journal.tell(b"x\n")
+    assert got == [b"x\n", b"x\n"]
+
+
+def test_a_large_pulse_comes_in_pieces() -> None:
+    journal = make()
+    got: list[bytes] = []
+    journal.follow(Query(follow=True), taking(got), unexpected)
+    journal.take([execs(*range(1000))], OFFSET)
+    assert [piece.count(b"\n") for piece in got] == [256, 256, 256, 232]
+
+
+def test_replaying_ends_with_what_was_newest_unless_it_follows() -> None:
+    for follow, expected in ((False, [1]), (True, [1, 2])):
+        journal = make()
+        journal.take([execs(1)], OFFSET)
+        lines = journal.stored(Query(follow=follow, last=9))
+        first = next(lines)
+        journal.take([execs(2)], OFFSET)
+        assert [line["seq"] for line in read(first + b"".join(lines))] == expected
+
+
+def test_a_reader_that_is_overtaken_is_told() -> None:
+    journal = make(Bounds(bytes=1 << 30, events=2, age=1 << 60))
+    journal.take([execs(1)], OFFSET)
+    journal.take([execs(2)], OFFSET)
+    lines = journal.stored(Query(follow=True, last=9))
+    first = next(lines)
+    for time in (3, 4, 5):
+        journal.take([execs(time)], OFFSET)
+    seen = [line.get("seq", line.get("notice")) for line in read(first + b"".join(lines))]
+    assert seen == [1, "missed", 4, 5]
+
+
+def test_a_follower_that_falls_behind_goes_on_where_it_did() -> None:
+    journal = make()
+    got: list[bytes] = []
+    fallen: list[Position] = []
+    choice = Query(follow=True, last=2)
+    journal.take([execs(-1)], OFFSET)
+    journal.follow(choice, taking(got, most=2), fallen.append)
+    journal.take([execs(*range(1000))], OFFSET)
+    journal.take([execs(1000)], OFFSET)
+    assert fallen == [Position(1, 512, 1)]
+    assert journal.followers == 0
+    rest = b"".join(journal.stored(choice, fallen[0]))
+    assert [line["seq"] for line in read(b"".join(got) + rest)] == list(range(1001))
+    assert journal.missed == 0
+
+
+def test_what_a_follower_missed_is_counted() -> None:
+    journal = make(Bounds(bytes=1 << 30, events=3, age=1 << 60))
+    journal.take([execs(1, 2)], OFFSET)
+    journal.take([execs(3, 4)], OFFSET)
+    journal.take([execs(5, 6)], OFFSET)
+    notice, *rest = read(b"".join(journal.stored(Query(follow=True), Position(0, 0, 0))))
+    assert (notice["notice"], notice["count"]) == ("missed", 4)
+    assert [line["seq"] for line in rest] == [5, 6]
+    assert journal.missed == 4
+    journal.give_up(Position(2, 0, 4))
+    assert journal.missed == 6
+
+
+def test_events_are_counted_by_kind() -> None:
+    journal = make()
+    journal.take([execs(1, 2), part(Drop, {"time": 1})], OFFSET)
+    journal.take([], OFFSET)
+    assert journal.counts == {"exec": 2, "drop": 1}
+
+
+def test_an_event_keeps_the_wall_time_of_its_arrival() -> None:
+    journal = make()
+    journal.take([execs(1)], OFFSET)
+    journal.take([execs(2)], OFFSET + 3600 * 10**9)
+    times = [line["time"][11:19] for line in read(b"".join(journal.stored(Query())))]
+    assert times == ["22:13:20", "23:13:20"]

@@ -1,0 +1,103 @@
+"""The parameters of /v1/events."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from skep.api import query
+from skep.api.query import Query
+from skep.base.errors import BadInput
+from skep.events.kinds import KINDS
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+NOW = 1_700_000_000 * 10**9
+SECOND = 10**9
+
+
+def parse(**parameters: str) -> Query:
+    return query.parse(parameters.items(), NOW)
+
+
+def test_no_parameter_means_all_that_is_stored() -> None:
+    assert parse() == Query()
+    assert parse().stored
+
+
+def test_following_alone_asks_for_nothing_stored() -> None:
+    assert not parse(follow="1").stored
+    assert parse(follow="", last="5").stored
+    assert parse(follow="0").stored
+
+
+def test_filters_repeat_and_split() -> None:
+    pairs = [("kind", "exec,exit"), ("kind", "drop"), ("pid", "1"), ("pid", "2"), ("pod", "a/b")]
+    found = query.parse(pairs, NOW)
+    assert found.kinds == {"exec", "exit", "drop"}
+    assert found.pids == {1, 2}
+    assert found.pods == ("a/b",)
+    assert found.of_process
+
+
+@pytest.mark.parametrize(
+    ("text", "wall"),
+    [
+        ("10s", NOW - 10 * SECOND),
+        ("2023-11-14T22:13:20Z", NOW),
+        ("2023-11-14T23:13:20.000000001+01:00", NOW + 1),
+        ("2023-11-14t22:13:20.5z", NOW + SECOND // 2),
+        (f"@{NOW}", NOW),
+    ],
+)
+def test_since_takes_durations_and_times(text: str, wall: int) -> None:
+    assert parse(since=text).since == wall
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "part"),
+    [
+        ("kind", "exce", "did you mean 'exec'?"),
+        ("kind", "", "there is no kind ''"),
+        ("pid", "x", "'x' is not a number from 0 to 4194304"),
+        ("pid", "99999999", "is not a number"),
+        ("last", "-1", "is not a number"),
+        ("since", "yesterday", "write a duration such as 10m"),
+        ("since", "2023-13-40T00:00:00Z", "is not a time"),
+        ("follow", "maybe", "neither 1 nor 0"),
+        ("comm", "", "is not a name"),
+        ("colour", "red", "there is no such parameter; take follow, last"),
+    ],
+)
+def test_a_wrong_parameter_is_named(name: str, text: str, part: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        query.parse([(name, text)], NOW)
+    assert str(caught.value).startswith(f"{name}: ")
+    assert part in str(caught.value)
+
+
+def test_a_single_parameter_given_twice_is_refused() -> None:
+    with pytest.raises(BadInput, match="twice"):
+        query.parse([("last", "1"), ("last", "2")], NOW)
+
+
+NAMES = st.lists(st.text("abc*/ü &=", min_size=1, max_size=6), max_size=3).map(tuple)
+
+
+@PATIENT
+@given(
+    st.builds(
+        Query,
+        kinds=st.frozensets(st.sampled_from(sorted(KINDS)), max_size=3),
+        pids=st.frozensets(st.integers(0, 1 << 22), max_size=3),
+        comms=NAMES,
+        containers=NAMES,
+        pods=NAMES,
+        follow=st.booleans(),
+        last=st.none() | st.integers(0, 1000),
+        since=st.none() | st.integers(0, NOW),
+    )
+)
+def test_what_the_client_writes_the_agent_reads(choice: Query) -> None:
+    assert query.parse(parse_qsl(query.write(choice), keep_blank_values=True), NOW) == choice

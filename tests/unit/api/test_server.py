@@ -1,0 +1,312 @@
+"""The server and the client over a real socket file, with an agent that is only values."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from skep.api import routes, server
+from skep.api.client import Client, Cut, Refused
+from skep.api.query import Position, Query
+from skep.api.server import Server
+from skep.api.sink import PATIENCE
+from skep.api.version import VERSION, compatible
+from skep.base.errors import Unreachable
+from tests.unit.api.fake_node import FakeNode
+
+T = TypeVar("T")
+
+
+def serve(
+    node: FakeNode,
+    path: Path,
+    talk: Callable[[Server], Awaitable[T]],
+    *,
+    patience: float = PATIENCE,
+) -> T:
+    async def run() -> T:
+        serving = Server(routes.local(node), patience=patience)
+        await serving.listen_unix(str(path))
+        try:
+            async with asyncio.timeout(10):
+                return await talk(serving)
+        finally:
+            await serving.close()
+
+    return asyncio.run(run())
+
+
+def ask(node: FakeNode, path: Path, call: Callable[[Client], T]) -> T:
+    async def talk(_: Server) -> T:
+        return await asyncio.to_thread(call, Client(str(path), seconds=5.0))
+
+    return serve(node, path, talk)
+
+
+def raw(path: Path, data: bytes) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON that answer ``data``."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+@pytest.fixture(name="path")
+def socket_path(tmp_path: Path) -> Path:
+    return tmp_path / "agent.sock"
+
+
+def test_objects_come_back_as_the_agent_gave_them(path: Path) -> None:
+    assert ask(FakeNode(), path, Client.status) == {"version": "0.1.0", "pid": 7}
+    assert ask(FakeNode(), path, Client.summary) == {"events": {"exec": 3}}
+    assert ask(FakeNode(), path, Client.features) == {"features": []}
+
+
+def test_the_socket_is_for_its_owner_alone(path: Path) -> None:
+    async def mode(_: Server) -> int:
+        return stat.S_IMODE(os.stat(path).st_mode)
+
+    assert serve(FakeNode(), path, mode) == 0o600
+
+
+def test_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "peer_uid", lambda _: 12345)
+    with pytest.raises(Refused, match="only root") as caught:
+        ask(FakeNode(), path, Client.status)
+    assert caught.value.status == 403
+
+
+def test_reload_and_stop_reach_the_agent(path: Path) -> None:
+    node = FakeNode()
+    assert ask(node, path, Client.reload) == {"changed": []}
+    assert ask(node, path, Client.stop) == {"stopping": True}
+    assert (node.reloads, node.stops) == (1, 1)
+
+
+def test_a_refused_reload_names_the_place_and_changes_nothing(path: Path) -> None:
+    node = FakeNode()
+    node.bad_config = True
+    with pytest.raises(Refused, match=r"skep\.yaml:3: metrics\.port") as caught:
+        ask(node, path, Client.reload)
+    assert (caught.value.status, node.reloads) == (400, 0)
+
+
+def test_a_fault_of_the_agent_is_answered_and_it_serves_on(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = FakeNode()
+    node.broken = True
+
+    def both(client: Client) -> dict[str, Any]:
+        with pytest.raises(Refused, match="failed to answer") as caught:
+            client.status()
+        assert caught.value.status == 500
+        return client.summary()
+
+    assert ask(node, path, both) == {"events": {"exec": 3}}
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "text"),
+    [
+        (b"hello\r\n\r\n", 400, "first line"),
+        (b"GET /v1/status HTTP/1.1\r\n", 400, "ends within its head"),
+        (b"GET /nothing HTTP/1.1\r\n\r\n", 404, "there are /v1/status"),
+        (b"POST /v1/status HTTP/1.1\r\n\r\n", 405, "takes GET"),
+        (b"GET /v1/reload HTTP/1.1\r\n\r\n", 405, "takes POST"),
+        (b"GET /v1/status?a=1 HTTP/1.1\r\n\r\n", 400, "a: /v1/status takes no parameters"),
+        (b"GET /v1/events?kind=x HTTP/1.1\r\n\r\n", 400, "kind: there is no kind 'x'"),
+        (b"POST /v1/stop HTTP/1.1\r\nContent-Length: 9\r\n\r\nshort", 400, "body is shorter"),
+        (b"POST /v1/stop HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 400, "no body"),
+        (b"POST /v1/stop HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411, "Content-Length"),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * 20000 + b"\r\n\r\n", 431, "at most 16384 bytes"),
+        (b"GET /v1/status HTTP/1.1\r\nSkep-Version: 7.0.0\r\n\r\n", 426, "one minor apart"),
+    ],
+)
+def test_a_bad_request_is_answered_and_changes_nothing(
+    path: Path, request_bytes: bytes, status: int, text: str
+) -> None:
+    node = FakeNode()
+
+    async def talk(_: Server) -> tuple[int, dict[str, Any]]:
+        return await asyncio.to_thread(raw, path, request_bytes)
+
+    code, body = serve(node, path, talk)
+    assert (code, body["error"]["status"]) == (status, status)
+    assert text in body["error"]["text"]
+    assert (node.reloads, node.stops) == (0, 0)
+
+
+def test_two_requests_share_a_connection(path: Path) -> None:
+    async def talk(serving: Server) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(b"GET /v1/status HTTP/1.1\r\n\r\nGET /v1/summary HTTP/1.1\r\n\r\n")
+        writer.write(b"GET /v1/status HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answers = await reader.read()
+        writer.close()
+        assert serving.counts.requests == 3
+        return answers
+
+    assert serve(FakeNode(), path, talk).count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_stored_events_come_as_lines(path: Path) -> None:
+    node = FakeNode(pieces=(b'{"a":1}\n{"a":2}\n', b"", b'{"a":3}\n'))
+    lines = ask(node, path, lambda client: list(client.lines(Query(last=3))))
+    assert lines == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
+    assert node.asked == [Query(last=3)]
+
+
+def test_a_wrong_choice_of_events_is_refused_before_the_stream(path: Path) -> None:
+    with pytest.raises(Refused, match="pid: "):
+        ask(FakeNode(), path, lambda client: list(client.lines(Query(pids=frozenset({1 << 40})))))
+
+
+def test_following_sends_what_comes_and_ends_with_the_client(path: Path) -> None:
+    node = FakeNode(pieces=(b"old\n",))
+
+    async def talk(_: Server) -> list[bytes]:
+        client = Client(str(path))
+        lines = client.lines(Query(follow=True, last=1))
+        got = [await asyncio.to_thread(next, lines)]
+        while not node.sends:  # noqa: ASYNC110 - a condition of a fake
+            await asyncio.sleep(0)
+        node.sends[0](b"new\nnewer\n")
+        got += [await asyncio.to_thread(next, lines), await asyncio.to_thread(next, lines)]
+        cast(Generator[bytes, None, None], lines).close()
+        while node.sends:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0)
+        return got
+
+    assert serve(node, path, talk) == [b"old", b"new", b"newer"]
+
+
+LONG_LINE = b"x" * 65535 + b"\n"
+
+
+async def fill(node: FakeNode) -> int:
+    """Send to the one client until no more is taken; the bytes that were."""
+    while not node.sends:  # noqa: ASYNC110 - a condition of a fake
+        await asyncio.sleep(0)
+    sent = 0
+    while sent < 1000 * len(LONG_LINE) and node.sends[0](LONG_LINE):
+        sent += len(LONG_LINE)
+        await asyncio.sleep(0)
+    return sent
+
+
+def test_a_client_that_stops_reading_is_told_and_dropped(path: Path) -> None:
+    node = FakeNode()
+
+    async def talk(serving: Server) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=1024)
+        writer.write(b"GET /v1/events?follow=1 HTTP/1.1\r\n\r\n")
+        assert 4 << 20 < await fill(node) < 8 << 20
+        node.fells[0](Position(7, 2, 100))
+        while not node.given_up:  # noqa: ASYNC110 - a condition of a fake
+            await asyncio.sleep(0.001)
+        assert serving.counts.dropped == 1
+        answer = b""
+        while piece := await reader.read(1 << 20):
+            answer += piece
+        writer.close()
+        return answer
+
+    answer = serve(node, path, talk, patience=0.01)
+    assert node.given_up == [Position(7, 2, 100)]
+    assert b'{"notice":"dropped","reason":"the client stopped reading","unread_bytes":4' in answer
+    assert answer.endswith(b"\r\n0\r\n\r\n")
+
+
+def test_a_client_that_fell_behind_goes_on_where_it_did(path: Path) -> None:
+    node = FakeNode(pieces=(b"stored\n",))
+
+    async def talk(serving: Server) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=1 << 20)
+        writer.write(b"GET /v1/events?follow=1 HTTP/1.1\r\n\r\n")
+        await fill(node)
+        node.fells[0](Position(7, 2, 100))
+        answer = b""
+        while b"stored\n" not in answer:
+            answer += await reader.read(1 << 20)
+        while not node.sends:  # noqa: ASYNC110 - a condition of a fake
+            await asyncio.sleep(0)
+        assert node.sends[0](b"live\n")
+        while b"live\n" not in answer:
+            answer += await reader.read(1 << 20)
+        writer.close()
+        assert serving.counts.dropped == 0
+        return answer
+
+    serve(node, path, talk)
+    assert node.begins == [Position(7, 2, 100)]
+    assert node.given_up == []
+
+
+def test_an_agent_that_closes_ends_the_stream_in_order(path: Path) -> None:
+    node = FakeNode(pieces=(b"old\n",))
+
+    async def talk(serving: Server) -> list[bytes]:
+        lines = Client(str(path)).lines(Query(follow=True, last=1))
+        reading = asyncio.ensure_future(asyncio.to_thread(lambda: list(lines)))
+        while not node.sends:  # noqa: ASYNC110 - a condition of a fake
+            await asyncio.sleep(0)
+        await serving.close()
+        return await reading
+
+    assert serve(node, path, talk) == [b"old"]
+
+
+def test_an_agent_that_is_killed_cuts_the_stream(path: Path) -> None:
+    async def killed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nSkep-Version: 0.1.0\r\n\r\n4\r\nold\n\r\n9\r\nha")
+        writer.close()
+
+    async def talk() -> list[bytes]:
+        got: list[bytes] = []
+        async with await asyncio.start_unix_server(killed, path):
+            with pytest.raises(Cut):
+                await asyncio.to_thread(lambda: got.extend(Client(str(path)).lines(Query())))
+        return got
+
+    assert asyncio.run(talk()) == [b"old"]
+
+
+def test_no_agent_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="No such file"):
+        Client(str(tmp_path / "none.sock")).status()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "dead.sock"))
+    with pytest.raises(Unreachable, match="Connection refused"):
+        Client(str(tmp_path / "dead.sock")).status()
+
+
+def test_an_agent_that_is_silent_is_unreachable(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        with pytest.raises(Unreachable, match=r"no answer within 0\.05 s"):
+            Client(str(tmp_path / "silent.sock"), seconds=0.05).status()
+
+
+def test_releases_one_minor_apart_understand_each_other() -> None:
+    assert compatible("1.3.0", "1.4.9")
+    assert compatible("1.3.0", "1.2")
+    assert not compatible("1.3.0", "1.5.0")
+    assert not compatible("1.3.0", "2.3.0")
+    assert not compatible("1.3.0", "junk")
+    assert compatible(VERSION, VERSION)

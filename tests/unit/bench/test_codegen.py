@@ -1,0 +1,76 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from bench import clang, codegen, shipped
+from bench.codegen import Row
+from skep.lang.backend import IrModule, emit
+from skep.lang.emit.text import HEAD
+from skep.lang.link import link
+
+# Two programs; one calls a function twice, which calls another. A third function is called by nobody.
+CODE = """
+define i32 @one(ptr %c) section "tp_btf/one" {
+  %n = load i64, ptr %c
+  %a = call i64 @outer(i64 %n)
+  %b = call i64 @outer(i64 %a)
+  %r = trunc i64 %b to i32
+  ret i32 %r
+}
+define i32 @two(ptr %c) section "tp_btf/two" {
+  ret i32 0
+}
+define internal i64 @outer(i64 %n) noinline {
+  %m = call i64 @inner(i64 %n)
+  %s = add i64 %m, 1
+  ret i64 %s
+}
+define internal i64 @inner(i64 %n) noinline {
+  %s = mul i64 %n, %n
+  ret i64 %s
+}
+define i64 @other(i64 %n) noinline {
+  ret i64 %n
+}
+"""
+
+
+@pytest.mark.parametrize("one", shipped.programs(), ids=str)
+def test_every_program_that_is_shipped_has_a_twin(one: shipped.Shipped) -> None:
+    text = one.twin.read_text()
+    name = re.escape(one.program.name)
+    assert re.search(
+        rf"^SEC\(\"[^\"]+\"\)\nint (?:BPF_PROG\({name}\b|{name}\()", text, re.MULTILINE
+    )
+
+
+def test_what_is_shipped_are_the_programs_of_powers_benches_and_examples() -> None:
+    names = {str(one) for one in shipped.programs()}
+    assert len(names) == len(shipped.programs())
+    assert {
+        "node.programs.lifecycle on_exec",
+        "flows.programs.drops on_drop",
+        "trace.programs.oom on_victim",
+        "bench.programs count_getpid",
+        "examples/01_hello.py on_exec",
+    } <= names
+    examples = Path(shipped.EXAMPLES).glob("[0-9]*.py")
+    assert {f"examples/{path.name}" for path in examples} <= {name.split()[0] for name in names}
+
+
+def test_a_program_has_the_slots_of_all_that_it_reaches_each_once() -> None:
+    (data,) = emit([IrModule("object", HEAD + CODE)])
+    sizes = clang.sizes(data)
+    assert set(sizes) == {"one", "two"}
+    assert sizes == {name: len(link(data, name).insns) // 8 for name in sizes}
+    assert sizes["two"] == 2
+
+
+def test_the_table_has_a_line_a_program() -> None:
+    shown = codegen.table([Row("a b", 110, 100), Row("longer name", 9, 10)]).splitlines()
+    assert [line.split() for line in shown] == [
+        ["program", "ours", "clang", "ratio"],
+        ["a", "b", "110", "100", "1.10"],
+        ["longer", "name", "9", "10", "0.90"],
+    ]

@@ -1,0 +1,169 @@
+"""What goes on: the end of a command, events as they come, an agent that starts."""
+
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from skep.agent.order import Order
+from skep.api.query import Query
+from skep.cli import stream
+from skep.cli.agent_process import AgentProcess, NotStarted
+from skep.cli.ending import Ending
+from skep.cli.run_programs import _json, _text
+from skep.events.record import Record
+from skep.lang.types import char, u32
+
+
+def ready(fd: int) -> bool:
+    return bool(select.select([fd], [], [], 0)[0])
+
+
+def test_the_end_is_a_signal_or_the_time() -> None:
+    with Ending() as ending:
+        assert not ready(ending.fd)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert ready(ending.fd)
+        assert (ending.come, ending.signal) == (True, signal.SIGTERM)
+    with Ending(0.0) as ending:
+        select.select([ending.fd], [], [], 10)
+        assert (ending.come, ending.signal) == (True, 0)
+
+
+def test_a_second_interrupt_interrupts() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Ending():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+class FakeClient:
+    """Gives streams, one after the other; keeps what it was asked."""
+
+    def __init__(self, *streams: list[bytes]) -> None:
+        self._streams = list(streams)
+        self.asked: list[Query] = []
+
+    def pieces(self, choice: Query, _: int) -> Iterator[bytes]:
+        self.asked.append(choice)
+        yield from self._streams.pop(0)
+
+
+EVENT = b'{"time":"2026-01-31T08:00:00.000000001Z","kind":"exec","pid":1,"comm":"a","args":["a"]}\n'
+DROPPED = b'{"notice":"dropped","reason":"slow"}\n'
+
+
+def test_json_passes_as_it_came_and_notices_go_aside(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    client = FakeClient([EVENT + b'{"notice":"lost","count":3}\n' + EVENT, EVENT])
+    with Ending() as ending:
+        stream.show(client, Query(last=5), ending, as_json=True)  # type: ignore[arg-type]
+    said = capfdbinary.readouterr()
+    assert said.out == EVENT * 3
+    assert said.err == b"skep: lost: count 3\n"
+
+
+def test_text_is_a_line_an_event(capsys: pytest.CaptureFixture[str]) -> None:
+    with Ending() as ending:
+        client = FakeClient([EVENT * 2])
+        stream.show(client, Query(), ending, as_json=False)  # type: ignore[arg-type]
+    assert [line.split()[1:3] for line in capsys.readouterr().out.splitlines()] == [
+        ["exec", "a[1]"]
+    ] * 2
+
+
+def test_a_reader_that_was_too_slow_goes_on_with_what_comes(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    client = FakeClient([EVENT, DROPPED], [EVENT])
+    with Ending() as ending:
+        stream.show(client, Query(follow=True, last=9), ending, as_json=True)  # type: ignore[arg-type]
+    assert client.asked == [Query(follow=True, last=9), Query(follow=True)]
+    said = capfdbinary.readouterr()
+    assert (said.out, b"slow" in said.err) == (EVENT * 2, True)
+
+
+def start(monkeypatch: pytest.MonkeyPatch, program: str) -> AgentProcess:
+    """An agent that is only ``program``, which has the face's socket as ``face``."""
+    head = (
+        "import json, socket, sys\n"
+        "order = json.loads(sys.argv[1])\n"
+        "face = socket.socket(fileno=order['face'])\n"
+        "say = lambda **m: face.sendall(json.dumps(m).encode() + b'\\n')\n"
+    )
+    monkeypatch.setattr(
+        Order,
+        "command",
+        lambda self: [sys.executable, "-c", head + program, json.dumps({"face": self.face})],
+    )
+    return AgentProcess(Order())
+
+
+def test_the_face_hears_of_the_start_and_the_agent_of_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = "say(doing='a')\nsay(doing='b')\nsay(ready=True)\nface.recv(1) or sys.exit(3)"
+    heard: list[str] = []
+    with start(monkeypatch, program) as agent, Ending() as ending:
+        assert agent.wait_ready(heard.append, ending)
+        assert agent.end() == 3
+    assert heard == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "text"),
+    [
+        ("say(error='Conflict', text='held')", "Conflict", "held"),
+        ("sys.exit(7)", "", "the agent ended at its start (exit code 7)"),
+        ("import os; os.kill(os.getpid(), 9)", "", "the agent ended at its start (SIGKILL)"),
+    ],
+)
+def test_a_start_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, program: str, name: str, text: str
+) -> None:
+    with start(monkeypatch, program) as agent, Ending() as ending:
+        with pytest.raises(NotStarted) as caught:
+            agent.wait_ready(lambda _: None, ending)
+        assert (caught.value.name, str(caught.value)) == (name, text)
+
+
+def test_the_end_may_come_before_the_agent_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    with start(monkeypatch, "face.recv(1)") as agent, Ending(0.0) as ending:
+        assert not agent.wait_ready(lambda _: None, ending)
+
+
+class Mine(Record, kind="mine"):
+    """A user's record."""
+
+    pid: u32
+    name: char[8]
+
+
+def test_events_of_a_users_ring_are_text_or_json() -> None:
+    event = Mine(time=0, seq=3, pid=7, name="\x1bx")
+    assert _text(event) == "mine pid=7 name=\\x1bx"
+    found = json.loads(_json(event))
+    assert {key: found[key] for key in found if key != "time"} == {
+        "kind": "mine",
+        "seq": 3,
+        "pid": 7,
+        "name": "\x1bx",
+    }
+
+
+def test_an_end_that_came_early_is_not_lost_when_the_time_begins() -> None:
+    with Ending() as ending:
+        os.kill(os.getpid(), signal.SIGTERM)
+        ending.limit(1000.0)
+        assert ready(ending.fd)
+        assert ending.signal == signal.SIGTERM
+        ending.limit(None)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0

@@ -1,0 +1,114 @@
+"""The command line: outcomes become exit codes, and commands are imported when they are used."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+
+from skep.base.errors import (
+    BadInput,
+    CompileError,
+    Conflict,
+    Forbidden,
+    SkepError,
+    Unreachable,
+    Unsupported,
+)
+from skep.cli import exits, main
+from skep.cli.commands import COMMANDS, Commands
+
+
+def outcome(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> int:
+    """The exit code of a command that does ``act``."""
+    command = click.Command("status", callback=act)
+    monkeypatch.setattr(Commands, "get_command", lambda *_: command)
+    return main.outcome(["status"])
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def act() -> object:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadInput("x", "wrong"), 2),
+        (Unreachable("x", "gone"), 3),
+        (Forbidden("x"), 4),
+        (Unsupported("x", "old"), 5),
+        (Conflict("x", "pid 1"), 1),
+        (CompileError("x"), 1),
+    ],
+)
+def test_an_error_is_text_and_a_code(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: SkepError,
+    code: int,
+) -> None:
+    assert outcome(monkeypatch, raising(error)) == code
+    assert capsys.readouterr().err == f"skep: {error}\n"
+
+
+def test_an_interruption_is_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(monkeypatch, raising(KeyboardInterrupt())) == exits.INTERRUPTED
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_shown_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(monkeypatch, raising(ZeroDivisionError("x"))) == exits.FAILED
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError: x" in said
+    assert "please report" in said
+
+
+def test_a_command_chooses_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert outcome(monkeypatch, lambda: 7) == 7
+    assert outcome(monkeypatch, lambda: None) == 0
+
+
+def test_every_command_exists_and_has_examples() -> None:
+    group = main.skep
+    context = click.Context(group)
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        assert command is not None
+        assert "Examples:" in (command.epilog or "")
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
+    line = f"{sys.executable} -m skep.cli completion bash | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode in (exits.DONE, exits.OUTPUT_CLOSED), done.stderr) == (True, "")
+
+
+HEAVY = ("asyncio", "json", "llvmlite", "numpy", "rich", "skep.api.client", "skep.kernel", "socket")
+
+
+@pytest.mark.parametrize(
+    ("words", "may"),
+    [
+        (["--version"], set()),
+        (["--help"], set()),
+        (["up", "--help"], set(HEAVY) - {"numpy", "llvmlite", "rich", "asyncio"}),
+    ],
+)
+def test_little_is_imported_for_little(words: list[str], may: set[str]) -> None:
+    program = (
+        "import sys\nfrom skep.cli.main import outcome\n"
+        f"outcome({words!r})\nprint(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.split()) & set(HEAVY)
+    assert loaded <= may

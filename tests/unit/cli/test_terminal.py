@@ -1,0 +1,80 @@
+"""Text that is safe and fits, and tables of it."""
+
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from skep.cli.table import Cell, Row, table
+from skep.cli.terminal import Progress, Terminal, columns, cut, fit, of, safe
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+TEXT = st.text(max_size=20)
+
+
+@PATIENT
+@given(TEXT)
+def test_safe_text_is_printable_and_safe_again(text: str) -> None:
+    assert safe(text).isprintable()
+    assert safe(safe(text)) == safe(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("abcd", 0, "abcd"),
+        ("日本語", 6, "日本語"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("", 3, ""),
+    ],
+)
+def test_text_is_cut_to_columns(text: str, width: int, shown: str) -> None:
+    assert cut(text, width) == shown
+
+
+@PATIENT
+@given(TEXT.map(safe), st.integers(2, 30))
+def test_fitted_text_has_exactly_its_width(text: str, width: int) -> None:
+    assert columns(fit(text, width)) == width
+
+
+def test_a_table_is_aligned_and_cut_to_the_terminal() -> None:
+    rows: list[Row] = [("a", "1", "x" * 40), (Cell("long", "red"), "1000", "\x1b")]
+    text = table(("name", "count", "what"), rows, Terminal(24), right="count")
+    assert text == "NAME  COUNT  WHAT\na         1  xxxxxxxxxx…\nlong   1000  \\x1b\n"
+    wide = table(("name", "count", "what"), rows, Terminal(), right="count")
+    assert "x" * 40 in wide
+
+
+def test_a_style_does_not_move_columns() -> None:
+    rows: list[Row] = [(Cell("a", "red"), "b"), ("ccc", "d")]
+    text = table(("x", "y"), rows, Terminal(80, colours=True))
+    assert text.splitlines()[1] == "\x1b[31ma  \x1b[0m  b"
+
+
+def test_what_is_no_terminal_has_no_width_and_no_colours() -> None:
+    stream = io.StringIO()
+    assert of(stream) == Terminal(0, colours=False)
+    progress = Progress(stream)
+    progress.show("compiling")
+    progress.clear()
+    assert stream.getvalue() == ""
+
+
+def test_progress_writes_over_itself_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tty(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Tty()
+    monkeypatch.setattr("skep.cli.terminal.of", lambda _: Terminal(10))
+    progress = Progress(stream)
+    progress.show("compiling programs")
+    progress.clear()
+    progress.clear()
+    assert stream.getvalue() == "\r\x1b[Kcompilin…\r\x1b[K"

@@ -1,0 +1,155 @@
+"""A small kernel to compile for: BTF made by hand, with what a real one has that is worth a test.
+
+Offsets are not those of any kernel. ``TARGET`` compiles without root, and the same everywhere.
+"""
+
+from collections.abc import Sequence
+
+from skep.btf.reader import Btf
+from skep.btf.types import Kind, Member, Param
+from skep.btf.writer import Builder
+from skep.lang.front.scope import Target
+from skep.lang.kernel_types import KernelTypes
+from skep.lang.struct import Struct, StructType
+from skep.lang.types import s32, u32, u64
+
+
+class Openat(Struct):
+    """The format of syscalls/sys_enter_openat."""
+
+    common_pid: s32
+    nr: s32
+    dfd: u64
+    filename: u64
+    mode: u32
+
+
+def formats(category: str, name: str) -> StructType | None:
+    """The one tracepoint with a format."""
+    return Openat if (category, name) == ("syscalls", "sys_enter_openat") else None
+
+
+class _Kernel:
+    """The types while they are built."""
+
+    def __init__(self) -> None:
+        b = self.b = Builder()
+        self.u8 = b.integer("unsigned char", 1)
+        self.u16 = b.integer("short unsigned int", 2)
+        self.u32 = b.integer("unsigned int", 4)
+        self.s32 = b.integer("int", 4, signed=True)
+        self.u64 = b.integer("long unsigned int", 8)
+        self.s64 = b.integer("long int", 8, signed=True)
+        self.char = b.integer("char", 1, signed=True, char=True)
+        self.bool = b.boolean()
+        self.void = b.ptr(0)
+
+    def struct(self, name: str, size: int, members: Sequence[tuple[str, int, int]]) -> int:
+        """A struct of members (name, type, offset in bytes)."""
+        return self.b.struct(name, size, [Member(n, t, 8 * o) for n, t, o in members])
+
+    def words(self, name: str, fields: Sequence[str]) -> int:
+        """A struct of u32 fields."""
+        members = [(field, self.u32, 4 * i) for i, field in enumerate(fields)]
+        return self.struct(name, 4 * len(fields), members)
+
+    def event(self, name: str, *arguments: int) -> None:
+        """A tracepoint with typed arguments."""
+        params = [Param("__data", self.void), *(Param("", kind) for kind in arguments)]
+        self.b.typedef(f"btf_trace_{name}", self.b.ptr(self.b.prototype(0, params)))
+
+    def files(self) -> int:
+        """Pointers of pointers: ``files.fdt.fd[i].f_flags``."""
+        b = self.b
+        file = self.struct("file", 16, [("f_flags", self.u32, 0), ("f_pos", self.s64, 8)])
+        table = self.struct(
+            "fdtable", 16, [("max_fds", self.u32, 0), ("fd", b.ptr(b.ptr(file)), 8)]
+        )
+        return self.struct("files_struct", 16, [("count", self.s32, 0), ("fdt", b.ptr(table), 8)])
+
+    def task(self) -> int:
+        """struct task_struct: a pointer to its own kind, text, bit fields, an anonymous union, user memory."""
+        b = self.b
+        files, comm = b.ptr(self.files()), b.array(self.char, self.u32, 16)
+        codes = b.union("", 4, [Member("exit_code", self.s32, 0), Member("exit_mask", self.u32, 0)])
+        state = b.enum("task_state", [("RUNNING", 0), ("DEAD", 7)])
+        ticks = b.array(self.u64, self.u32, 4)
+        number, ratio = b.ptr(self.u64), b.floating("double", 8)
+        user = b.ptr(b.type_tag("user", self.char))
+        itself = b.ptr(user + 2)  # the next type but one
+        made = b.struct(
+            "task_struct",
+            128,
+            [
+                Member("pid", self.s32, 0),
+                Member("tgid", self.s32, 32),
+                Member("real_parent", itself, 64),
+                Member("comm", comm, 128),
+                Member("files", files, 256),
+                Member("", codes, 320),
+                Member("state", state, 352),
+                Member("ticks", ticks, 384),
+                Member("counter", number, 640),
+                Member("argument", user, 704),
+                Member("start_time", self.u64, 768),
+                Member("in_execve", self.u32, 832, 1),
+                Member("policy", self.u32, 833, 5),
+                Member("nice", self.s32, 838, 6),
+                Member("stack", self.void, 896),
+                Member("ratio", ratio, 960),
+            ],
+        )
+        assert made == user + 2
+        return made
+
+    def contexts(self, task: int) -> None:
+        """What programs are given."""
+        b = self.b
+        self.words(
+            "xdp_md",
+            (
+                "data",
+                "data_end",
+                "data_meta",
+                "ingress_ifindex",
+                "rx_queue_index",
+                "egress_ifindex",
+            ),
+        )
+        self.words("__sk_buff", ("len", "pkt_type", "mark", "ifindex", "data", "data_end"))
+        address = b.array(self.u32, self.u32, 4)
+        self.struct(
+            "bpf_sock_addr",
+            28,
+            [
+                ("user_family", self.u32, 0),
+                ("user_ip4", self.u32, 4),
+                ("user_ip6", address, 8),
+                ("user_port", self.u32, 24),
+            ],
+        )
+        self.struct(
+            "bpf_perf_event_data", 16, [("sample_period", self.u64, 0), ("addr", self.u64, 8)]
+        )
+        seq = b.ptr(self.struct("seq_file", 8, [("count", self.u64, 0)]))
+        meta = b.ptr(
+            self.struct("bpf_iter_meta", 16, [("seq", seq, 0), ("session_id", self.u64, 8)])
+        )
+        self.struct("bpf_iter__task", 16, [("meta", meta, 0), ("task", b.ptr(task), 8)])
+
+    def build(self) -> Btf:
+        """The whole."""
+        b = self.b
+        task = self.task()
+        self.contexts(task)
+        pointer = b.ptr(b.qualified(Kind.CONST, task))
+        sock = b.ptr(self.struct("sock", 16, [("sk_state", self.u8, 0), ("sk_mark", self.u32, 4)]))
+        self.struct("tcp_sock", 32, [("srtt_us", self.u32, 0)])
+        self.event("sched_process_exec", pointer, self.s32, sock)
+        self.event("sched_switch", self.bool, pointer, pointer, self.u32)
+        self.event("sys_enter", self.void, self.s64)
+        b.enum("tcp_state", [("TCP_ESTABLISHED", 1), ("TCP_LISTEN", 10)])
+        return Btf(b.build())
+
+
+TARGET = Target(KernelTypes(_Kernel().build()), "v3", formats)

@@ -1,0 +1,113 @@
+"""What the programs of the tests find around them: types, maps, rings, constants and functions."""
+
+import enum
+
+from skep import (
+    Array,
+    Global,
+    Hash,
+    LruHash,
+    PerCpuArray,
+    Record,
+    Ring,
+    StackTraces,
+    Struct,
+    be16,
+    be32,
+    char,
+    kernel_enum,
+    kernel_struct,
+    s32,
+    u8,
+    u32,
+    u64,
+)
+
+
+class Pair(Struct):
+    """Two numbers."""
+
+    first: u32
+    second: u32
+
+
+class Prefix(Struct):
+    """A key by prefix."""
+
+    bits: u32
+    address: u8[4]
+
+
+class Wide(Struct):
+    """Every kind of member."""
+
+    small: u8
+    port: be16
+    number: s32
+    big: u64
+    name: char[16]
+    bytes: u8[8]
+    pairs: Pair[4]  # type: ignore[type-arg, valid-type]
+    inner: Pair
+
+
+class Eth(Struct):
+    """An Ethernet header."""
+
+    dst: u8[6]
+    src: u8[6]
+    proto: be16
+
+
+class Note(Record):
+    """A record."""
+
+    pid: u32
+    comm: char[16]
+
+
+class Other(Record, size=48):
+    """Another record of its ring."""
+
+    amount: u64
+
+
+class Padded(Record, size=48):
+    """A record of the same size."""
+
+    pid: u32
+
+
+class Color(enum.IntEnum):
+    """Numbers with names."""
+
+    RED = 1
+    GREEN = 2
+
+
+counts = Hash(u32, u64, 64)
+bytes_of = Hash(u32, u8, 64)
+ports = LruHash(be32, be16, 64)
+pairs = Hash(Pair, Wide, 64)
+slots = Array(u32[8], 4)
+per_cpu = PerCpuArray(u64, 4)
+stacks = StackTraces(16, 64)
+STATE = Global(Wide)
+ring = Ring(Note)
+rings = Ring(Other, Padded)
+SOCKET = kernel_struct("sock")
+STATES = kernel_enum("tcp_state")
+LIMIT, HALF, HUGE = 10, 0.5, 1 << 64
+CHOICES = (2, 3, 5)
+EVERY_OTHER = range(0, 10, 2)
+ALL = [1, 2, 3]
+
+
+def double(value: u32) -> int:
+    """A function that programs call."""
+    return value * 2
+
+
+def anything(value):  # type: ignore[no-untyped-def]
+    """A function for any argument."""
+    return value + 1

@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skep.lang.struct import Struct, StructType, pack, unpack
+from skep.lang.types import INTEGERS, IntType, be16, be32, char, s8, s32, u8, u16, u32, u64
+
+
+class Inner(Struct):
+    """A struct inside another."""
+
+    low: u8
+    high: u32
+
+
+class Outer(Struct):
+    """All kinds of members."""
+
+    flag: u8
+    port: be16
+    word: u64
+    name: char[5]
+    sizes: u16[3]
+    inner: Inner
+    pair: Inner[2]  # type: ignore[type-arg, valid-type]
+    last: s8
+
+
+def test_members_lie_as_in_c() -> None:
+    assert [(f.name, f.offset) for f in Outer.fields] == [
+        ("flag", 0),
+        ("port", 2),
+        ("word", 8),
+        ("name", 16),
+        ("sizes", 22),
+        ("inner", 28),
+        ("pair", 36),
+        ("last", 52),
+    ]
+    assert (Outer.size, Outer.align, Inner.size, Inner.align) == (56, 8, 8, 4)
+
+
+def test_the_dtype_has_the_same_layout() -> None:
+    assert Outer.dtype.itemsize == Outer.size
+    assert {n: Outer.dtype.fields[n][1] for n in Outer.dtype.names} == {
+        f.name: f.offset for f in Outer.fields
+    }
+    made = Outer(flag=1, port=80, word=1 << 60, name="abc", sizes=[1, 2, 3], last=-1)
+    row = np.frombuffer(made.to_bytes(), Outer.dtype)[0]
+    assert (row["port"], row["name"], list(row["sizes"]), row["last"]) == (
+        80,
+        b"abc",
+        [1, 2, 3],
+        -1,
+    )
+
+
+def test_bytes_come_back_as_what_they_were_made_of() -> None:
+    made = Outer(1, 80, 5, "abc", [1, 2, 3], Inner(1, 2), [Inner(3, 4), Inner(5, 6)], -1)
+    assert Outer.from_bytes(made.to_bytes()) == made
+    assert Outer.from_bytes(memoryview(made.to_bytes() + b"more")).pair[1].high == 6  # type: ignore[index]
+
+
+def test_what_is_not_given_is_zero() -> None:
+    made = Outer()
+    assert made.to_bytes() == bytes(56)
+    assert (made.name, made.sizes, made.inner) == ("", [0, 0, 0], Inner(0, 0))
+
+
+def test_numbers_wrap_around_and_text_is_cut() -> None:
+    made = Outer.from_bytes(Outer(flag=257, port=-1, name="abcdefgh").to_bytes())
+    assert (made.flag, made.port, made.name) == (1, 65535, "abcde")
+
+
+def test_text_that_is_no_utf8_can_be_read() -> None:
+    data = bytearray(Outer().to_bytes())
+    data[16:21] = b"a\xff\0zz"
+    assert Outer.from_bytes(bytes(data)).name.startswith("a")
+
+
+def test_a_struct_that_is_cut_short_is_refused() -> None:
+    with pytest.raises(ValueError, match="takes 56 bytes, not 55"):
+        Outer.from_bytes(bytes(55))
+
+
+def test_a_subclass_goes_on_where_its_base_ends() -> None:
+    class More(Inner):
+        extra: u8
+
+    assert [(f.name, f.offset) for f in More.fields] == [("low", 0), ("high", 4), ("extra", 8)]
+    assert More.size == 12
+
+
+def test_a_size_pads_and_never_cuts() -> None:
+    class Padded(Struct, size=64):
+        word: u32
+
+    assert (Padded.size, len(Padded(5).to_bytes())) == (64, 64)
+    with pytest.raises(TypeError, match="has 4 bytes, more than the 2"):
+
+        class Cut(Struct, size=2):
+            word: u32
+
+
+def test_a_field_without_a_fixed_size_is_refused_where_it_is_declared() -> None:
+    with pytest.raises(TypeError, match=r"Wrong\.n: <class 'int'> is not a fixed-size type"):
+
+        class Wrong(Struct):
+            n: int
+
+
+def test_an_unknown_or_surplus_value_is_refused() -> None:
+    with pytest.raises(TypeError, match="Inner has no field 'middle'"):
+        Inner(middle=1)
+    with pytest.raises(TypeError, match="Inner has 2 fields, not 3"):
+        Inner(1, 2, 3)
+
+
+def test_structs_are_equal_by_class_and_bytes() -> None:
+    class Twin(Struct):
+        low: u8
+        high: u32
+
+    assert Inner(1, 2) == Inner(257, 2)
+    assert Inner(1, 2) != Twin(1, 2)
+    assert hash(Inner(1, 2)) == hash(Inner(1, 2))
+    assert repr(Inner(1, 2)) == "Inner(low=1, high=2)"
+
+
+def test_values_are_packed_by_their_type() -> None:
+    assert pack(be32, 1) == b"\0\0\0\1"
+    assert pack(u16[2], [1, 2]) == b"\1\0\2\0"
+    assert unpack(s32, b"\xff\xff\xff\xff") == -1
+    assert unpack(char[4], b"ab\0c") == "ab"
+
+
+@given(st.sampled_from(INTEGERS), st.integers(-(1 << 70), 1 << 70))
+def test_a_number_is_stored_modulo_its_width(kind: IntType, value: int) -> None:
+    assert unpack(kind, pack(kind, value)) == kind.wrap(value)
+
+
+@given(st.lists(st.sampled_from(INTEGERS), min_size=1, max_size=8))
+def test_every_layout_is_naturally_aligned_without_overlap(kinds: list[IntType]) -> None:
+    space = {
+        "__annotations__": {f"f{i}": kind for i, kind in enumerate(kinds)},
+        "__module__": __name__,
+    }
+    made = StructType("Made", (Struct,), space)
+    end = 0
+    for field in made.fields:
+        assert field.offset >= end
+        assert field.offset % field.type.align == 0
+        end = field.offset + field.type.size
+    assert made.size % made.align == 0
+    assert made.size - end < made.align

@@ -1,0 +1,45 @@
+"""What a guest's pytest said, read from its junit file."""
+
+from pathlib import Path
+
+from tests.vm.guests import Results, command, read, uncompiled
+
+JUNIT = """<?xml version="1.0"?>
+<testsuites><testsuite tests="4">
+<testcase classname="tests.kernel.test_a" name="test_passes"/>
+<testcase classname="tests.kernel.test_a" name="test_fails"><failure message="m">assert 1</failure></testcase>
+<testcase classname="tests.kernel.test_a" name="test_is_skipped"><skipped message="link.tcx: since 6.6"/></testcase>
+<testcase classname="tests.kernel.test_a" name="test_breaks"><error message="at setup"/></testcase>
+</testsuite></testsuites>
+"""
+
+
+def test_each_test_has_its_outcome(tmp_path: Path) -> None:
+    (tmp_path / "results.xml").write_text(JUNIT)
+    found = read(tmp_path / "results.xml")
+    assert found == Results(
+        1,
+        {
+            "tests.kernel.test_a::test_fails": "assert 1",
+            "tests.kernel.test_a::test_breaks": "at setup",
+        },
+        {"tests.kernel.test_a::test_is_skipped": "link.tcx: since 6.6"},
+    )
+    assert "test_fails\nassert 1" in str(found)
+
+
+def test_a_guest_that_wrote_nothing_has_no_results(tmp_path: Path) -> None:
+    assert read(tmp_path / "results.xml") == Results(0, {}, {})
+
+
+def test_programs_that_were_not_compiled_are_told(tmp_path: Path) -> None:
+    (tmp_path / "compiled").write_text(
+        "\ncompiled 3 programs\nnot compiled: on_exit: no argument\n"
+    )
+    assert uncompiled(tmp_path) == "not compiled: on_exit: no argument"
+
+
+def test_the_command_hides_the_compiler_and_runs_the_tests_asked_for() -> None:
+    words = command("tests/kernel -k rings")
+    assert "site-packages/llvmlite || exit 91" in words
+    assert words.rstrip().endswith("tests/kernel -k rings")

@@ -1,0 +1,140 @@
+"""A pytest process in a guest: what it is told, and what it says.
+
+It runs on a copy of the tree, so that one state is tested though somebody goes on editing. The programs are compiled
+here, from that copy, against the guest's types, and given along; there is no compiler inside.
+"""
+
+import fcntl
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET  # reads what our own pytest wrote
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from skep.base.config import environment
+from tools import debian, vm
+from tools.kernels import Kernel
+from tools.target import target
+
+FOLDER = debian.ROOT / ".cache" / "vm"
+TREE = FOLDER / "tree"
+COPIED = ("src", "tests", "tools", "bench", "examples", "docs", "pyproject.toml")
+COMMAND = """
+rm -rf /var/cache/skep && mkdir -p /var/cache && cp -r /run/vm/cache /var/cache/skep || exit 90
+mount -t tmpfs -o ro none {llvmlite} || exit 91
+cp /run/vm/config /boot/config-$(uname -r) || exit 92
+cd {tree} && exec env -i {variables} {python} -m pytest {options} {arguments}
+"""
+OPTIONS = "--guest --quiet -p pytest_timeout -o timeout=240 --junit-xml=/run/vm/results.xml"
+NO_TESTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Tests that passed, and what was said of the others, by test; of those skipped, the reason."""
+
+    passed: int
+    failed: dict[str, str]
+    skipped: dict[str, str]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name}\n{text}\n" for name, text in self.failed.items())
+
+
+def uncompiled(folder: Path) -> str:
+    """Programs that could not be compiled for a guest, a line each, with the error."""
+    lines = vm.read(folder / "compiled").splitlines()
+    return "\n".join(line for line in lines if line.startswith("not compiled"))
+
+
+def read(path: Path) -> Results:
+    """The results in a junit file; none where there is no file."""
+    found = Results(0, {}, {})
+    passed = 0
+    for case in ET.parse(path).iter("testcase") if path.exists() else ():
+        name = f"{case.get('classname')}::{case.get('name')}"
+        skip = case.find("skipped")
+        wrong = [part for part in case if part.tag in ("failure", "error")]
+        if wrong:
+            found.failed[name] = "\n".join(part.text or part.get("message") or "" for part in wrong)
+        elif skip is not None:
+            found.skipped[name] = skip.get("message", "")
+        else:
+            passed += 1
+    return Results(passed, found.failed, found.skipped)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits until nobody else uses this checkout's folders of guests."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def copy_tree() -> None:
+    """Copy what the kernel tests need of this tree."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    TREE.mkdir(parents=True)
+    (TREE / ".cache").symlink_to(debian.ROOT / ".cache")
+    for name in COPIED:
+        source = debian.ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, TREE / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy2(source, TREE / name)
+
+
+def variables() -> dict[str, str]:
+    """The environment of pytest in a guest."""
+    here = environment()
+    given = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+    given |= {"PYTHONPATH": str(TREE / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    given |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # hypothesis's plugin takes 4 s to import
+    return given | ({"CI": "1"} if here.ci else {})
+
+
+def command(arguments: str) -> str:
+    """What runs in a guest: pytest with ``arguments``. llvmlite is hidden there."""
+    library = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+    return COMMAND.format(
+        llvmlite=shlex.quote(f"{sys.prefix}/{library}/llvmlite"),
+        tree=shlex.quote(str(TREE)),
+        variables=" ".join(f"{key}={shlex.quote(value)}" for key, value in variables().items()),
+        python=shlex.quote(sys.executable),
+        options=OPTIONS,
+        arguments=arguments,
+    )
+
+
+def start(kernel: Kernel, arguments: str) -> vm.Guest:
+    """A guest that runs the kernel tests of the copied tree. Raises debian.Unavailable."""
+    folder = FOLDER / kernel.series
+    (folder / "results.xml").unlink(missing_ok=True)
+    (folder / "compiled").write_text(precompile(kernel, folder / "cache"))
+    shutil.copy(kernel.config, folder / "config")
+    return vm.start(kernel, command(arguments), folder)
+
+
+def precompile(kernel: Kernel, cache: Path) -> str:
+    """Compile what the kernel tests load, against the types of ``kernel``, into ``cache``; what was said."""
+    cache.mkdir(parents=True, exist_ok=True)
+    # With "=", or pytest takes the folders for tests and looks for its root above them.
+    options = [f"--compile-for={target(kernel)}", f"--compile-into={cache}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--quiet", *options, "tests/kernel"],
+        cwd=TREE,
+        env=os.environ | {"PYTHONPATH": str(TREE / "src")},  # noqa: TID251 - for a child
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in (0, NO_TESTS):
+        raise AssertionError(f"compiling for {kernel.release} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout

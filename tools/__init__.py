@@ -1,0 +1,1 @@
+"""Scripts that serve the repository: Debian packages for tests, virtual machines, checks. Nothing of them ships."""
