@@ -1,17 +1,20 @@
-"""Work for a node to watch, as a process of its own: ``python -m bench._generate exec|connect SECONDS CPU RATE``.
+"""Work for a node to watch, as a process of its own: ``python -m bench._generate WHAT SECONDS CPU RATE [PROGRAM]``.
 
-``exec`` runs a tiny static program again and again (RATE 0: as fast as it goes); ``connect`` opens, accepts and closes
-TCP connections on loopback at RATE a second. At the end a line of JSON tells what was done.
+``exec`` runs PROGRAM (a static busybox, as its ``true``) again and again, ``tiny`` the smallest program that there can
+be, both as fast as it goes where RATE is 0; ``connect`` opens, accepts and closes TCP connections on loopback at RATE a
+second. At the end a line of JSON tells what was done.
 """
 
 import contextlib
 import json
 import os
+import shutil
 import socket
 import struct
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 LOAD = 0x400000
 CODE = bytes.fromhex("31ff b83c000000 0f05")  # exit(0)
@@ -27,25 +30,36 @@ def static_program() -> bytes:
     return head + segment + CODE
 
 
-def run_programs(seconds: float, rate: float) -> int:
-    """posix_spawn in a loop; how many ran to their end."""
+def run_busybox(seconds: float, rate: float, program: str) -> int:
+    """posix_spawn of a copy of ``program`` that bears our name; how many ran to their end."""
     with tempfile.TemporaryDirectory(prefix="skep-bench-") as folder:
-        path = f"{folder}/{NAME}"
-        with open(path, "wb") as file:
-            file.write(static_program())
-        os.chmod(path, 0o700)
-        done, start = 0, time.monotonic()
-        end = start + seconds
-        while (now := time.monotonic()) < end:
-            if rate and done >= (now - start) * rate:
-                time.sleep(0.001)
-                continue
-            os.waitpid(os.posix_spawn(path, [NAME], {}), 0)
-            done += 1
+        path = Path(folder) / NAME
+        shutil.copy(program, path)
+        return _spawn(path, ["true"], seconds, rate)
+
+
+def run_tiny(seconds: float, rate: float, _: str) -> int:
+    """The same of a program that does nothing but to end."""
+    with tempfile.TemporaryDirectory(prefix="skep-bench-") as folder:
+        path = Path(folder) / NAME
+        path.write_bytes(static_program())
+        path.chmod(0o700)
+        return _spawn(path, [NAME], seconds, rate)
+
+
+def _spawn(path: Path, words: list[str], seconds: float, rate: float) -> int:
+    done, start = 0, time.monotonic()
+    end = start + seconds
+    while (now := time.monotonic()) < end:
+        if rate and done >= (now - start) * rate:
+            time.sleep(0.001)
+            continue
+        os.waitpid(os.posix_spawn(path, words, {}), 0)
+        done += 1
     return done
 
 
-def connect(seconds: float, rate: float) -> int:
+def connect(seconds: float, rate: float, _: str) -> int:
     """TCP connections over loopback, opened and accepted by this process; how many."""
     done, start = 0, time.monotonic()
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
@@ -63,14 +77,14 @@ def connect(seconds: float, rate: float) -> int:
     return done
 
 
-WORK = {"exec": run_programs, "connect": connect}
+WORK = {"exec": run_busybox, "tiny": run_tiny, "connect": connect}
 
 
-def main(kind: str, seconds: str, cpu: str, rate: str) -> None:
+def main(kind: str, seconds: str, cpu: str, rate: str, program: str = "") -> None:
     """Run and tell."""
     with contextlib.suppress(OSError):
         os.sched_setaffinity(0, {int(cpu)})
-    done = WORK[kind](float(seconds), float(rate))
+    done = WORK[kind](float(seconds), float(rate), program)
     print(json.dumps({"kind": kind, "done": done, "pid": os.getpid()}))
 
 

@@ -3,6 +3,9 @@
 Start to the first event; memory of its processes without the rings' pages, and of its maps in the kernel; CPU while
 nothing is done; the rate of exec beside it, of the rate without it, in interleaved pairs; calls of a generator that are
 neither events nor counted as lost; and growth of memory under exec at full rate with 5,000 connects a second.
+
+What is run is a static program as machines have them: busybox as ``true``, one loop for each CPU. Of the smallest
+program that there can be, which ends with its first instruction, the rate is printed as the worst case.
 """
 
 import json
@@ -23,12 +26,15 @@ from typing import Any
 from bench._generate import NAME
 from bench.figures import Figure
 from bench.processes import cpu_seconds, kernel_bytes, pss_without_rings_kb, tree
+from tools import debian
 
 SKEP = Path(sys.executable).parent / "skep"
 INSTANCE = "bench"
 READY, SETTLE = 30.0, 10.0
 CONNECTS = 5000
 KINDS = ("exec", "fork", "exit", "connect")
+EXECS = ("exec", "tiny")
+"""The generator's loops of exec: of a usual program, and of the smallest."""
 
 
 @dataclass(slots=True)
@@ -76,17 +82,45 @@ def node(folder: Path) -> Iterator[Node]:
             process.wait(30)
 
 
-def _start(kind: str, seconds: float, cpu: int, rate: float) -> subprocess.Popen[bytes]:
-    words = [kind, str(seconds), str(cpu), str(rate)]
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """exec/s of all loops without the agent, and right after that with it."""
+
+    without: float
+    beside: float
+
+    @property
+    def kept(self) -> float:
+        """The share of the rate that is left."""
+        return self.beside / self.without
+
+
+def busybox() -> str:
+    """The path of a static busybox, "" where there is none to be had."""
+    try:
+        return str(debian.fetch(["busybox"])[0] / "bin/busybox")
+    except debian.Unavailable as reason:
+        print(f"bench: no busybox, the smallest program is run instead: {reason}", file=sys.stderr)
+        return ""
+
+
+def _start(
+    kind: str, seconds: float, cpu: int, rate: float = 0.0, program: str = ""
+) -> subprocess.Popen[bytes]:
+    words = [kind, str(seconds), str(cpu), str(rate), program]
     return subprocess.Popen(
         [sys.executable, "-m", "bench._generate", *words], stdout=subprocess.PIPE
     )
 
 
-def load(seconds: float, connects: float = 0) -> list[dict[str, Any]]:
-    """The exec loop on each CPU, and connects where they are asked for; what each generator did."""
+def load(seconds: float, program: str, connects: float = 0) -> list[dict[str, Any]]:
+    """The exec loop on each CPU, and connects where they are asked for; what each generator did.
+
+    Without a ``program`` the smallest is run.
+    """
     cpus = sorted(os.sched_getaffinity(0))
-    running = [_start("exec", seconds, cpu, 0) for cpu in cpus]
+    kind = "exec" if program else "tiny"
+    running = [_start(kind, seconds, cpu, program=program) for cpu in cpus]
     if connects:
         running.append(_start("connect", seconds, cpus[-1], connects))
     return [json.loads(process.communicate()[0]) for process in running]
@@ -103,22 +137,38 @@ def idle(seconds: float) -> tuple[float, float, float, float]:
         return one.started, one.memory_mb(), kernel, percent
 
 
-def kept(pairs: int, seconds: float) -> float:
-    """The rate of exec with the agent on, of the rate without: the median of interleaved pairs."""
-    ratios = []
-    for _ in range(pairs):
-        without = sum(one["done"] for one in load(seconds))
+def pairs(count: int, seconds: float, program: str) -> list[Pair]:
+    """The rate of exec without the agent and with it, in interleaved pairs."""
+    found = []
+    for _ in range(count):
+        without = rate(seconds, program)
         with tempfile.TemporaryDirectory(prefix="skep-bench-") as folder, node(Path(folder)):
-            ratios.append(float(sum(one["done"] for one in load(seconds)) / without))
-    return statistics.median(ratios)
+            found.append(Pair(without, rate(seconds, program)))
+    return found
 
 
-def growth(seconds: float, base: float) -> tuple[float, int, dict[str, tuple[int, int]]]:
+def rate(seconds: float, program: str) -> float:
+    """exec/s of all loops."""
+    return float(sum(one["done"] for one in load(seconds, program))) / seconds
+
+
+def kept(measured: list[Pair], what: str) -> float:
+    """The median share that is left; the rates are printed."""
+    for pair in measured:
+        print(f"{what}: {pair.without:6,.0f} exec/s without, {pair.beside:6,.0f} with the agent")
+    share = statistics.median(pair.kept for pair in measured)
+    print(f"{what}: {share:.3f} of the rate is kept")
+    return share
+
+
+def growth(
+    seconds: float, base: float, program: str
+) -> tuple[float, int, dict[str, tuple[int, int]]]:
     """MB that PSS grows from ``base`` seconds to the end of a full load, and what is not accounted for, by kind."""
     with tempfile.TemporaryDirectory(prefix="skep-bench-") as folder, node(Path(folder)) as one:
-        done = load(base, CONNECTS)
+        done = load(base, program, CONNECTS)
         first = one.memory_mb()
-        done += load(seconds - base, CONNECTS)
+        done += load(seconds - base, program, CONNECTS)
         last = one.memory_mb()
         time.sleep(2.0)
         lost = sum(queue["lost"] for queue in one.status()["losses"])
@@ -130,7 +180,7 @@ def growth(seconds: float, base: float) -> tuple[float, int, dict[str, tuple[int
 
 def compare(events: Path, done: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
     """By kind: the calls that the generators made, and the events of them."""
-    execs = {str(one["pid"]): one["done"] for one in done if one["kind"] == "exec"}
+    execs = {str(one["pid"]): one["done"] for one in done if one["kind"] in EXECS}
     connects = {str(one["pid"]): one["done"] for one in done if one["kind"] == "connect"}
     seen = dict.fromkeys(KINDS, 0)
     parent, pid = re.compile(rb'"ppid":(\d+)'), re.compile(rb'"pid":(\d+)')
@@ -153,8 +203,10 @@ def compare(events: Path, done: list[dict[str, Any]]) -> dict[str, tuple[int, in
 def measure(quick: bool) -> dict[str, Figure]:  # noqa: FBT001 - the harness's form
     """The seven figures."""
     live, memory, kernel, percent = idle(20.0 if quick else 60.0)
-    ratio = kept(3 if quick else 5, 4.0 if quick else 8.0)
-    grown, unaccounted, compared = growth(60.0 if quick else 600.0, 30.0)
+    program, seconds = busybox(), 4.0 if quick else 8.0
+    ratio = kept(pairs(3 if quick else 5, seconds, program), "busybox true" if program else "tiny")
+    kept(pairs(1, seconds, ""), "smallest program, the worst case")
+    grown, unaccounted, compared = growth(60.0 if quick else 600.0, 30.0, program)
     for kind, (made, seen) in compared.items():
         print(f"{kind:8} {made:9,} made {seen:9,} seen")
     return {

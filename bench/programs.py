@@ -2,35 +2,36 @@
 
 import skep
 
-GETPID, ADD_KEY = 39, 248
-
 counts = skep.PerCpuArray(skep.u64, 1)
 others = skep.PerCpuArray(skep.u64, 1)
 
 
-@skep.raw_tp("sys_enter")
-def count_getpid(regs, number):
-    """Count calls of getpid, at the hook that all system calls share."""
-    if number != GETPID:
-        return
+@skep.syscall("getpid")
+def count_getpid():
+    """Count calls of getpid."""
     slot = counts.lookup(0)
     if slot is not None:
         slot += 1
 
 
+@skep.syscall("add_key")
+def count_other():
+    """Count a call that nobody makes."""
+    slot = others.lookup(0)
+    if slot is not None:
+        slot += 1
+
+
+@skep.tp_btf("sys_enter")
+def nothing(regs, number):
+    """Do nothing, at the hook that all system calls share."""
+
+
+@skep.tracepoint("syscalls/sys_enter_getpid")
+def nothing_at_getpid(ctx):
+    """Do nothing, at getpid's own tracepoint."""
+
+
 @skep.tracepoint("syscalls/sys_enter_add_key")
-def count_other(ctx):
-    """Count a call that nobody makes, at its own tracepoint."""
-    slot = others.lookup(0)
-    if slot is not None:
-        slot += 1
-
-
-@skep.raw_tp("sys_enter")
-def count_other_raw(regs, number):
-    """Count a call that nobody makes, at the hook that all system calls share."""
-    if number != ADD_KEY:
-        return
-    slot = others.lookup(0)
-    if slot is not None:
-        slot += 1
+def nothing_elsewhere(ctx):
+    """Do nothing, at the tracepoint of a call that nobody makes."""

@@ -61,7 +61,11 @@ BUNDLES = {
     "iproute2": Bundle(("iproute2",)),
     "podman": Bundle(("podman", "conmon", "runc")),
     "containerd": Bundle(("containerd", "runc")),
+    "docker": Bundle(("docker.io",)),
     "bpftrace": Bundle(("bpftrace",)),
+    "zsh": Bundle(("zsh",)),
+    "fish": Bundle(("fish",)),
+    "systemd": Bundle(("systemd",)),
 }
 
 

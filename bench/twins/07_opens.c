@@ -23,6 +23,7 @@ int on_open(struct trace_event_raw_sys_enter *ctx)
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->how = ctx->args[2];
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	__builtin_memset(event->name, 0, sizeof(event->name));
 	bpf_probe_read_user_str(event->name, sizeof(event->name), (void *)ctx->args[1]);
 	submit(opens, event);
 	return 0;

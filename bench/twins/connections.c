@@ -12,6 +12,9 @@
 #define INET6 10
 #define MAPPED bpf_htonl(0xffff)
 #define SOCK_DONE_BIT 2
+#define MPTCP 262
+#define PF_KTHREAD (1 << 21)
+#define ACCEPT_REQUEST 13
 
 struct skep_connect {
 	struct skep_record head;
@@ -41,10 +44,10 @@ struct skep_close {
 	u32 saddr[4];
 	u32 daddr[4];
 	char comm[16];
-	u64 sent;
-	u64 received;
-	u64 duration;
-	u32 srtt;
+	u64 sent_bytes;
+	u64 received_bytes;
+	u64 duration_ns;
+	u32 srtt_us;
 	u32 retransmits;
 };
 _Static_assert(sizeof(struct skep_close) == 128, "as in Python");
@@ -142,16 +145,39 @@ static void established(struct sock *sk, int old)
 {
 	u64 key = (u64)sk;
 	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
-	bool at_once = found && found->opened == 1 && found->since == 0;
+	bool begun = found && found->since == 0;
+	bool own = found && found->opened == 1;
 
-	if (old == TCP_SYN_SENT || (old == TCP_SYN_RECV && at_once)) {
+	if (old == TCP_SYN_SENT || (old == TCP_SYN_RECV && begun && own)) {
 		if (found)
 			found->since = bpf_ktime_get_boot_ns();
 		connected(sk, sk->__sk_common.skc_num, 0);
 	} else if (old == TCP_SYN_RECV) {
-		struct skep_connection by_peer = { .since = bpf_ktime_get_boot_ns() };
+		if (found && begun) {
+			found->since = bpf_ktime_get_boot_ns();
+		} else {
+			struct skep_connection by_peer = { .since = bpf_ktime_get_boot_ns() };
 
-		bpf_map_update_elem(&open_now, &key, &by_peer, 0);
+			bpf_map_update_elem(&open_now, &key, &by_peer, 0);
+		}
+	}
+}
+
+static void ending(struct sock *sk)
+{
+	if (bpf_get_current_task_btf()->flags & PF_KTHREAD)
+		return;
+
+	u64 key = (u64)sk;
+	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
+
+	if (!found) {
+		struct skep_connection late = {};
+
+		put_current(&late);
+		bpf_map_update_elem(&open_now, &key, &late, 0);
+	} else if (found->pid == 0) {
+		put_current(found);
 	}
 }
 
@@ -184,8 +210,10 @@ static void closed(struct sock *sk, int old)
 
 	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
 
-	if (old == TCP_SYN_RECV && !found)
+	if (old == TCP_SYN_RECV && (!found || found->pid == 0)) {
+		bpf_map_delete_elem(&open_now, &key);
 		return;
+	}
 
 	struct skep_close *event = reserve(connections, struct skep_close, CLOSE);
 
@@ -193,9 +221,9 @@ static void closed(struct sock *sk, int old)
 		u32 flags = 0;
 		u64 syn = 0;
 
-		event->duration = 0;
+		event->duration_ns = 0;
 		if (found && found->since)
-			event->duration = event->head.time - found->since;
+			event->duration_ns = event->head.time - found->since;
 		else
 			flags = START_UNKNOWN;
 		if (found && found->pid) {
@@ -210,12 +238,12 @@ static void closed(struct sock *sk, int old)
 		event->head.flags = flags;
 		put_addresses((struct skep_connect *)event, sk, sport, true);
 		event->error = sk->sk_err;
-		event->sent = acknowledged(tcp, syn, old);
+		event->sent_bytes = acknowledged(tcp, syn, old);
 
 		u64 fin = (sk->__sk_common.skc_flags & SOCK_DONE_BIT) / SOCK_DONE_BIT;
 
-		event->received = tcp->bytes_received - fin;
-		event->srtt = tcp->srtt_us >> 3;
+		event->received_bytes = tcp->bytes_received - fin;
+		event->srtt_us = tcp->srtt_us >> 3;
 		event->retransmits = tcp->total_retrans;
 		submit(connections, event);
 	}
@@ -233,27 +261,50 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 
 		put_current(&begun);
 		bpf_map_update_elem(&open_now, &key, &begun, 0);
+	} else if (new == TCP_SYN_RECV && old == TCP_LISTEN) {
+		u64 key = (u64)sk;
+		struct skep_connection begun = {};
+
+		bpf_map_update_elem(&open_now, &key, &begun, 0);
 	} else if (new == TCP_ESTABLISHED) {
 		established(sk, old);
+	} else if (new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK) {
+		ending(sk);
 	} else if (new == TCP_CLOSE && old != TCP_CLOSE && old != TCP_LISTEN) {
 		closed(sk, old);
 	}
 	return 0;
 }
 
-static void accepted(long fd)
+static __always_inline struct sock *socket_at(long fd)
 {
-	if (fd < 0)
-		return;
-
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct file **fds = current->files->fdt->fd;
+	struct file **fds = bpf_get_current_task_btf()->files->fdt->fd;
 	struct file *file;
 
 	bpf_probe_read_kernel(&file, sizeof(file), &fds[fd]);
 
 	struct socket *socket = BPF_CORE_READ(file, private_data);
-	struct sock *sk = BPF_CORE_READ(socket, sk);
+
+	return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline struct sock *given(long fd)
+{
+	return fd < 0 ? NULL : socket_at(fd);
+}
+
+static __always_inline struct sock *subflow(struct sock *sk)
+{
+	if (BPF_CORE_READ(sk, sk_protocol) == MPTCP)
+		return BPF_CORE_READ((struct mptcp_sock *)sk, first);
+	return sk;
+}
+
+static void accepted(struct sock *sk)
+{
+	if (!sk)
+		return;
+
 	u64 key = (u64)sk;
 	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
 
@@ -285,16 +336,59 @@ static void accepted(long fd)
 	submit(connections, event);
 }
 
+static void completed(struct io_kiocb *request, long result)
+{
+	if (result < 0 || (request && BPF_CORE_READ(request, opcode) != ACCEPT_REQUEST))
+		return;
+	if ((u32)result >= bpf_get_current_task_btf()->files->fdt->max_fds)
+		return;
+
+	struct sock *sk = socket_at(result);
+	u64 key = (u64)sk;
+	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
+
+	if (found && found->pid == 0)
+		accepted(sk);
+}
+
 SEC("tracepoint/syscalls/sys_exit_accept4")
 int on_accept4(struct trace_event_raw_sys_exit *context)
 {
-	accepted(context->ret);
+	accepted(subflow(given(context->ret)));
 	return 0;
 }
 
 SEC("tracepoint/syscalls/sys_exit_accept")
 int on_accept(struct trace_event_raw_sys_exit *context)
 {
-	accepted(context->ret);
+	accepted(subflow(given(context->ret)));
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_accept4")
+int on_accept4_plain(struct trace_event_raw_sys_exit *context)
+{
+	accepted(given(context->ret));
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_accept")
+int on_accept_plain(struct trace_event_raw_sys_exit *context)
+{
+	accepted(given(context->ret));
+	return 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_io_uring, void *ring, struct io_kiocb *request, struct io_uring_cqe *completion)
+{
+	completed(request, completion->res);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_io_uring_before, void *ring, struct io_kiocb *request, u64 user_data, int result)
+{
+	completed(request, result);
 	return 0;
 }

@@ -145,6 +145,8 @@ static __always_inline u32 send_filename(struct skep_exec *event, const char *pa
 
 static __always_inline u32 put_filename(struct skep_exec *event, const char *path)
 {
+	__builtin_memset(event->filename, 0, sizeof(event->filename));
+
 	long copied = bpf_probe_read_kernel_str(event->filename, sizeof(event->filename), path);
 
 	if (copied < 0) {
@@ -159,6 +161,7 @@ static __always_inline u32 put_filename(struct skep_exec *event, const char *pat
 
 static __always_inline u32 put_arguments(struct skep_exec *event, u64 start, u64 size)
 {
+	__builtin_memset(event->args, 0, sizeof(event->args));
 	if (bpf_probe_read_user(event->args, MIN(size, HEAD), (void *)start) < 0) {
 		event->args_size = 0;
 		return CUT;

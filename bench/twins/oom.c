@@ -2,13 +2,14 @@
 
 #define OOM 4
 #define ONLY_PID 1
+#define PAGE 4096
 
 struct skep_oom {
 	struct skep_record head;
 	u32 pid;
 	u32 uid;
 	u64 cgroup;
-	u64 pages;
+	u64 resident_bytes;
 	char comm[16];
 	u8 unused[192];
 };
@@ -39,7 +40,7 @@ static __always_inline void killed(struct task_struct *task, u64 pages)
 	event->uid = task->real_cred->uid.val;
 	event->cgroup = task->cgroups->dfl_cgrp->kn->id;
 	bpf_probe_read_kernel(event->comm, sizeof(event->comm), task->group_leader->comm);
-	event->pages = pages;
+	event->resident_bytes = pages * PAGE;
 	submit(lifecycle, event);
 }
 
@@ -79,7 +80,7 @@ int BPF_PROG(on_victim_pid, int pid)
 	event->pid = pid;
 	event->uid = 0;
 	event->cgroup = 0;
-	event->pages = 0;
+	event->resident_bytes = 0;
 	__builtin_memset(event->comm, 0, sizeof(event->comm));
 	event->head.flags = ONLY_PID;
 	submit(lifecycle, event);

@@ -1,8 +1,5 @@
 #include "count.h"
 
-#define GETPID 39
-#define ADD_KEY 248
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -10,11 +7,10 @@ struct {
 	__type(value, u64);
 } counts SEC(".maps"), others SEC(".maps");
 
-SEC("raw_tp/sys_enter")
-int BPF_PROG(count_getpid, struct pt_regs *regs, long number)
+SEC("tracepoint/syscalls/sys_enter_getpid")
+int count_getpid(struct trace_event_raw_sys_enter *ctx)
 {
-	if (number == GETPID)
-		increment_own(&counts, 0);
+	increment_own(&counts, 0);
 	return 0;
 }
 
@@ -25,10 +21,20 @@ int count_other(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-SEC("raw_tp/sys_enter")
-int BPF_PROG(count_other_raw, struct pt_regs *regs, long number)
+SEC("tp_btf/sys_enter")
+int BPF_PROG(nothing, struct pt_regs *regs, long number)
 {
-	if (number == ADD_KEY)
-		increment_own(&others, 0);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_getpid")
+int nothing_at_getpid(struct trace_event_raw_sys_enter *ctx)
+{
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_add_key")
+int nothing_elsewhere(struct trace_event_raw_sys_enter *ctx)
+{
 	return 0;
 }

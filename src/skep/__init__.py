@@ -58,6 +58,7 @@ _PLACES = {
         "tracepoint",
         "xdp",
     ),
+    "skep.lang.syscalls": ("syscall", "syscall_exit"),
     "skep.lang.plain.kernel": ("FakeKernel", "Packet", "Task"),
     "skep.lang.intrinsics": (
         "atomic_add",
@@ -75,6 +76,7 @@ _PLACES = {
     ),
     "skep.lang.kernel_names": ("kernel_enum", "kernel_struct"),
     "skep.events.record": ("Record",),
+    "skep.kernel.dispatch.owner": ("Dispatcher",),
     "skep.program.live": ("Live", "LiveRing", "load"),
     "skep.program.machine": ("Machine",),
     "skep.program.run": ("Result", "run"),
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from skep.base.errors import Unsupported as Unsupported
     from skep.base.errors import VerifierError as VerifierError
     from skep.events.record import Record as Record
+    from skep.kernel.dispatch.owner import Dispatcher as Dispatcher
     from skep.lang.intrinsics import atomic_add as atomic_add
     from skep.lang.intrinsics import atomic_and as atomic_and
     from skep.lang.intrinsics import atomic_cmpxchg as atomic_cmpxchg
@@ -128,6 +131,8 @@ if TYPE_CHECKING:
     from skep.lang.programs import tracepoint as tracepoint
     from skep.lang.programs import xdp as xdp
     from skep.lang.struct import Struct as Struct
+    from skep.lang.syscalls import syscall as syscall
+    from skep.lang.syscalls import syscall_exit as syscall_exit
     from skep.lang.types import be16 as be16
     from skep.lang.types import be32 as be32
     from skep.lang.types import be64 as be64

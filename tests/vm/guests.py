@@ -25,7 +25,8 @@ FOLDER = debian.ROOT / ".cache" / "vm"
 TREE = FOLDER / "tree"
 COPIED = ("src", "tests", "tools", "bench", "examples", "docs", "pyproject.toml")
 COMMAND = """
-rm -rf /var/cache/skep && mkdir -p /var/cache && cp -r /run/vm/cache /var/cache/skep || exit 90
+mkdir -p /var/cache/skep && mount -t tmpfs -o mode=700 none /var/cache/skep || exit 90
+cp -r /run/vm/cache/. /var/cache/skep || exit 90
 mount -t tmpfs -o ro none {llvmlite} || exit 91
 cp /run/vm/config /boot/config-$(uname -r) || exit 92
 cd {tree} && exec env -i {variables} {python} -m pytest {options} {arguments}

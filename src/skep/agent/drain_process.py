@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
+from skep.agent import privileges
 from skep.agent.collector import collect_rarely
 from skep.agent.pipeline import Pipeline
 from skep.agent.places import Places
@@ -44,7 +45,7 @@ class DrainProcess:
     def __init__(self, plan: Plan) -> None:
         self._readers = {ring.name: _reader(ring) for ring in plan.rings}
         self._files = CgroupFiles()
-        cgroups = CgroupTable(self._files)
+        cgroups = self._cgroups = CgroupTable(self._files)
         self._names = Attribution(cgroups, Users() if plan.users else None)
         self._table = ProcessTable(
             self._names,
@@ -79,13 +80,14 @@ class DrainProcess:
             run(bells, sleeper, boot_ns, self._pipeline.turn, self._each_second)
 
     def _alive(self) -> Iterator[Row]:
-        """A row for every process that lives: from the kernel's own list, else from /proc."""
+        """A row for every process that lives: from the kernel's own list, and from /proc."""
         if self._tasks is None:
             return proc.alive(self._files)
-        return tasks.rows(self._tasks.read())
+        return proc.completed(tasks.rows(self._tasks.read()), self._files)
 
     def _each_second(self) -> None:
         self._names.refresh()
+        self._table.place_by(self._cgroups.place if self._cgroups.legacy else None)
         refused = sum(reader.refused for reader in self._readers.values())
         if refused != self._refused or self._table.crowded:
             self._refused = refused
@@ -130,6 +132,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # without the capability it runs at the niceness that it has
         os.nice(NICENESS - os.nice(0))
+    privileges.drain()
     collect_rarely()
     DrainProcess(plan).run()
 

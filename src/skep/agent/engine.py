@@ -8,8 +8,9 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 from skep.agent import losses
@@ -32,6 +33,7 @@ from skep.base.config import Config
 from skep.base.errors import SkepError
 from skep.events.blocks import Receiver
 from skep.flows.drops import SiteTotal
+from skep.kernel import stats
 from skep.kernel.objects import ProgramInfo
 from skep.lang.programs import Program
 from skep.model.container import Container
@@ -73,8 +75,16 @@ class Kernel(Protocol):
         """Ids and names of all links."""
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Blocks in which the process may do more than otherwise: start a drain, have the kernel count runs."""
+
+    draining: Callable[[], AbstractContextManager[None]] = nullcontext
+    counting: Callable[[], AbstractContextManager[None]] = stats.enabled
+
+
 class Engine:
-    """Everything between the rings and the journal."""
+    """Everything between the rings and the journal. ``warnings`` are what it cannot do, for people."""
 
     def __init__(
         self,
@@ -83,8 +93,11 @@ class Engine:
         kinds: frozenset[str],
         names: DropNames,
         clock: Clock | None = None,
+        *,
+        allowed: Allowed = Allowed(),
     ) -> None:
         self.programs, self.settings, self._names = programs, settings, names
+        self._allowed, self.warnings = allowed, list[str]()
         self.clock = clock or Clock()
         self.journal = Journal(bounds(settings), Writer(formatters(names)))
         self.receiver = Receiver(ALL)
@@ -102,7 +115,7 @@ class Engine:
             ask=self._directory.ask,
         )
         self.supervisor = Supervisor(self._start_drain, self._drain_ended, clock=time.monotonic)
-        self.sampler = Sampler(programs.infos)
+        self.sampler = Sampler(programs.infos, allowed.counting)
         self._told: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._watched = -1
@@ -152,7 +165,8 @@ class Engine:
         )
         command = [sys.executable, "-P", "-m", DRAIN, plan.to_json()]
         try:
-            child = Child(command, plan.descriptors, ours)
+            with self._allowed.draining():
+                child = Child(command, plan.descriptors, ours)
         finally:
             os.close(theirs)
             os.close(lifeline)
@@ -204,15 +218,17 @@ class Engine:
         self._told = {one.queue: one.lost for one in now}
 
     async def _sample(self) -> None:
-        """Have the kernel count runs, now and then; where it may not, there are no run times."""
+        """Have the kernel count runs, now and then; where it may not, a warning says so."""
         pause = FIRST_SAMPLE
-        with suppress(SkepError):
+        try:
             while True:
                 await asyncio.sleep(pause)
                 self.sampler.begin()
                 await asyncio.sleep(SAMPLE_SECONDS)
                 self.sampler.end()
                 pause = SAMPLE_EVERY
+        except SkepError as error:
+            self.warnings.append(f"no run times of programs: {error}")
 
 
 def bounds(settings: Config) -> Bounds:

@@ -25,7 +25,7 @@ class DropLines:
     def lines(
         self, batch: Batch, wall_offset_ns: int, who: Sequence[bytes] | None = None
     ) -> list[bytes]:
-        """A JSON object for each row."""
+        """A JSON object for each row, with a newline."""
         self._symbols.learn(batch["location"].tolist())
         return self._formatter.lines(batch, wall_offset_ns, who)
 

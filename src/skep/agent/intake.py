@@ -5,7 +5,7 @@ when it is told to and waits for nothing.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skep.agent.journal import Journal
@@ -15,9 +15,10 @@ from skep.events.blocks import Receiver
 from skep.events.frames import Definitions as Defined
 from skep.events.frames import Note
 from skep.model.container import Container
-from skep.node.containers import Definition, Definitions
+from skep.node.containers import Definitions
 
-UNKNOWN = Definition(0, b"")
+LARGE = 4_096
+"""Rows of a pulse beyond which another begins where its first kind comes again: it bounds the memory for its lines."""
 COST = 120
 """Bytes of a definition beside its text."""
 
@@ -43,12 +44,15 @@ class Intake:
         self.accounts: Mapping[str, Any] = {}
 
     def take(self) -> None:
-        """Everything that has come, as one pulse."""
+        """Everything that has come, as one pulse; what has piled up, as several."""
         parts: list[Part] = []
         named = 0
         for message in self.receiver.receive():
             match message:
                 case Batch():
+                    if _full(parts, message):
+                        self._journal.take(parts, self._offset(), named)
+                        parts, named = [], 0
                     self._part(message, parts)
                 case Defined():
                     named += self._define(message)
@@ -66,17 +70,20 @@ class Intake:
             return
         who = None
         if "ref" in batch.columns:
-            who = tuple(map(self._who, batch["ref"].tolist()))
+            who = self.definitions.of(batch["ref"].tolist())
         parts.append(Part(batch, who))
-
-    def _who(self, ref: int) -> Definition:
-        try:
-            return self.definitions[ref]
-        except KeyError:
-            return UNKNOWN
 
     def _define(self, message: Defined) -> int:
         pairs = list(zip(message.refs, message.fragments, strict=True))
         self.definitions.add(pair for pair in pairs if pair[1])
         self.definitions.retire(ref for ref, fragment in pairs if not fragment)
         return sum(len(fragment) + COST for _, fragment in pairs if fragment)
+
+
+def _full(parts: Sequence[Part], batch: Batch) -> bool:
+    """Whether there are many rows, and ``batch`` begins another turn as ``parts`` do, or goes on in a huge one."""
+    return (
+        bool(parts)
+        and parts[0].batch.record is batch.record
+        and sum(len(part.batch) for part in parts) >= LARGE
+    )

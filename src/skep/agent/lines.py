@@ -30,7 +30,7 @@ class Lines(Protocol):
     def lines(
         self, batch: Batch, wall_offset_ns: int, who: Sequence[bytes] | None = None
     ) -> list[bytes]:
-        """A JSON object for each row."""
+        """A JSON object for each row, with a newline."""
 
 
 class Writer:
@@ -50,7 +50,7 @@ class Writer:
 
     def _format(self, part: Part, offset: int) -> list[bytes]:
         who = None if part.who is None else [one.text for one in part.who]
-        return [line + b"\n" for line in self._formatters[part.kind].lines(part.batch, offset, who)]
+        return self._formatters[part.kind].lines(part.batch, offset, who)
 
 
 def count(pulse: Pulse, choice: Query) -> int:
@@ -99,7 +99,7 @@ def matches(fragment: bytes, choice: Query) -> bool:
     """Whether the process of ``fragment`` is among those that ``choice`` wants."""
     if not fragment:
         return False
-    who = json.loads(b"{" + fragment + b"}")
+    who = json.loads(b"{" + fragment.removeprefix(b",") + b"}")
     container, pod = who.get("container") or {}, who.get("pod") or {}
     return (
         _any(choice.comms, lambda comm: fnmatchcase(str(who.get("comm", "")), comm))

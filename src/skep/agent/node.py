@@ -121,5 +121,5 @@ class AgentNode:
             stored_bytes=store.bytes,
             followers=engine.journal.followers,
             metrics=self.metrics,
-            warnings=self.warnings,
+            warnings=[*self.warnings, *engine.warnings],
         )

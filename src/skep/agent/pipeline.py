@@ -6,7 +6,7 @@ so whatever a record refers to has been read when it is judged.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from skep.agent.places import Places
 from skep.agent.rings import LIFECYCLE
@@ -16,7 +16,7 @@ from skep.events.batch import Batch, concat
 from skep.events.live import RingMemory
 from skep.events.texts import pieces
 from skep.node.arguments import ARGS, FILENAME, Part, Texts
-from skep.node.processes import Columns
+from skep.node.cohorts import Columns
 from skep.node.programs.records import ARGS_GO_ON, CUT, FILENAME_GOES_ON
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ class Table(Protocol):
 
     def resolve(self, columns: Columns) -> list[int]:
         """A ref for each row."""
+
+    def resolve_ends(self, columns: Columns, begun: Any) -> list[int]:  # noqa: ANN401 - a column
+        """The same of what began earlier (ns)."""
 
     def definitions(self) -> list[tuple[int, bytes]]:
         """What refs mean that were not told yet."""
@@ -111,7 +114,9 @@ class Pipeline:
         return done
 
     def _resolved(self, batch: Batch) -> Batch:
-        if batch.record.field("pid") is not None:
+        if batch.record.field("duration_ns") is not None:
+            refs = self._table.resolve_ends(batch, batch["time"] - batch["duration_ns"])
+        elif batch.record.field("pid") is not None:
             refs = self._table.resolve(batch)
         else:
             refs = self._places.resolve(batch["cgroup"].tolist())

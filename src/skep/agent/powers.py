@@ -116,7 +116,7 @@ def _turn_on(power: Power, live: Loads, made: Callable[[Program], Compiled]) -> 
 def reason(error: SkepError) -> str:
     """Why, in a line."""
     if isinstance(error, Unsupported):
-        return error.reason
+        return f"{error.feature}: {error.reason}"
     if isinstance(error, CompileError):
         return error.problem
     return str(error).splitlines()[0]

@@ -11,7 +11,7 @@ from typing import Self
 
 from skep.agent.plan import RingPlan
 from skep.agent.powers import Outcome, Power, Way, turn_on
-from skep.base.errors import CompileError
+from skep.base.errors import CompileError, Forbidden, Unsupported
 from skep.flows.drops import SiteTotal, sites, totals
 from skep.kernel import stats
 from skep.kernel.budget import Want, divide
@@ -25,7 +25,9 @@ from skep.program.live import Live
 from skep.program.machine import Machine
 from skep.program.objects import compiled
 
-Made = Compiled | CompileError
+Made = Compiled | CompileError | Forbidden | Unsupported
+REFUSED = (CompileError, Forbidden, Unsupported)
+"""What one way cannot be compiled for, though another may."""
 LEAST_RING, LARGEST_RING = 256 << 10, 32 << 20
 
 
@@ -77,8 +79,8 @@ class Programs:
 
     def link(self, program: Program) -> int:
         """The descriptor of the link that attaches ``program``, -1 where it is not attached."""
-        links = self._live.links.get(program.name, ()) if program in self.on else ()
-        return next((link.fd for link in links if isinstance(link, Link)), -1)
+        links = self._links(program) if program in self.on else ()
+        return next((link.fd for link in links), -1)
 
     def drops(self) -> list[SiteTotal]:
         """Dropped packets by place and reason, all of them; none where drops are not watched."""
@@ -89,12 +91,16 @@ class Programs:
 
     def infos(self) -> list[ProgramInfo]:
         """What the kernel says of each."""
-        return [self._live.programs[program.name].info() for program in self.on]
+        return [self._live.programs[self._live.name(program)].info() for program in self.on]
 
     def links(self) -> list[tuple[int, str]]:
         """Ids and names of what attaches them."""
-        links = [link for program in self.on for link in self._live.links.get(program.name, ())]
-        return [(link.info().id, link.name) for link in links if isinstance(link, Link)]
+        links = [link for program in self.on for link in self._links(program)]
+        return [(link.info().id, link.name) for link in links]
+
+    def _links(self, program: Program) -> list[Link]:
+        found = self._live.links.get(self._live.name(program), ())
+        return [link for link in found if isinstance(link, Link)]
 
     def maps(self) -> list[MapUse]:
         """Their maps, rings included."""
@@ -124,16 +130,25 @@ def compile_ways(ways: Sequence[Way], machine: Machine) -> dict[Program, Made]:
     programs = [program for way in ways for program in way.programs]
     try:
         return dict(zip(programs, compiled(programs, machine), strict=True))
-    except CompileError as error:
+    except REFUSED as error:
         if len(ways) == 1:
             return dict.fromkeys(programs, error)
-    return {program: one for way in ways for program, one in compile_ways([way], machine).items()}
+    found: dict[Program, Made] = {}
+    for way in ways:
+        for program, one in compile_ways([way], machine).items():
+            if isinstance(one, Compiled) or program not in found:  # it may be of several ways
+                found[program] = one
+    return found
 
 
 def _compiled(made: Made) -> Compiled:
-    if isinstance(made, CompileError):
-        raise made
-    return made
+    if isinstance(made, Compiled):
+        return made
+    if isinstance(
+        made, Forbidden
+    ):  # to compile, a privilege is missed by this way alone: tracefs is closed
+        raise Unsupported(made.action, f"it needs {made.capability}") from made
+    raise made
 
 
 def _use(one: Map) -> MapUse:

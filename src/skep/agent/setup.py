@@ -5,14 +5,14 @@ What is claimed is released in the opposite order, also where a step fails: then
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
-from skep.agent import processes
+from skep.agent import privileges, processes
 from skep.agent.agent import Agent
 from skep.agent.collector import collect_rarely
 from skep.agent.dropped import DropNames
-from skep.agent.engine import Engine
+from skep.agent.engine import Allowed, Engine
 from skep.agent.face import Face
 from skep.agent.instance import Instance, Owned
 from skep.agent.notify import Notifier
@@ -22,24 +22,33 @@ from skep.agent.programs import Programs
 from skep.agent.wiring import RINGS_SHARE, WEIGHTS, powers
 from skep.api.routes import Object
 from skep.base import config
+from skep.base.clock import Clock
 from skep.base.config import Config, Environment
 from skep.base.errors import Forbidden, Unsupported
 from skep.base.paths import instance_paths
 from skep.btf.reader import Btf
 from skep.flows.drops import Reasons
 from skep.flows.symbols import Symbols
+from skep.kernel import stats
 from skep.kernel.budget import total
 from skep.kernel.probes import Probe, probe_all
+from skep.lang.private import CacheRefusal
 from skep.program.machine import Machine
 
 
-def run(order: Order, face: Face, table: Callable[[Btf], Sequence[Power]] = powers) -> None:
+def run(
+    order: Order,
+    face: Face,
+    table: Callable[[Btf], Sequence[Power]] = powers,
+    clock: Clock | None = None,
+) -> None:
     """Be the agent of ``order`` until told to stop. Raises what the start fails with.
 
-    ``table`` gives the powers that there are, for the types of the running kernel.
+    ``table`` gives the powers that there are, for the types of the running kernel; ``clock`` is the machine's.
     """
     if os.geteuid() != 0:
         raise Forbidden("the agent")
+    lacking = privileges.begin()
     environment = config.environment()
     settings = config.load(order.config, environment)
     kinds = frozenset(order.only) or settings.events
@@ -49,11 +58,14 @@ def run(order: Order, face: Face, table: Callable[[Btf], Sequence[Power]] = powe
         machine = Machine(environment.cache)
         wanted = [power for power in table(machine.btf) if power.wanted(kinds)]
         face.doing("compiling and loading programs")
-        programs = stack.enter_context(start_programs(wanted, machine, settings))
+        with privileges.compiling():
+            programs = stack.enter_context(start_programs(wanted, machine, settings))
         names = DropNames(Reasons(machine.btf), Symbols())
-        engine = Engine(programs, settings, kinds, names)
+        allowed = Allowed(privileges.draining, counting)
+        engine = Engine(programs, settings, kinds, names, clock, allowed=allowed)
         collect_rarely()
-        warnings = [str(refusal) for refusal in machine.refusals]
+        warnings = [*cache_warnings(machine.refusals), *filter(None, [lacking])]
+        privileges.serve()
         asyncio.run(_serve(engine, claimed, order, environment, face, warnings=warnings))
 
 
@@ -76,6 +88,18 @@ async def _serve(
         warnings=warnings,
     )
     await agent.serve(claimed.paths.agent_socket, started=lambda: claimed.record(owned(engine)))
+
+
+def cache_warnings(refusals: Iterable[CacheRefusal]) -> list[str]:
+    """What of the cache was not used: a line for each reason, though it be of many files."""
+    by_reason: dict[tuple[object, ...], list[CacheRefusal]] = {}
+    for one in refusals:
+        where = os.path.dirname(one.place), one.reason, one.detail
+        by_reason.setdefault(where, []).append(one)
+    return [
+        f"{several[0]}" + (f", nor are {len(several) - 1} more" if several[1:] else "")
+        for several in by_reason.values()
+    ]
 
 
 def start_programs(wanted: Sequence[Power], machine: Machine, settings: Config) -> Programs:
@@ -103,9 +127,19 @@ def owned(engine: Engine) -> Owned:
     )
 
 
+@contextmanager
+def counting() -> Iterator[None]:
+    """Have the kernel count runs during the block; what it takes to ask for that is in force no longer."""
+    with ExitStack() as stack:
+        with privileges.loading():
+            stack.enter_context(stats.enabled())
+        yield
+
+
 def features() -> Object:
     """What this kernel offers, probed now."""
-    probes = probe_all(Machine().btf)
+    with privileges.loading():
+        probes = probe_all(Machine().btf)
     return {"features": [feature(probe) for probe in probes.values()]}
 
 

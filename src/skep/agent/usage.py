@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 
 from skep.agent import processes
-from skep.kernel import stats
+from skep.kernel import privileges, stats
 from skep.kernel.objects import ProgramInfo
 
 FIRST_SAMPLE, SAMPLE_SECONDS, SAMPLE_EVERY = 0.5, 1.0, 9.0
@@ -17,13 +17,19 @@ FIRST_SAMPLE, SAMPLE_SECONDS, SAMPLE_EVERY = 0.5, 1.0, 9.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessUse:
-    """A process of the agent: CPU since its start, memory, and pages of rings that it has mapped."""
+    """A process of the agent: CPU since its start, memory, and pages of rings that it has mapped.
+
+    ``effective`` and ``permitted`` name its capabilities, those in force and those that it may bring into force.
+    """
 
     name: str
     pid: int
     cpu_seconds: float
     pss_bytes: int
     ring_bytes: int
+    effective: tuple[str, ...]
+    permitted: tuple[str, ...]
+    no_new_privileges: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +46,18 @@ class ProgramUse:
 def of_processes(named: Sequence[tuple[str, int]]) -> Iterator[ProcessUse]:
     """The use of each (name, pid) that still lives."""
     for name, pid in named:
-        with suppress(processes.Gone):
-            used = processes.usage(pid)
-            yield ProcessUse(name, pid, used.cpu_seconds, used.pss_bytes, used.ring_bytes)
+        with suppress(processes.Gone, FileNotFoundError, ProcessLookupError):
+            used, held = processes.usage(pid), privileges.held(pid)
+            yield ProcessUse(
+                name,
+                pid,
+                used.cpu_seconds,
+                used.pss_bytes,
+                used.ring_bytes,
+                effective=privileges.names(held.effective),
+                permitted=privileges.names(held.permitted),
+                no_new_privileges=held.no_new_privileges,
+            )
 
 
 class Sampler:

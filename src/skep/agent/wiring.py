@@ -13,6 +13,7 @@ from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.flows import connections, drops
 from skep.lang.programs import Program
+from skep.node.proc import of_initial_namespace
 from skep.node.programs import lifecycle, tasks
 from skep.trace import oom
 
@@ -20,19 +21,30 @@ WEIGHTS = {LIFECYCLE: 4.0, CONNECTIONS: 2.0, DROPS: 1.0, TEXTS: 1.0}
 """Shares of the budget that the rings get."""
 RINGS_SHARE = 0.5
 """The share of the budget that is for rings; the rest is for maps."""
+NESTED = (
+    "the agent is in a pid namespace: of processes outside of it that began before the agent, "
+    "parents and ancestors are not known (run it in that of the host)"
+)
 
 
 def powers(btf: Btf) -> tuple[Power, ...]:
     """The table, for a kernel with these types."""
     last = parameters(btf, "sched_process_exit") > 2
     on_exec, on_fork, on_exit = lifecycle.programs(group_dead=last)
+    once = "once, at the start"
     table = (
-        Way(tasks.programs(), "iterator task", "once, at the start"),
-        Way((), "/proc", "once, at the start", "starts of processes are known to 10 ms"),
+        Way(tasks.programs(), "iterator task, /proc", once, _outside()),
+        Way((), "/proc", once, _outside("starts of processes are known to 10 ms")),
     )
     states = "tp_btf inet_sock_set_state"
     tcp = (
-        Way(connections.programs(), f"{states}, sys_exit_accept*", "0.5 us a change", NARROWS),
+        _with_io_uring(btf, f"{states}, io_uring_complete, sys_exit_accept*"),
+        Way(
+            connections.calls_only(btf),
+            f"{states}, sys_exit_accept*",
+            "0.5 us a change",
+            connections.WITHOUT_IO_URING,
+        ),
         Way(connections.states_only(), states, "0.5 us a change", connections.WITHOUT_ACCEPT),
     )
     return (
@@ -46,7 +58,19 @@ def powers(btf: Btf) -> tuple[Power, ...]:
     )
 
 
-NARROWS = connections.NARROWS
+def _outside(narrows: str = "") -> str:
+    """``narrows``, and what an agent does not know that is in a pid namespace of its own."""
+    return narrows if of_initial_namespace() else "; ".join(filter(None, (narrows, NESTED)))
+
+
+def _with_io_uring(btf: Btf, hook: str) -> Way | Refusal:
+    """Connections with the accepts of io_uring, where the kernel has it."""
+    try:
+        programs = connections.programs(btf)
+    except Unsupported as error:
+        return Refusal(hook, error.reason)
+    cost = "0.5 us a change; io_uring: 0.06"
+    return Way(programs, hook, cost, connections.NARROWS)
 
 
 def parameters(btf: Btf, tracepoint: str) -> int:

@@ -86,7 +86,8 @@ class Chunks:
 
     def feed(self, data: bytes) -> bytes:
         """The content that ``data`` completes; ``ended`` is set when the last chunk was seen. Raises Malformed."""
-        buffer, parts, at = self._buffer + data, [], 0
+        buffer = self._buffer + data if self._buffer else data
+        parts, at = [], 0
         while not self.ended:
             begin = buffer.find(b"\r\n", at, at + LONGEST_SIZE) + 2
             if begin < 2:

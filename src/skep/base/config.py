@@ -47,7 +47,7 @@ def environment(values: Mapping[str, str] | None = None, uid: int | None = None)
         cache=cache_directory(user, given.get("HOME") or "/", given.get("XDG_CACHE_HOME", "")),
         test_data=given.get("SKEP_TEST_DATA", ""),
         notify_socket=given.get("NOTIFY_SOCKET", ""),
-        no_color=bool(given.get("NO_COLOR", "")),
+        no_color=bool(given.get("NO_COLOR", "")) or given.get("TERM") == "dumb",
         ci=given.get("CI", "").lower() not in ("", "0", "false"),
     )
 

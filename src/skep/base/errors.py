@@ -96,7 +96,8 @@ class Forbidden(SkepError):
         super().__init__(action)
 
     def __str__(self) -> str:
-        return f"{self.action} needs {self.capability}; run it as root or grant {self.capability}"
+        other = f" or grant {self.capability}" if self.capability.startswith("CAP_") else ""
+        return f"{self.action} needs {self.capability}; run it as root{other}"
 
 
 class KernelError(SkepError):
@@ -145,4 +146,5 @@ class Unreachable(SkepError):
         super().__init__(where)
 
     def __str__(self) -> str:
-        return f"no agent answers at {self.where}: {self.reason}"
+        start = "`skep up` or `skep agent` starts one"
+        return f"no agent answers at {self.where}: {self.reason}; {start}"

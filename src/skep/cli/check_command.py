@@ -22,7 +22,7 @@ RIGHT = "instructions,processed,states,peak,stack"
 
 
 @click.command(epilog=examples("skep check examples/01_hello.py", "skep check --json mine.py"))
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @json_option
 def command(*, file: str, as_json: bool) -> None:
     """Compile and verify the programs of FILE, and attach nothing.

@@ -16,9 +16,9 @@ from skep.agent import instance as instances
 from skep.agent import processes
 from skep.agent.instance import Cleared, Owned
 from skep.agent.processes import Identity
+from skep.base import exits
 from skep.base.errors import Conflict, Forbidden
 from skep.base.paths import Paths
-from skep.cli import exits
 from skep.cli.commands import examples
 from skep.cli.options import instance_option, json_option
 from skep.cli.reach import paths

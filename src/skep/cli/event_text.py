@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from signal import Signals
 from typing import Any
 
 from skep.base.units import bytes_text, nanos_text
@@ -18,7 +17,6 @@ Event = Mapping[str, Any]
 WHO_WIDTH, USER_WIDTH, KIND_WIDTH = 22, 8, 7
 FIXED = 12 + 1 + KIND_WIDTH + 1 + WHO_WIDTH + 1 + USER_WIDTH + 1
 LEAST = 20
-PAGE_BYTES = 4096
 KNOWN = frozenset(
     {
         "time",
@@ -109,9 +107,10 @@ def where(event: Event) -> str:
     """Pod, else container, by name or the beginning of its id; nothing outside of one."""
     pod, container = event.get("pod") or {}, event.get("container") or {}
     name = str(container.get("name") or str(container.get("id", ""))[:12])
-    if pod.get("name"):
-        return f"{pod.get('namespace', '?')}/{pod['name']}" + (f":{name}" if name else "")
-    return name
+    if not pod.get("name"):
+        return name
+    space = f"{pod['namespace']}/" if pod.get("namespace") else ""
+    return f"{space}{pod['name']}" + (f":{name}" if name else "")
 
 
 def lineage(event: Event) -> str:
@@ -146,17 +145,15 @@ def _fork(event: Event) -> str:
 
 
 def _exit(event: Event) -> str:
-    number = event.get("signal") or 0
-    how = f"killed by {_signal(number)}" if number else f"exit {event.get('code', '?')}"
+    by = event.get("signal")
+    how = f"killed by {_signal(by)}" if by else f"exit {event.get('code', '?')}"
     spent = event.get("user_ns", 0) + event.get("system_ns", 0)
     return f"{how}, cpu {nanos_text(spent)}" if spent else how
 
 
-def _signal(number: int) -> str:
-    try:
-        return Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+def _signal(by: object) -> str:
+    """Real-time signals have numbers only."""
+    return f"signal {by}" if isinstance(by, int) else str(by)
 
 
 def _end(event: Event, side: str) -> str:
@@ -181,12 +178,12 @@ def _accept(event: Event) -> str:
 def _close(event: Event) -> str:
     parts = [
         f"{_end(event, 's')} ↔ {_end(event, 'd')}",
-        f"sent {bytes_text(event.get('sent', 0))}",
-        f"received {bytes_text(event.get('received', 0))}",
-        nanos_text(event.get("duration", 0)),
+        f"sent {bytes_text(event.get('sent_bytes', 0))}",
+        f"received {bytes_text(event.get('received_bytes', 0))}",
+        nanos_text(event.get("duration_ns", 0)),
     ]
-    if event.get("srtt"):
-        parts.append(f"rtt {nanos_text(event['srtt'] * 1000)}")
+    if event.get("srtt_us"):
+        parts.append(f"rtt {nanos_text(event['srtt_us'] * 1000)}")
     if event.get("retransmits"):
         parts.append(f"{event['retransmits']} retransmits")
     if event.get("error"):
@@ -203,7 +200,7 @@ def _drop(event: Event) -> str:
 
 
 def _oom(event: Event) -> str:
-    return f"out of memory, killed with {bytes_text(event.get('pages', 0) * PAGE_BYTES)} resident"
+    return f"out of memory, killed with {bytes_text(event.get('resident_bytes', 0))} resident"
 
 
 def _other(event: Event) -> str:

@@ -3,9 +3,10 @@
 import click
 
 from skep.api.query import Query, parse_since
+from skep.base import exits
 from skep.base.clock import boot_ns, wall_offset_ns
 from skep.base.errors import BadInput
-from skep.cli import exits, stream
+from skep.cli import stream
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
 from skep.cli.options import for_option, instance_option, json_option

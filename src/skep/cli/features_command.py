@@ -11,6 +11,7 @@ from skep.cli.commands import examples
 from skep.cli.options import json_option
 from skep.cli.screens import STATE_STYLES
 from skep.cli.table import Cell, table
+from skep.cli.terminal import Terminal
 from skep.kernel.probes import Probe, probe_all
 from skep.program.machine import Machine
 
@@ -28,8 +29,12 @@ def command(*, absent: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"features": [_object(probe) for probe in probes]}, indent=2))
         return
-    head = ("feature", "state", "since", "why", "instead")
-    sys.stdout.write(table(head, list(_rows(probes)), terminal.of(sys.stdout)))
+    sys.stdout.write(text(probes, terminal.of(sys.stdout)))
+
+
+def text(probes: Iterable[Probe], shown: Terminal) -> str:
+    """For people: a line for each."""
+    return table(("feature", "state", "since", "why", "instead"), list(_rows(probes)), shown)
 
 
 def _rows(probes: Iterable[Probe]) -> Iterable[tuple[str | Cell, ...]]:

@@ -4,6 +4,7 @@ Errors are printed as text without a traceback; a fault of skep itself (any othe
 report. Nothing here knows what a command does.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -11,9 +12,11 @@ import traceback
 import click
 
 from skep.api.version import VERSION
+from skep.base import exits
 from skep.base.errors import SkepError
-from skep.cli import exits
 from skep.cli.commands import Commands
+
+OUTPUT_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @click.command(
@@ -45,18 +48,34 @@ def outcome(arguments: list[str] | None = None) -> int:
     except SkepError as error:
         click.echo(f"skep: {error}", err=True)
         return exits.code(error)
-    except BrokenPipeError:
-        _forget_output()
-        return exits.OUTPUT_CLOSED
+    except OSError as error:
+        return _unwritten(error)
     except SystemExit:
         if sys.stdout is output:  # a user's file exits; click replaces an output that was closed
             raise
         return exits.OUTPUT_CLOSED
     except Exception:  # noqa: BLE001 - whatever it is, it gets an exit code
-        traceback.print_exc()
-        click.echo("skep: this is a fault of skep; please report the lines above", err=True)
-        return exits.FAILED
+        return _fault()
     return returned if isinstance(returned, int) else exits.DONE
+
+
+def _unwritten(error: OSError) -> int:
+    """The output takes no more: nobody reads it, or its disk is full."""
+    if isinstance(error, BrokenPipeError):
+        _forget_output()
+        return exits.OUTPUT_CLOSED
+    if error.errno not in OUTPUT_TAKES_NO_MORE:
+        return _fault()
+    _forget_output()
+    click.echo(f"skep: the output cannot be written: {error.strerror}", err=True)
+    return exits.FAILED
+
+
+def _fault() -> int:
+    """Show the exception that is being handled, which no error of ours is."""
+    traceback.print_exc()
+    click.echo("skep: this is a fault of skep; please report the lines above", err=True)
+    return exits.FAILED
 
 
 def _forget_output() -> None:

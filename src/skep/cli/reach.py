@@ -1,6 +1,7 @@
 """Reaching an agent: where its instance lives, a client of it, and the kinds of events to ask for."""
 
 import click
+from click.shell_completion import CompletionItem
 
 from skep.api.client import Client
 from skep.api.query import parse_kinds
@@ -24,6 +25,17 @@ class Kinds(click.ParamType[frozenset[str]]):
             return frozenset(parse_kinds("kind", str(value)))
         except BadInput as error:
             self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The kinds that may stand behind the last comma."""
+        head, comma, begun = incomplete.rpartition(",")
+        fitting = [kind for kind in config.EVENT_KINDS if kind.startswith(begun)]
+        return [CompletionItem(f"{head}{comma}{kind}") for kind in fitting]
 
 
 def paths(instance: str | None, file: str = "") -> Paths:

@@ -22,6 +22,10 @@ def command(*, as_json: bool, instance: str | None) -> None:
         click.echo(json.dumps(found))
         return
     changed, waiting = found.get("changed", []), found.get("after_restart", [])
-    click.echo(f"in force now: {', '.join(changed)}" if changed else "nothing changed at once")
+    click.echo(
+        f"in force now: {', '.join(changed)}"
+        if changed
+        else "nothing that a running agent takes up has changed"
+    )
     if waiting:
         click.echo(f"in force when the agent is started again: {', '.join(waiting)}")

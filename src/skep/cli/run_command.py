@@ -7,8 +7,9 @@ from types import FrameType
 
 import click
 
+from skep.base import exits
 from skep.base.errors import BadInput, Forbidden
-from skep.cli import exits, user_file
+from skep.cli import user_file
 from skep.cli.commands import examples
 from skep.cli.options import for_option, json_option
 from skep.cli.run_programs import Place, run_programs
@@ -29,7 +30,7 @@ class TimeUp(BaseException):
     ),
     context_settings={"ignore_unknown_options": False},
 )
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(readable=False))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @for_option
 @json_option

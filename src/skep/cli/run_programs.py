@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
+from skep.base import exits
 from skep.base.clock import rfc3339, wall_offset_ns
 from skep.base.errors import BadInput
-from skep.cli import exits, terminal
+from skep.cli import terminal
 from skep.cli.ending import Ending
 from skep.cli.terminal import safe
 from skep.lang.capture import declarations
@@ -48,6 +49,7 @@ def run_programs(
         }
         rings = [live[one] for one in declared if isinstance(one, Ring)]
         print(f"attached {', '.join(program.name for program in programs)}", file=sys.stderr)
+        _read(live, programs, sys.stderr if as_json else sys.stdout)
         for event in _events(rings, ending):
             print(_json(event) if as_json else _text(event), flush=True)
         if not as_json:
@@ -69,6 +71,14 @@ def _attach(live: Live, program: Program, place: Place) -> None:
         live.attach(program, pid=place.pid)
     else:
         live.attach(program)
+
+
+def _read(live: Live, programs: list[Program], out: TextIO) -> None:
+    """Run each iterator once over its objects; what it writes is text of the program's."""
+    for program in programs:
+        if program.kind.hook is Hook.ITERATOR:
+            for line in live.read(program).decode("utf-8", "replace").splitlines():
+                print(safe(line), file=out, flush=True)
 
 
 def _events(rings: list[LiveRing], ending: Ending) -> Iterator[Struct]:

@@ -1,11 +1,11 @@
 """Screens: what the agent says of itself, as text. JSON in, lines out; a key that is missing is left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from skep.base.units import bytes_text, count_text, nanos_text
 from skep.cli.table import Cell, table
-from skep.cli.terminal import Terminal, safe
+from skep.cli.terminal import Terminal
 
 Object = Mapping[str, Any]
 STATE_STYLES = {"on": "green", "instead": "yellow", "refused": "red", "absent": "dim"}
@@ -37,9 +37,9 @@ def _notes(row: Object, terminal: Terminal) -> list[str]:
     for one in refused:
         text = f"{power}: this kernel refuses {one.get('hook', '?')}: {one.get('reason', '?')}"
         used = f"; instead: {row['hook']}" if row.get("hook") else "; nothing is used instead"
-        lines.append(terminal.style(safe(text + used), "yellow") + "\n")
+        lines.append(terminal.paragraph(text + used, "yellow"))
     if row.get("narrows"):
-        lines.append(terminal.style(safe(f"{power}: {row['narrows']}"), "dim") + "\n")
+        lines.append(terminal.paragraph(f"{power}: {row['narrows']}", "dim"))
     return lines
 
 
@@ -56,19 +56,23 @@ def status(found: Object, terminal: Terminal) -> str:
         f"{found.get('followers', 0)} following, metrics: {found.get('metrics', '?')}"
     )
     sections = (
-        terminal.style(safe(head), "bold") + "\n",
+        terminal.paragraph(head, "bold"),
         powers(found, terminal),
         _programs(found.get("programs", ()), terminal),
         _maps(found.get("maps", ()), terminal),
         _processes(found, terminal),
         _losses(found.get("losses", ()), terminal),
-        safe(tail) + "\n",
-        "".join(
-            terminal.style(safe(f"warning: {one}"), "yellow") + "\n"
-            for one in found.get("warnings", ())
-        ),
+        terminal.paragraph(tail),
+        warnings(found, terminal),
     )
     return "\n".join(section for section in sections if section)
+
+
+def warnings(found: Object, terminal: Terminal) -> str:
+    """What the agent warns of, a paragraph each."""
+    return "".join(
+        terminal.paragraph(f"warning: {one}", "yellow") for one in found.get("warnings", ())
+    )
 
 
 def summary(found: Object, terminal: Terminal) -> str:
@@ -85,7 +89,7 @@ def summary(found: Object, terminal: Terminal) -> str:
         f"{bytes_text(found.get('kernel_bytes', 0))} in the kernel"
     )
     sections = (
-        terminal.style(cost, "bold") + "\n",
+        terminal.paragraph(cost, "bold"),
         table(("event", "count"), counts, terminal, right="count") if counts else "",
         _drops(found.get("drops", ()), terminal),
         _programs(found.get("programs", ()), terminal),
@@ -146,12 +150,29 @@ def _processes(found: Object, terminal: Terminal) -> str:
             str(row.get("pid", "?")),
             nanos_text(int(row.get("cpu_seconds", 0) * SECOND)),
             bytes_text(row.get("pss_bytes", 0)),
+            _capabilities(row),
         )
         for row in found.get("processes", ())
     ]
-    text = table(("process", "pid", "cpu", "memory"), shown, terminal, right="pid,cpu,memory")
+    head = ("process", "pid", "cpu", "memory", "capabilities")
+    text = table(head, shown, terminal, right="pid,cpu,memory")
     restarts = found.get("drain_restarts", 0)
-    return text + (f"the drain was restarted {restarts} times\n" if restarts else "")
+    times = "once" if restarts == 1 else f"{restarts} times"
+    return text + (f"the drain was restarted {times}\n" if restarts else "")
+
+
+def _capabilities(row: Object) -> str:
+    """Those in force, and those that the process may bring into force."""
+    if "effective" not in row:
+        return "?"
+    now = _short(row["effective"]) or "none"
+    more = _short(set(row.get("permitted", ())) - set(row["effective"]))
+    gains = "" if row.get("no_new_privileges") else ", and more by exec"
+    return now + (f", at times {more}" if more else "") + gains
+
+
+def _short(names: Iterable[str]) -> str:
+    return " ".join(sorted(name.removeprefix("CAP_").lower() for name in names))
 
 
 def _losses(rows: Sequence[Object], terminal: Terminal) -> str:
@@ -169,4 +190,4 @@ def _losses(rows: Sequence[Object], terminal: Terminal) -> str:
     if lost:
         return table(("lost in", "lost", "passed", "because"), lost, terminal, right="lost,passed")
     names = ", ".join(row.get("queue", "?") for row in rows)
-    return f"nothing was lost ({safe(names)})\n" if rows else ""
+    return terminal.paragraph(f"nothing was lost ({names})") if rows else ""

@@ -47,8 +47,7 @@ def _cell(value: str | Cell) -> Cell:
 def _shrunk(widths: list[int], limit: int) -> list[int]:
     room = limit - len(GAP) * (len(widths) - 1)
     while limit and sum(widths) > room and max(widths) > NARROWEST:
-        widest = widths.index(max(widths))
-        widths[widest] = max(NARROWEST, widths[widest] - (sum(widths) - room))
+        widths[widths.index(max(widths))] -= 1
     return widths
 
 

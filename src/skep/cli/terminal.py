@@ -35,6 +35,11 @@ class Terminal:
         """``text`` in one of STYLES ("" is none), or as it is without colours."""
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colours and style and text else text
 
+    def paragraph(self, text: str, style: str = "") -> str:
+        """``text`` made safe, in lines that fit, each ended by a newline."""
+        lines = wrap(safe(text), self.width).split("\n")
+        return "".join(self.style(line, style) + "\n" for line in lines)
+
 
 def of(stream: TextIO) -> Terminal:
     """What ``stream`` writes to."""
@@ -72,6 +77,18 @@ def cut(text: str, width: int) -> str:
             break
         kept.append(letter)
     return "".join(kept) + "…"
+
+
+def wrap(text: str, width: int, indent: str = "  ") -> str:
+    """``text`` in lines of at most ``width`` columns, broken between words; lines after the first are indented."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if width != UNBOUNDED and line.strip() and columns(longer) > width:
+            lines.append(line)
+            longer = indent + word
+        line = longer
+    return "\n".join([*lines, line])
 
 
 def fit(text: str, width: int) -> str:

@@ -8,11 +8,13 @@ from typing import Any, TextIO
 
 import click
 
+from skep.agent import privileges
 from skep.agent.order import Order
 from skep.api.client import Client, Cut
 from skep.api.query import Query
+from skep.base import exits
 from skep.base.errors import Forbidden, SkepError, Unreachable
-from skep.cli import exits, screens, stream, terminal
+from skep.cli import screens, stream, terminal
 from skep.cli.agent_process import AgentProcess, NotStarted
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
@@ -50,6 +52,7 @@ def command(
     progress = terminal.Progress()
     # One ending for all: a signal that comes between two steps is seen by the next.
     with Ending() as ending, AgentProcess(order) as agent:
+        privileges.face()
         try:
             ready = agent.wait_ready(progress.show, ending)
         except NotStarted as error:
@@ -81,7 +84,6 @@ def _begin(status: Mapping[str, Any], aside: TextIO, *, as_json: bool) -> None:
     """What was turned on, and the head of the events."""
     shown = terminal.of(aside)
     print(screens.powers(status, shown), file=aside)
-    for warning in status.get("warnings", ()):
-        print(shown.style(terminal.safe(f"warning: {warning}"), "yellow"), file=aside)
+    print(screens.warnings(status, shown), file=aside, end="")
     if not as_json:
         print(EventText(shown).head(), flush=True)

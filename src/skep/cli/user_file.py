@@ -14,6 +14,8 @@ from skep.base.errors import BadInput, Forbidden, SkepError
 from skep.lang.programs import Program
 
 LOADERS = frozenset({"load", "run"})
+OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+"""Where this package's own files lie."""
 
 
 class Failed(SkepError):
@@ -68,11 +70,15 @@ def execute(source: bytes, path: str, name: str) -> ModuleType:
 
 
 def _text(error: Exception, path: str) -> str:
-    """The traceback, beginning with the file's first frame."""
+    """The traceback, beginning with the file's first frame; it ends where skep refused an argument."""
     trace: TracebackType | None = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != path:
         trace = trace.tb_next
-    lines = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    told = traceback.TracebackException(type(error), error, trace)
+    if isinstance(error, TypeError | ValueError):
+        while len(told.stack) > 1 and told.stack[-1].filename.startswith(OURS):
+            told.stack.pop()
+    lines = "".join(told.format()).rstrip()
     return f"{path} failed:\n{lines}"
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skep.base.lazy import lazy
+from skep.base.memory import keep_freed
 from skep.events.batch import Batch
 from skep.events.columns import Plan
 from skep.events.losses import RingAccount
@@ -69,7 +70,7 @@ class Drain:
         self._stride = self._size + HEADER
         self._chunk = chunk or max(1, CHUNK // self._stride)
         self._lengths = self._size.to_bytes(4, "little") * self._chunk
-        _keep_freed_memory()
+        keep_freed(_KEPT)
         self._plans = {
             number: Plan(record, HEADER, self._stride)
             for number, record in _numbered(records).items()
@@ -160,15 +161,6 @@ class Drain:
         picked = np.flatnonzero(mask)
         self.filtered += len(mask) - len(picked)
         return picked if which is None else which[picked]
-
-
-def _keep_freed_memory() -> None:
-    """Teach the allocator to keep the memory of a batch for the next one.
-
-    glibc gives what is freed back to the kernel above a threshold, which it raises to the size of the
-    largest piece that it saw come back. Fresh pages for each batch would cost as much as the copies.
-    """
-    np.empty(_KEPT, "u1")
 
 
 def _numbered(records: Sequence[StructType]) -> dict[int, StructType]:

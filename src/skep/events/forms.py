@@ -55,4 +55,20 @@ class Marks:
     bits: tuple[tuple[int, str], ...]
 
 
-Form = Hidden | Hex | Address | Words | Bytes | Names | Marks
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Shown as ``form`` (None: a plain number or text); no key where ``by`` (the field itself) is 0."""
+
+    form: "Form | None" = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """Shown as ``form``; no key where another field, ``by``, is not 0."""
+
+    by: str
+    form: "Form | None" = None
+
+
+Form = Hidden | Hex | Address | Words | Bytes | Names | Marks | Given | Unless

@@ -14,7 +14,7 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from skep.events.columns import Kind
-from skep.events.forms import Address, Bytes, Form, Hex, Marks, Names, Words
+from skep.events.forms import Address, Bytes, Form, Given, Hex, Marks, Names, Unless, Words
 from skep.lang.types import ArrayType, IntType, char, u8
 
 if TYPE_CHECKING:
@@ -89,8 +89,28 @@ def show(field: Field, form: Form | None) -> Show:
             return Show(b"%b", _words(used))
         case Bytes():
             return Show(b"%b", _texts(octets=True))
+        case Given(form=own, by=by) | Unless(form=own, by=by):
+            wanted = isinstance(form, Given)
+            return _where(show(field, own), field.name, by or field.name, wanted=wanted)
         case _:
             return _plain(field.type)
+
+
+def key(name: str) -> bytes:
+    """What stands before a value."""
+    return b"," + escaped(name) + b":"
+
+
+def _where(shown: Show, name: str, by: str, *, wanted: bool) -> Show:
+    """Key and value where the field ``by`` is (``wanted``) or is not another than 0, else nothing."""
+    piece = key(name) + shown.place
+
+    def column(batch: Batch, name: str) -> list[bytes]:
+        tests = (batch[by] != 0).tolist()
+        values = shown.column(batch, name)
+        return [piece % v if test is wanted else b"" for v, test in zip(values, tests, strict=True)]
+
+    return Show(b"%b", column)
 
 
 def named(name: Callable[[int], str | None]) -> Show:
@@ -140,8 +160,8 @@ def _remembered(function: Callable[[Any], bytes]) -> Show:
     return Show(b"%b", lambda batch, name: [memo[value] for value in batch[name].tolist()])
 
 
-def _mark(value: int, bit: int, key: str) -> bytes:
-    return b"," + escaped(key) + b":true" if value & bit else b""
+def _mark(value: int, bit: int, name: str) -> bytes:
+    return key(name) + b"true" if value & bit else b""
 
 
 def _octets(column: np.ndarray[Any, Any]) -> list[bytes]:

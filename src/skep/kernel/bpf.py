@@ -1,4 +1,4 @@
-"""The door to the kernel: bpf(2), perf_event_open(2), setns(2) and the mount of a file system without a mount point.
+"""The door to the kernel: bpf(2), perf_event_open(2), setns(2), a mount without a mount point, a thread's privileges.
 
 This is the only module with ctypes and system calls by number; all that reaches bpf(2) goes through a ``Door``, so a
 test can put ``skep.testing.door.FakeDoor`` in its place. A door holds no state and opens nothing by itself. It raises
@@ -15,14 +15,15 @@ from typing import Protocol
 
 NEW_NETWORK = 0x40000000
 
-# System call numbers by machine: bpf, perf_event_open, setns. fsopen, fsconfig and fsmount are the same everywhere.
-_NUMBERS = {"x86_64": (321, 298, 308), "aarch64": (280, 241, 268)}
-_UNKNOWN = (-1, -1, -1)  # answered with ENOSYS
+# System call numbers by machine: bpf, perf_event_open, setns, prctl, capset. fsopen and so on are the same everywhere.
+_NUMBERS = {"x86_64": (321, 298, 308, 157, 126), "aarch64": (280, 241, 268, 167, 91)}
+_UNKNOWN = (-1, -1, -1, -1, -1)  # answered with ENOSYS
 _ZEROS = (0,) * 5  # for the arguments that a call does not take
 _LONGS = (ctypes.c_long,) * (1 + len(_ZEROS))
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
 _FSCONFIG_CREATE = 6
 _CLOEXEC = 1
+_CAPABILITY_VERSION = 0x20080522  # version 3: masks of 64 bits, in halves
 _RETRIES = 5  # BPF_PROG_LOAD answers EAGAIN when a signal arrives in the verifier
 
 Buffer = bytes | bytearray | memoryview
@@ -68,6 +69,18 @@ class Door(Protocol):
         ...
 
 
+class Privileges(Protocol):
+    """The privileges of the calling thread. Each method raises OSError where the kernel refuses."""
+
+    def prctl(self, option: int, argument: int, detail: int = 0) -> int:
+        """Sets or asks for one of the options that take numbers; 0, or what was asked for."""
+        ...
+
+    def capset(self, effective: int, permitted: int, inheritable: int) -> None:
+        """Sets the capabilities, as bit masks (capset(2))."""
+        ...
+
+
 def address(buffer: Buffer) -> int:
     """The address of a buffer's bytes, 0 for an empty one. The caller keeps the buffer alive during the call."""
     if not len(buffer):
@@ -87,7 +100,7 @@ class SystemDoor:
 
     def __init__(self) -> None:
         numbers = _NUMBERS.get(os.uname().machine, _UNKNOWN)
-        self._bpf, self._perf_event_open, self._setns = numbers
+        self._bpf, self._perf_event_open, self._setns, self._prctl, self._capset = numbers
         libc = ctypes.CDLL(None, use_errno=True)
         # Declared once: converting each argument by itself takes longer than a map lookup in the kernel.
         self._syscall = ctypes.CFUNCTYPE(ctypes.c_long, *_LONGS, use_errno=True)(("syscall", libc))
@@ -149,8 +162,21 @@ class SystemDoor:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             return next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
 
+    def prctl(self, option: int, argument: int, detail: int = 0) -> int:
+        """See Privileges."""
+        return self._call(self._prctl, option, argument, detail)
 
-DOOR: Door = SystemDoor()
+    def capset(self, effective: int, permitted: int, inheritable: int) -> None:
+        """See Privileges."""
+        masks = (effective, permitted, inheritable)
+        halves = [mask >> shift & 0xFFFFFFFF for shift in (0, 32) for mask in masks]
+        head, data = struct.pack("<Ii", _CAPABILITY_VERSION, 0), struct.pack("<6I", *halves)
+        self._call(self._capset, address(head), address(data))
+
+
+_SYSTEM = SystemDoor()
+DOOR: Door = _SYSTEM
+PRIVILEGES: Privileges = _SYSTEM
 
 
 def pad(attr: bytes) -> bytearray:

@@ -14,14 +14,17 @@ from skep.base.errors import BadInput, Conflict, SkepError
 from skep.kernel import commands, cpus, perf
 from skep.kernel.bpf import Door
 from skep.kernel.clsact import ClsactLink, Spot
+from skep.kernel.commands import Command
 from skep.kernel.link import Link
 from skep.kernel.namespaces import inside
 from skep.kernel.netlink import Netlink
+from skep.kernel.objects import program_info
 from skep.kernel.perf import Sampling
 from skep.kernel.programs import Program
 from skep.kernel.refusal import ABSENT, NETWORK, TRACING, meaning, refusal, refused
 from skep.kernel.tracefs import Tracefs
-from skep.lang.spec import Hook
+from skep.lang.spec import Context, Hook
+from skep.lang.syscall_numbers import tracepoint
 
 _PERF_EVENT, _XDP = 41, 37  # enum bpf_attach_type
 _NATIVE, _GENERIC = 1 << 2, 1 << 1  # XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
@@ -53,10 +56,33 @@ def _raw_tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
 
 def _tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
     with Tracefs.open(door=door) as tracefs:
-        number = tracefs.event_id(str(place.target))
+        fd = _on_tracepoint(program, place, tracefs, door)
+    return Link((fd,), _name(program, place), door=door)
+
+
+def _on_tracepoint(program: Program, place: Place, tracefs: Tracefs, door: Door) -> int:
+    number = tracefs.event_id(str(place.target))
     with refused("perf_event_open", _name(program, place), needs=TRACING, door=door):
         event = perf.open_tracepoint(door, number)
-    return Link((_on_event(program, place, event, door),), _name(program, place), door=door)
+    return _on_event(program, place, event, door)
+
+
+def _syscall(program: Program, place: Place, door: Door) -> AnyLink:
+    """At the tracepoints of the calls that it wants, as one link."""
+    spec, fds = program.spec, list[int]()
+    if spec.kind.context is Context.SYSCALL_RAW:
+        problem = "it is for the hook of all system calls, which has one owner"
+        raise BadInput(spec.name, problem, "attach it by a Dispatcher")
+    try:
+        with Tracefs.open(door=door) as tracefs:
+            for call in spec.calls:
+                one = place._replace(target=f"syscalls/{tracepoint(spec.target, call)}")
+                fds.append(_on_tracepoint(program, one, tracefs, door))
+    except BaseException:
+        for fd in fds:
+            door.close(fd)
+        raise
+    return Link(tuple(fds), f"{spec.target} of {', '.join(spec.calls)}", door=door)
 
 
 def _perf_event(program: Program, place: Place, door: Door) -> AnyLink:
@@ -155,8 +181,19 @@ def _xdp_refusal(error: OSError, name: str, index: int, door: Door) -> SkepError
     if isinstance(found, Conflict):
         with suppress(OSError), Netlink() as netlink:
             holder = next(d.xdp for d in netlink.devices() if d.ifindex == index)
-            return Conflict(found.what, f"XDP program {holder}")
+            return Conflict(found.what, f"XDP program {holder}{_called(holder, door)}")
     return found
+
+
+def _called(number: int, door: Door) -> str:
+    """The name of a program in brackets, "" where it has none or may not be seen."""
+    with suppress(OSError):
+        fd = commands.by_id(door, Command.PROG_BY_ID, number)
+        try:
+            return f" ({program_info(door, fd).name})"
+        finally:
+            door.close(fd)
+    return ""
 
 
 def _tcx(program: Program, place: Place, door: Door) -> AnyLink:
@@ -211,4 +248,5 @@ HOOKS: dict[Hook, Callable[[Program, Place, Door], AnyLink]] = {
     Hook.CGROUP: _cgroup,
     Hook.XDP: _xdp,
     Hook.TCX: _tcx,
+    Hook.SYSCALL: _syscall,
 }

@@ -53,8 +53,17 @@ class Descriptor(Protocol):
 class Program:
     """``with Program.load(spec, maps, btf) as program``: a program that hooks can run; links keep it."""
 
-    def __init__(self, spec: ProgramSpec, fd: int, *, door: Door = DOOR) -> None:
+    def __init__(
+        self,
+        spec: ProgramSpec,
+        fd: int,
+        *,
+        following: Descriptor | None = None,
+        door: Door = DOOR,
+    ) -> None:
         self.spec, self.fd, self.door = spec, fd, door
+        self.next = following
+        """The array by which a chained program goes on; None where it is not chained."""
 
     @classmethod
     def load(
@@ -79,7 +88,8 @@ class Program:
                 with refused("BPF_BTF_LOAD", spec.name, door=door):
                     fds.append(commands.btf_load(door, spec.btf))
             load = _load_of(spec, insns, target, fds[0] if fds else 0)
-            return cls(spec, _verify(spec, load, door), door=door)
+            following = None if spec.next is None else maps[spec.next]
+            return cls(spec, _verify(spec, load, door), following=following, door=door)
         finally:
             for fd in fds:
                 door.close(fd)

@@ -8,7 +8,7 @@ import os
 import re
 from typing import NamedTuple, Self
 
-from skep.base.errors import Unsupported
+from skep.base.errors import Forbidden, Unsupported
 from skep.base.similar import similar
 from skep.kernel.bpf import DOOR, Door
 from skep.lang.struct import Struct, StructType
@@ -99,12 +99,14 @@ class Tracefs:
 
     @classmethod
     def open(cls, mounts: tuple[str, ...] = MOUNTS, *, door: Door = DOOR) -> Self:
-        """The machine's tracefs; Unsupported where the kernel has none or does not let us see it."""
+        """The machine's tracefs; Unsupported where the kernel has none, Forbidden where it is not shown."""
         for root in mounts:
             if os.access(f"{root}/events", os.R_OK | os.X_OK):
                 return cls(root, door=door)
         try:
             fd = door.mount_detached("tracefs")
+        except PermissionError as error:
+            raise Forbidden("opening tracefs", "CAP_SYS_ADMIN") from error
         except OSError as error:
             reason = f"it is not mounted at {mounts[0]} and cannot be opened ({error.strerror})"
             raise Unsupported("tracefs", reason) from error

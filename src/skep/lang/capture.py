@@ -85,7 +85,7 @@ def plain(value: Any) -> Any:
 def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
     """The maps that a program captures, with the name of each, in an order that depends on the source alone.
 
-    A ring is followed by its state.
+    A ring is followed by its state; the last is the array by which a chained program goes on.
     """
     found: list[tuple[str, Declaration]] = []
     for function in functions(root):
@@ -95,7 +95,8 @@ def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
                 found.append((short, value))
                 if isinstance(value, Ring):
                     found.append((f"{short[:9]}_state", value.state))
-    return found
+    chain = getattr(root, "chain", None)
+    return [*found, ("next", chain.next)] if chain is not None else found
 
 
 def _layout(kind: Any) -> str:

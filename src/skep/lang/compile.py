@@ -20,7 +20,7 @@ from skep.lang.tree import Function
 
 def tree(program: Program, target: Target) -> Function:
     """The checked typed tree of a program. Raises CompileError."""
-    front = Front(target, program.kind, program.hook)
+    front = Front(target, program.kind, program.hook, program.calls)
     return front.program(program.function)
 
 
@@ -29,7 +29,7 @@ def ir(program: Program, target: Target) -> IrModule:
     entry = tree(program, target)
     unset = check(entry, program.kind)
     maps = [declared for _, declared in declarations(program)]
-    return IrModule(program.name, emit_ir(entry, maps, unset), target.cpu)
+    return IrModule(program.name, emit_ir(entry, maps, unset, program.chain), target.cpu)
 
 
 def compile_all(programs: Sequence[Program], target: Target) -> list[Linked]:

@@ -35,7 +35,10 @@ class KernelResult:
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A row: name, number, arguments, result, the release it came in, and what it does."""
+    """A row: name, number, arguments, result, the release it came in, and what it does.
+
+    ``partial``: it may leave bytes of the memory that it writes as they were.
+    """
 
     name: str
     number: int
@@ -43,6 +46,7 @@ class Helper:
     result: IntType | KernelResult
     since: str
     doc: str
+    partial: bool = False
 
     @property
     def __name__(self) -> str:
@@ -92,9 +96,16 @@ HELPERS: dict[str, Helper] = {
             s64,
             "5.5",
             "Copy a string from user memory; its size with NUL.",
+            partial=True,
         ),
         Helper(
-            "probe_read_kernel_str", 115, (O, S, A), s64, "5.5", "Copy a string from kernel memory."
+            "probe_read_kernel_str",
+            115,
+            (O, S, A),
+            s64,
+            "5.5",
+            "Copy a string from kernel memory.",
+            partial=True,
         ),
         Helper("ktime_get_ns", 5, (), u64, "4.1", "Monotonic time in ns, without time suspended."),
         Helper(
@@ -144,7 +155,13 @@ HELPERS: dict[str, Helper] = {
             "get_stack", 67, (C, O, S, I), s64, "4.18", "The stack's addresses; the bytes written."
         ),
         Helper(
-            "get_task_stack", 141, (K, O, S, I), s64, "5.9", "A task's stack; the bytes written."
+            "get_task_stack",
+            141,
+            (K, O, S, I),
+            s64,
+            "5.9",
+            "A task's stack; the bytes written.",
+            partial=True,  # all or, where the task has no stack any more, nothing
         ),
         Helper(
             "get_socket_cookie", 46, (K,), u64, "4.12", "A number that names a socket for its life."

@@ -13,6 +13,15 @@ KINDS: dict[str, ProgramKind] = {
         ),
         ProgramKind("raw_tp", 17, 0, Hook.RAW_TRACEPOINT, Context.RAW_ARGS, since="4.17"),
         ProgramKind("tracepoint", 5, 0, Hook.TRACEPOINT, Context.FORMAT, since="4.7"),
+        ProgramKind("syscall_tracepoint", 5, 0, Hook.SYSCALL, Context.SYSCALL, since="4.7"),
+        ProgramKind(
+            "syscall_raw",
+            26,
+            23,
+            Hook.SYSCALL,
+            Context.SYSCALL_RAW,
+            attach_prefix="btf_trace_",
+        ),
         ProgramKind(
             "perf_event", 7, 0, Hook.PERF_EVENT, Context.STRUCT, "bpf_perf_event_data", since="4.9"
         ),

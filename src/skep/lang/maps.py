@@ -7,7 +7,7 @@ methods are compiled; in plain Python they are those of the fakes that a test bi
 from typing import Any
 
 from skep.lang.spec import MapSpec, MapType
-from skep.lang.struct import Struct, StructType
+from skep.lang.struct import Struct, StructType, sized
 from skep.lang.types import u32, u64
 
 PREALLOCATED, NO_PREALLOC = 0, 1
@@ -24,6 +24,9 @@ class Declaration:
     ) -> None:
         if entries < 1:
             raise ValueError(f"a map needs at least one entry, not {entries}")
+        for what, kind in (("key", key), ("value", value)):
+            if kind is not None:
+                sized(f"{type(self).__name__}(...), {what}", kind)
         self.key, self.value, self.entries = key, value, entries
         self.flags, self.name = flags, name
 
@@ -119,6 +122,15 @@ class PerCpuArray(Array):
     type = MapType.PERCPU_ARRAY
 
 
+class ProgArray(Declaration):
+    """Programs by number, to go on in by a tail call; a loader puts them there."""
+
+    type = MapType.PROG_ARRAY
+
+    def __init__(self, entries: int, *, name: str = "") -> None:
+        super().__init__(None, None, entries, name=name)
+
+
 class StackTraces(Declaration):
     """Stacks of addresses by stack id (``bpf_get_stackid``); ``depth`` frames at most."""
 
@@ -166,6 +178,9 @@ class Ring(Declaration):
     ) -> None:
         if not records:
             raise TypeError("Ring(...) takes the records that it carries")
+        for record in records:
+            if not isinstance(record, StructType):
+                raise TypeError(f"Ring(...) carries classes of records, not {record!r}")
         sizes = {record.size for record in records}
         if len(sizes) > 1:
             listed = ", ".join(f"{r.__name__} {r.size}" for r in records)

@@ -5,9 +5,10 @@ The decorators make them. A program holds nothing live; ``compile`` turns it int
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from skep.base.lazy import lazy
+from skep.lang.chains import XDP_PASS, Chain
 from skep.lang.kinds import KINDS
 from skep.lang.spec import ProgramKind
 
@@ -29,11 +30,14 @@ class Program:
         *,
         license: str = GPL,  # noqa: A002 - the kernel's word
         options: tuple[tuple[str, int | str], ...] = (),
+        chain: Chain | None = None,
+        calls: tuple[str, ...] = (),
     ) -> None:
         if not isinstance(function, FunctionType):
             raise TypeError(f"@{kind.name} decorates a function, not {function!r}")
         self.function, self.kind, self.hook = function, kind, hook
         self.license, self.options = license, options
+        self.chain, self.calls = chain, calls
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
 
@@ -62,8 +66,21 @@ class Program:
 
 Decorator = Callable[[Callable[..., Any]], Program]
 
+NAMED = {
+    "tp_btf": "sched_process_exec",
+    "raw_tp": "sched_process_exec",
+    "tracepoint": "syscalls/sys_enter_openat",
+    "iterator": "task",
+}
+"""What an error shows for a decorator that was given no name."""
+
 
 def _on(kind: str, hook: str, **options: int | str) -> Decorator:
+    if not isinstance(hook, str):
+        raise TypeError(
+            f'@{kind} takes the name of what it runs on: @{kind}("{NAMED.get(kind, "name")}")'
+        )
+
     def decorate(function: Callable[..., Any]) -> Program:
         return Program(function, KINDS[kind], hook, options=tuple(sorted(options.items())))
 
@@ -82,8 +99,10 @@ def raw_tp(name: str) -> Decorator:
 
 def tracepoint(name: str) -> Decorator:
     """On a tracepoint by category and name, ``@tracepoint("syscalls/sys_enter_openat")``: its format's fields."""
-    if name.count("/") != 1:
-        raise ValueError(f'a tracepoint is named "category/name", not {name!r}')
+    if isinstance(name, str) and name.count("/") != 1:
+        raise ValueError(
+            f'a tracepoint is named "category/name", as "syscalls/sys_enter_openat", not {name!r}'
+        )
     return _on("tracepoint", name)
 
 
@@ -101,9 +120,29 @@ def iterator(name: str) -> Decorator:
     return _on("iterator", name)
 
 
-def xdp(function: Callable[..., Any]) -> Program:
-    """On packets as they arrive at a device, before the network stack. Returns an XDP verdict; PASS by default."""
-    return Program(function, KINDS["xdp"])
+@overload
+def xdp(function: Callable[..., Any], /) -> Program: ...
+@overload
+def xdp(*, order: int) -> Decorator: ...
+def xdp(
+    function: Callable[..., Any] | None = None, /, *, order: int | None = None
+) -> Program | Decorator:
+    """On packets as they arrive at a device, before the network stack. Returns an XDP verdict; PASS by default.
+
+    ``@xdp`` has the device to itself. ``@xdp(order=10)`` shares it with others: the lowest order runs first, and the
+    first verdict other than PASS ends the packet's way.
+    """
+    if function is not None:
+        return Program(function, KINDS["xdp"])
+    if not isinstance(order, int):
+        raise TypeError(
+            "write @xdp without brackets, or @xdp(order=10), the place among the programs of a device"
+        )
+
+    def decorate(function: Callable[..., Any]) -> Program:
+        return Program(function, KINDS["xdp"], options=(("order", order),), chain=Chain(XDP_PASS))
+
+    return decorate
 
 
 def tc(direction: str) -> Decorator:

@@ -63,6 +63,8 @@ class Context(Enum):
     )
     FORMAT = "one parameter: the fields of a tracepoint's format (tracepoint)"
     ITERATOR = "one parameter: struct bpf_iter__NAME of BTF, its pointers may be None"
+    SYSCALL = "parameters by name, from the classic tracepoint of a system call"
+    SYSCALL_RAW = "the same, from the registers that the hook of all system calls gives"
 
 
 class Hook(Enum):
@@ -75,6 +77,7 @@ class Hook(Enum):
     XDP = "xdp"
     TCX = "tcx"
     CGROUP = "cgroup"
+    SYSCALL = "syscall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ class ProgramSpec:
     ``insns`` is the entry function at 0, then its subprograms, 8 bytes each. ``btf``, ``func_info`` (records of 8
     bytes) and ``line_info`` (records of 16 bytes) are as BPF_PROG_LOAD takes them; they carry the user's source lines.
     ``target`` is what the hook names (a tracepoint, "category/name", an iterator), "" where it is chosen at attach.
-    ``options`` are the hook's own, such as a sampling frequency in Hz.
+    ``options`` are the hook's own, such as a sampling frequency in Hz. ``calls`` are the system calls that a subscriber
+    of them wants. ``maps[next]`` is the program array by which a chained program goes on.
     """
 
     name: str
@@ -138,3 +142,5 @@ class ProgramSpec:
     line_info: bytes
     options: tuple[tuple[str, int | str], ...] = ()
     flags: int = 0
+    calls: tuple[str, ...] = ()
+    next: int | None = None

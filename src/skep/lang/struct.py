@@ -35,11 +35,12 @@ def _annotation(cls: type, value: Any) -> Any:
     return eval(value, vars(sys.modules[cls.__module__]))  # noqa: S307 - the class's own source
 
 
-def _check(cls: type, name: str, kind: Any) -> None:
+def sized(where: str, kind: Any) -> None:
+    """Refuse what is no type of the language; TypeError names ``where`` it stands and the types that there are."""
     if isinstance(kind, IntType | ArrayType | StructType):
         return
     raise TypeError(
-        f"{cls.__name__}.{name}: {kind!r} is not a fixed-size type; "
+        f"{where}: {kind!r} is not a fixed-size type; "
         f"write u8 u16 u32 u64 s8 s16 s32 s64 be16 be32 be64, char[N], u8[N] or a Struct"
     )
 
@@ -61,7 +62,7 @@ class StructType(type):
         align = max([f.type.align for f in fields], default=1)
         for key, value in space.get("__annotations__", {}).items():
             kind = _annotation(cls, value)
-            _check(cls, key, kind)
+            sized(f"{cls.__name__}.{key}", kind)
             offset, align = _align(offset, kind.align), max(align, kind.align)
             fields.append(Field(key, kind, offset))
             offset += kind.size

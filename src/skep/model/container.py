@@ -14,7 +14,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A Kubernetes pod as its runtime knows it."""
+    """A pod as its runtime knows it: of Kubernetes, or Podman's own, which has no namespace."""
 
     namespace: str
     name: str

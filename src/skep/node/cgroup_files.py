@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 from skep.node.cgroups import CgroupMounts, read_mounts
+from skep.node.proc import of_initial_namespace
 
 _LEAF = 2
 _MEMBERSHIP = 16_384
@@ -18,6 +19,7 @@ class CgroupFiles:
 
     def __init__(self, mounts: CgroupMounts | None = None, proc: str = "/proc") -> None:
         self._proc = proc
+        self._knows_pids = of_initial_namespace(proc)
         self.mounts = mounts or read_mounts(_read(f"{proc}/self/mountinfo", 1 << 22))
 
     def scan(self, root: str | None = None) -> Iterator[tuple[int, str]]:
@@ -38,8 +40,8 @@ class CgroupFiles:
         return _inode(self.mounts.unified + path) if self.mounts.unified else 0
 
     def membership(self, pid: int) -> str:
-        """The text of /proc/PID/cgroup, "" where the process has ended."""
-        return _read(f"{self._proc}/{pid}/cgroup", _MEMBERSHIP)
+        """The text of /proc/PID/cgroup, "" where the process has ended or pids are another namespace's."""
+        return _read(f"{self._proc}/{pid}/cgroup", _MEMBERSHIP) if self._knows_pids else ""
 
     def legacy_paths(self) -> Iterator[str]:
         """Paths of the cgroups in one v1 hierarchy, the one that runtimes are sure to use."""

@@ -53,6 +53,10 @@ def _json(value: dict[str, str]) -> bytes:
     return json.dumps(given, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
+UNKNOWN = Definition(0, b"")
+"""Of a ref that was not defined."""
+
+
 class Definitions:
     """The definitions that a drain has sent and not retired.
 
@@ -70,6 +74,11 @@ class Definitions:
 
     def __getitem__(self, ref: int) -> Definition:
         return self._by_ref[ref]
+
+    def of(self, refs: Iterable[int]) -> tuple[Definition, ...]:
+        """The definition of each ref; UNKNOWN where none came."""
+        get = self._by_ref.get
+        return tuple([get(ref, UNKNOWN) for ref in refs])
 
     def add(self, definitions: Iterable[tuple[int, bytes]]) -> None:
         """Take in what a drain sent, before the batches that name it."""

@@ -1,8 +1,9 @@
-"""The images that a process table keeps: by pid, as chains, and by ref; how they come, end and go.
+"""The images that a process table keeps, by pid, as chains; how they come, end and go.
 
 Bounds: ended processes are kept for a grace in time and number, so that events that are judged
 late still find them. Beyond the bound of live ones ``crowded`` asks for a sweep; an eighth beyond
-it, the processes that were met first are forgotten.
+it, the processes that were met first are forgotten. Cohorts (processes that lived within one batch)
+are remembered by pid as they are, in two generations; one of whom more is told is recalled as images.
 """
 
 from collections import deque
@@ -11,15 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from skep.node.images import (
-    NO_LINEAGE,
-    Image,
-    Lineage,
-    Row,
-    chain,
-    cut,
-    insert,
-)
+from skep.node.cohorts import Cohort
+from skep.node.images import NO_LINEAGE, Image, Lineage, Row, chain, cut, insert
 
 _K = TypeVar("_K")
 SECOND = 1_000_000_000
@@ -53,55 +47,34 @@ class Counts:
 
 
 class ImageStore:
-    """Images by pid (``heads``: the newest of each chain) and by ref.
+    """Images by pid (``heads``: the newest of each chain).
 
-    ``first_ref`` begins the refs. ``placed`` maps (pid, cgroup id) to the id that describes the
-    cgroup; None: the kernel's own.
+    ``placed`` maps (pid, cgroup id) to the id that describes the cgroup; None: the kernel's own.
     """
 
-    def __init__(
-        self, bounds: Bounds, first_ref: int, placed: Callable[[int, int], int] | None
-    ) -> None:
+    def __init__(self, bounds: Bounds, placed: Callable[[int, int], int] | None) -> None:
         self.heads: dict[int, Image] = {}
         self.counts = Counts()
-        self._bounds, self._next, self._placed = bounds, first_ref, placed
-        self._images: dict[int, Image] = {}
+        self.placed = placed
+        self._bounds, self._images = bounds, 0
         self._ended: deque[Image] = deque()
         self._strangers: dict[tuple[int, int, int, bytes], Image] = {}
-        self._fresh: list[Image] = []
-        self._retired: list[int] = []
+        self._young: dict[int, Cohort] = {}
+        self._old: dict[int, Cohort] = {}
+        self._turned = 0
 
     def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, ref: int) -> Image:
-        return self._images[ref]
+        """Images, and processes that are remembered without."""
+        return self._images + len(self._young) + len(self._old)
 
     @property
     def crowded(self) -> bool:
         """Whether more processes seem to live than the bound."""
         return len(self.heads) - len(self._ended) > self._bounds.alive
 
-    def name(self, image: Image) -> int:
-        """The ref of an image that an event names; its definition is due the first time."""
-        if not image.named:
-            image.named = True
-            self._fresh.append(image)
-        return image.ref
-
-    def fresh(self) -> list[Image]:
-        """Images that were named for the first time since the last call."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
-
-    def retired(self) -> list[int]:
-        """Refs of named images that were dropped since the last call."""
-        retired, self._retired = self._retired, []
-        return retired
-
     def place(self, pid: int, cgroup: int) -> int:
         """The id that describes the cgroup of ``pid``."""
-        return cgroup if self._placed is None else self._placed(pid, cgroup)
+        return cgroup if self.placed is None else self.placed(pid, cgroup)
 
     def add(self, row: Row, since: int, place: int, lineage: Lineage) -> Image:
         """A new image from ``since`` on, at its place in the chain of its pid."""
@@ -148,8 +121,32 @@ class ImageStore:
             self._ended.append(image)
         image.ended = time
 
+    def knows(self, pid: int) -> bool:
+        """Whether there is a process of ``pid``, or was one a while ago."""
+        return pid in self.heads or pid in self._young or pid in self._old
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is anything to be recalled."""
+        return bool(self._young or self._old)
+
+    def remember(self, cohort: Cohort) -> None:
+        """Keep processes that have ended already, of whom nothing is known; see ``knows``."""
+        self._young.update(dict.fromkeys(cohort.rows.pids.tolist(), cohort))
+
+    def recall(self, pid: int) -> Image | None:
+        """The newest image of ``pid``, also where its cohort was remembered: then as images from now on."""
+        cohort = self._young.pop(pid, None) or self._old.pop(pid, None)
+        if cohort is not None:
+            life = cohort.life(pid)
+            for since, row in life.images:
+                self.add(row, since, row.cgroup, life.lineage)
+            self.end(self.heads[pid], life.ended)
+        return self.heads.get(pid)
+
     def forget(self, now: int) -> None:
         """Hold the bounds, as of boot time ``now``."""
+        self._turn(now)
         ended, bounds = self._ended, self._bounds
         horizon = now - bounds.grace
         while ended and (len(ended) > bounds.ended or ended[0].ended < horizon):
@@ -157,19 +154,25 @@ class ImageStore:
         if len(self.heads) > bounds.alive + bounds.ended + bounds.alive // 8:
             for pid in list(islice(self.heads, bounds.alive // 8)):
                 self.counts.forgotten += 1
-                for image in chain(self.heads.pop(pid)):
-                    self._drop(image)
+                self._drop(self.heads.pop(pid))
+
+    def _turn(self, now: int) -> None:
+        """Begin another generation of what is remembered; the last but one goes."""
+        if not self.remembers:
+            self._turned = now
+        full = len(self._young) >= self._bounds.ended // 2
+        if full or now - self._turned > self._bounds.grace:
+            self._old, self._young, self._turned = self._young, {}, now
 
     def _make(self, row: Row, since: int, place: int, lineage: Lineage) -> Image:
         pid, ppid, uid, cgroup, start, comm = row
-        image = Image(self._next, pid, ppid, uid, cgroup, place, start, since, comm, lineage)
-        self._images[image.ref] = image
-        self._next += 1
-        return image
+        self._images += 1
+        return Image(pid, ppid, uid, cgroup, place, start, since, comm, lineage)
 
     def _make_room(self, images: dict[_K, Image], most: int) -> None:
         if len(images) >= most:
-            self._drop(images.pop(next(iter(images))))
+            del images[next(iter(images))]
+            self._images -= 1
 
     def _remove(self, image: Image) -> None:
         head = self.heads.get(image.pid)
@@ -178,9 +181,7 @@ class ImageStore:
         stays, gone = cut(head, image.start)
         if stays is None:
             del self.heads[image.pid]
-        for each in chain(gone):
-            self._drop(each)
+        self._drop(gone)
 
-    def _drop(self, image: Image) -> None:
-        if self._images.pop(image.ref, None) is not None and image.named:
-            self._retired.append(image.ref)
+    def _drop(self, image: Image | None) -> None:
+        self._images -= sum(1 for _ in chain(image))

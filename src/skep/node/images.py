@@ -12,15 +12,27 @@ TICK = 10_000_000
 """Nanoseconds of a clock tick, in which /proc gives the start of a process; programs give ns."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Lineage:
-    """Ancestors, nearest first, as pieces of JSON and joined for a fragment; siblings share it."""
+    """Ancestors, nearest first, as pieces of JSON and joined for a fragment; siblings share it.
+
+    One is equal to itself alone: as part of a key it costs nothing.
+    """
 
     pieces: tuple[bytes, ...] = ()
     text: bytes = b""
 
 
 NO_LINEAGE = Lineage()
+
+
+@dataclass(slots=True, eq=False)
+class Who:
+    """A fragment and the number that events name it by; ``over`` when that was given back."""
+
+    ref: int
+    text: bytes
+    over: bool = False
 
 
 class Row(NamedTuple):
@@ -41,10 +53,10 @@ class Image:
     ``start`` is the process's start in boot ns, a whole tick where it came from /proc. ``cgroup``
     is the kernel's id; ``place`` is the id under which its cgroup is described. ``ended`` is 0
     while it lives. ``lineage`` is its ancestors', ``heirs`` what its children get, made when the
-    first needs it. ``variants`` are the same image under another (uid, cgroup).
+    first needs it, ``who`` what events say of it, made for the first of them. ``variants`` are the
+    same image under another (uid, cgroup).
     """
 
-    ref: int
     pid: int
     ppid: int
     uid: int
@@ -56,7 +68,7 @@ class Image:
     lineage: Lineage = NO_LINEAGE
     older: "Image | None" = None
     ended: int = 0
-    named: bool = False
+    who: Who | None = None
     heirs: Lineage | None = None
     variants: "dict[tuple[int, int], Image] | None" = field(default=None, repr=False)
 
@@ -80,6 +92,16 @@ def of_process(image: Image | None, start: int) -> Image | None:
     while image is not None and not same_start(image.start, start):
         image = image.older
     return image
+
+
+def called(image: Image, comm: bytes) -> bool:
+    """Whether its process had a name, in ``image`` or before."""
+    each: Image | None = image
+    while each is not None and same_start(each.start, image.start):
+        if each.comm == comm:
+            return True
+        each = each.older
+    return False
 
 
 def first_of(image: Image) -> Image:

@@ -10,20 +10,15 @@ and sweeps, with a row for every process that lives, at the start and after reco
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any
 
+from skep.node.cohorts import Columns
+from skep.node.flood import Flood
 from skep.node.fragments import Fragments, Names
 from skep.node.image_store import Bounds, Counts, ImageStore
-from skep.node.images import NO_LINEAGE, Image, Lineage, Row, at, first_of, of_process
+from skep.node.images import NO_LINEAGE, Image, Lineage, Row, at, called, first_of, of_process
 
 LIFECYCLE = ("fork", "exec", "exit")
-
-
-class Columns(Protocol):
-    """Columns by name: a Batch, or a mapping of lists. Text is bytes."""
-
-    def __getitem__(self, name: str, /) -> Any:  # noqa: ANN401 - a numpy array or a list
-        """The column ``name``."""
 
 
 class ProcessTable:
@@ -42,11 +37,12 @@ class ProcessTable:
         place: Callable[[int, int], int] | None = None,
     ) -> None:
         bounds = bounds or Bounds()
-        self._fragments = Fragments(names, bounds.ancestors)
-        self._store = ImageStore(bounds, first_ref, place)
+        self._fragments = Fragments(names, bounds.ancestors, first_ref)
+        self._store = ImageStore(bounds, place)
+        self._flood = Flood(self._store, self._fragments)
 
     def __len__(self) -> int:
-        """Images that are kept."""
+        """Images that are kept, and processes that are remembered without."""
         return len(self._store)
 
     @property
@@ -59,6 +55,10 @@ class ProcessTable:
         """Whether more processes seem to live than the bound: exits were lost, a sweep is due."""
         return self._store.crowded
 
+    def place_by(self, place: Callable[[int, int], int] | None) -> None:
+        """From now on, see the class; None where every cgroup is described by its own id."""
+        self._store.placed = place
+
     # What the kernel tells of processes.
 
     def apply(self, batch: Mapping[str, Columns]) -> dict[str, list[int]]:
@@ -67,24 +67,25 @@ class ProcessTable:
         Gives the ref of each row by kind: of a fork the new process, of an exec the image that
         begins, of an exit the one that ends. Other kinds in ``batch`` are passed over.
         """
-        events: list[tuple[int, int, str, int, Row]] = []
-        refs: dict[str, list[int]] = {}
-        for kind in LIFECYCLE:
-            if kind in batch:
-                columns = batch[kind]
-                time, seq = _values(columns["time"]), _values(columns["seq"])
-                rows = map(Row._make, zip(*(_values(columns[n]) for n in Row._fields), strict=True))
-                events += zip(time, seq, repeat(kind), range(len(time)), rows, strict=False)
-                refs[kind] = [0] * len(time)
-        if not events:
-            return refs
-        events.sort()
-        steps = {"fork": self._fork, "exec": self._exec, "exit": self._exit}
-        name = self._store.name
-        for moment, _, kind, index, row in events:
-            refs[kind][index] = name(steps[kind](moment, row))
-        self._store.forget(events[-1][0])
+        told = {kind: batch[kind] for kind in LIFECYCLE if kind in batch}
+        refs = {kind: [0] * len(columns["time"]) for kind, columns in told.items()}
+        taken = self._flood.take(told, refs)
+        events = _events(told, taken.left)
+        if events:
+            self._recall(events)
+            steps = {"fork": self._fork, "exec": self._exec, "exit": self._exit}
+            who = self._fragments.who
+            for moment, _, kind, index, row in events:
+                refs[kind][index] = who(steps[kind](moment, row)).ref
+        if events or taken.newest:
+            self._store.forget(max(taken.newest, events[-1][0] if events else 0))
         return refs
+
+    def _recall(self, events: Iterable[tuple[int, int, str, int, Row]]) -> None:
+        """Have images of all whom records are about, as they are told of one by one."""
+        if self._store.remembers:
+            for pid in {pid for *_, row in events for pid in (row.pid, row.ppid)}:
+                self._store.recall(pid)
 
     def _fork(self, time: int, row: Row) -> Image:
         store = self._store
@@ -136,7 +137,7 @@ class ProcessTable:
         return self._lineage(row, time)
 
     def _lineage(self, row: Row, time: int) -> Lineage:
-        parent = at(self._store.heads.get(row.ppid), time)
+        parent = at(self._store.recall(row.ppid), time)
         return NO_LINEAGE if parent is None else self._fragments.heirs(parent)
 
     # Who lives: at the start, and after losses.
@@ -153,11 +154,11 @@ class ProcessTable:
 
     def _seed(self, row: Row, now: int) -> None:
         store = self._store
-        head = store.heads.get(row.pid)
+        head = store.recall(row.pid)
         known = of_process(head, row.start)
         if known is not None:
             if not known.lineage.pieces:
-                known.lineage, known.heirs = self._lineage(row, now), None
+                known.lineage, known.heirs, known.who = self._lineage(row, now), None, None
             return
         if head is not None:
             if head.since > row.start:
@@ -191,37 +192,63 @@ class ProcessTable:
         never met is made up from them. A ``cgroup`` of 0 (there is none) says that the event knows
         nothing but the pid.
         """
-        store, heads = self._store, self._store.heads
+        store, heads, named = self._store, self._store.heads, self._fragments.who
         refs = []
         names = ("pid", "time", "uid", "cgroup", "comm")
         rows = zip(*(_values(columns[name]) for name in names), strict=True)
         for pid, time, uid, cgroup, comm in rows:
-            image = heads.get(pid)
+            image = heads.get(pid) or store.recall(pid)
             while image is not None and image.since > time:
                 image = image.older
             if image is None:
                 image = store.stranger(pid, uid, cgroup, comm)
             elif (image.uid != uid or image.cgroup != cgroup) and cgroup:
                 image = store.variant(image, uid, cgroup)
-            refs.append(image.ref if image.named else store.name(image))
+            refs.append(named(image).ref)
         return refs
+
+    def resolve_ends(self, columns: Columns, begun: Any) -> list[int]:  # noqa: ANN401 - a column
+        """As ``resolve``, of what belonged to a process since ``begun`` (ns) or a little later.
+
+        Who has its pid at the end may be another: one that began after, and was never called so.
+        """
+        store = self._store
+        given = {name: _values(columns[name]) for name in ("pid", "uid", "cgroup", "comm")}
+        time = list(_values(columns["time"]))
+        rows = zip(given["pid"], given["comm"], _values(begun), strict=True)
+        for index, (pid, comm, since) in enumerate(rows):
+            image = at(store.heads.get(pid) or store.recall(pid), time[index])
+            if image is not None and image.start > since and not called(image, comm):
+                time[index] = since
+        return self.resolve({**given, "time": time})
 
     def describe(self, ref: int) -> bytes:
         """The JSON fragment of ``ref``; KeyError where it was retired or never given."""
-        return self._fragments.text(self._store[ref])
+        return self._fragments.describe(ref)
 
     def definitions(self) -> list[tuple[int, bytes]]:
         """Refs that were given for the first time since the last call, with their fragments."""
-        text = self._fragments.text
-        return [(image.ref, text(image)) for image in self._store.fresh()]
+        return [(who.ref, who.text) for who in self._fragments.fresh()]
 
     def retired(self) -> list[int]:
         """Refs that were given and will not be given again, since the last call."""
-        return self._store.retired()
+        return self._fragments.retired()
 
-    def image(self, ref: int) -> Image:
-        """What is known of ``ref``, to be read only; KeyError as ``describe``."""
-        return self._store[ref]
+
+def _events(
+    told: Mapping[str, Columns], left: Mapping[str, Any]
+) -> list[tuple[int, int, str, int, Row]]:
+    """Records in the order of (time, seq): those, with their numbers; kind by kind ``left``, where it is there."""
+    events: list[tuple[int, int, str, int, Row]] = []
+    for kind, columns in told.items():
+        rows = left.get(kind)
+        names = ("time", "seq", *Row._fields)
+        chosen = [columns[n] if rows is None else columns[n][rows] for n in names]
+        time, seq, *values = map(_values, chosen)
+        indices = range(len(time)) if rows is None else rows.tolist()
+        events += zip(time, seq, repeat(kind), indices, map(Row, *values), strict=False)
+    events.sort()
+    return events
 
 
 def _values(column: Any) -> list[Any]:  # noqa: ANN401 - a numpy array or a list

@@ -16,6 +16,7 @@ from skep.lang.struct import Struct
 from skep.lang.types import s32
 from skep.program.live import Live, load
 from skep.program.machine import Machine
+from skep.program.plainly import plainly
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Result:
     maps: Mapping[Declaration, Any]
 
 
+@plainly
 def run(
     program: Program,
     given: bytes | Sequence[int],

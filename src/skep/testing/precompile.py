@@ -24,6 +24,7 @@ from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
 from skep.lang.private import CacheRefusal
 from skep.lang.programs import Program
+from skep.lang.syscalls import CLASSIC, raw_form
 from skep.program.objects import compiled
 
 LISTED = "PROGRAMS"
@@ -58,10 +59,11 @@ class SavedKernel:
 
 
 def shipped() -> Iterator[ModuleType]:
-    """The modules of the kernel halves of skep's own powers."""
-    for power in pkgutil.iter_modules(skep.__path__, "skep."):
-        folder = os.path.join(*skep.__path__, power.name.removeprefix("skep."), "programs")
-        for module in pkgutil.iter_modules([folder], f"{power.name}.programs."):
+    """The modules of the kernel halves of skep's own powers, and of the dispatcher of hooks."""
+    powers = [power.name for power in pkgutil.iter_modules(skep.__path__, "skep.")]
+    for power in (*powers, "skep.kernel.dispatch"):
+        folder = os.path.join(*skep.__path__, *power.split(".")[1:], "programs")
+        for module in pkgutil.iter_modules([folder], f"{power}.programs."):
             yield importlib.import_module(module.name)
 
 
@@ -77,12 +79,19 @@ def programs(modules: Iterable[ModuleType]) -> list[Program]:
 def _of(names: dict[str, Any]) -> Iterator[Program]:
     for value in names.values():
         if isinstance(value, Program):
-            yield value
+            yield from _forms(value)
     for listed in names.get(LISTED, ()):
         if isinstance(listed, Program):
-            yield listed
+            yield from _forms(listed)
         elif str(listed).endswith(".py"):
             yield from _of(runpy.run_path(os.fspath(listed), run_name="skep.precompiled"))
+
+
+def _forms(program: Program) -> Iterator[Program]:
+    """A program in the forms in which it may be loaded."""
+    yield program
+    if program.kind is CLASSIC:
+        yield raw_form(program)
 
 
 @dataclass(frozen=True, slots=True)

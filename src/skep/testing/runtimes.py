@@ -48,7 +48,7 @@ async def _serve(path: str, handle: Any) -> AsyncIterator[None]:  # noqa: ANN401
 
 @dataclass
 class FakeDocker:
-    """``containers``: the JSON of an inspection by id. ``raw``, where set, is answered instead.
+    """``containers``: the JSON of an inspection by id, or of another path. ``raw``, where set, is answered instead.
 
     ``chunked`` sends bodies in chunks of that many bytes. ``hang``: never answers. ``asked`` lists
     the paths that were asked for.
@@ -76,7 +76,7 @@ class FakeDocker:
         await writer.drain()
 
     def _answer(self, path: str) -> bytes:
-        found = self.containers.get(path.removeprefix("/containers/").removesuffix("/json"))
+        found = self.containers.get(path.removesuffix("/json").removeprefix("/containers/"))
         status = "404 Not Found" if found is None else "200 OK"
         body = json.dumps({"message": "No such container"} if found is None else found).encode()
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"

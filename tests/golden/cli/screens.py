@@ -11,15 +11,35 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+from skep.agent.instance import Cleared
+from skep.base import exits
 from skep.base.errors import SkepError
-from skep.cli import exits, screens
+from skep.base.paths import instance_paths
+from skep.cli import down_command, features_command, screens
 from skep.cli.commands import COMMANDS
+from skep.cli.down_command import Taken
 from skep.cli.event_text import EventText
 from skep.cli.main import skep
 from skep.cli.terminal import Terminal
+from skep.kernel.probes import Probe, State
 
 FOLDER = Path(__file__).parent
 NOWHERE = "--instance=golden-nobody"
+WRONG = ("unknown-key.yaml", "wrong-value.yaml", "twice.yaml", "no.yaml")
+PROBES = (
+    Probe("prog.xdp", State.ON, since="4.8"),
+    Probe(
+        "prog.tracing_fentry", State.REFUSED, 1, "a policy of this host refuses it", "5.5", "tp_btf"
+    ),
+    Probe(
+        "link.tcx",
+        State.ABSENT,
+        22,
+        "the kernel does not take these arguments [EINVAL]",
+        "6.6",
+        "clsact",
+    ),
+)
 
 
 def run(*words: str) -> str:
@@ -56,9 +76,17 @@ def errors() -> str:
         ("reload", NOWHERE),
         ("run",),
         ("run", "/no/such/file.py"),
-        ("check", str(FOLDER.relative_to(Path.cwd()) / "status.json")),
+        ("up", "--config", "/no/such/skep.yaml"),
+        *(("up", "--config", _file(name)) for name in WRONG),
+        ("check", _file("nothing.txt")),
+        ("check", _file("broken.txt")),
+        ("check", _file("raises.txt")),
     )
     return "\n".join(run(*words) for words in lines)
+
+
+def _file(name: str) -> str:
+    return str((FOLDER / name).relative_to(Path.cwd()))
 
 
 def _read(name: str) -> dict[str, object]:
@@ -66,19 +94,46 @@ def _read(name: str) -> dict[str, object]:
     return found
 
 
+def _at_widths(make: Callable[[Terminal], str]) -> str:
+    """A screen on terminals of several widths, and on what is none."""
+    return "\n".join(f"{width or 'any'} columns\n{make(Terminal(width))}" for width in (80, 160, 0))
+
+
 def status() -> str:
     """`skep status` of an agent that had refusals, losses and a warning."""
-    return screens.status(_read("status.json"), Terminal(100))
+    return _at_widths(lambda terminal: screens.status(_read("status.json"), terminal))
 
 
 def powers() -> str:
-    """What `skep up` begins with, narrow and in colours."""
-    return screens.powers(_read("status.json"), Terminal(60, colours=True)).replace("\x1b", "␛")
+    """What `skep up` begins with, narrow and in colours, then as wide as it is, without."""
+    found = _read("status.json")
+    shown = [
+        screens.powers(found, terminal) + screens.warnings(found, terminal)
+        for terminal in (Terminal(60, colours=True), Terminal())
+    ]
+    return "\n".join(shown).replace("\x1b", "␛")
+
+
+def features() -> str:
+    """`skep features`, of a kernel that lacks one and refuses one."""
+    return _at_widths(lambda terminal: features_command.text(PROBES, terminal))
+
+
+def down() -> str:
+    """What `skep down` says."""
+    where = instance_paths("lab", "")
+    ended = Taken(4711, Cleared(), 9, ())
+    killed = Taken(
+        0, Cleared((4712,), ("/sys/fs/bpf/skep/lab/x",), ("/run/skep/lab/agent.sock",)), 9, ()
+    )
+    held = Taken(4711, Cleared(), 9, ("on_exec (id 7), held by pid 12 (bpftool)",))
+    every = (Taken(0, Cleared(), 0, ()), ended, killed, held)
+    return "\n".join(f"{down_command.text(where, one)}\n" for one in every)
 
 
 def summary() -> str:
     """What `skep up` ends with."""
-    return screens.summary(_read("summary.json"), Terminal(80))
+    return _at_widths(lambda terminal: screens.summary(_read("summary.json"), terminal))
 
 
 def events() -> str:
@@ -98,6 +153,8 @@ SCREENS: dict[str, Callable[[], str]] = {
     "errors": errors,
     "status": status,
     "powers": powers,
+    "features": features,
+    "down": down,
     "summary": summary,
     "events": events,
 }

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,8 +20,11 @@ from skep.base.paths import Paths, instance_paths
 from skep.kernel import stats
 
 SKEP = (sys.executable, "-P", "-m", "skep.cli")
-PATIENCE = 60.0
+PATIENCE = 240.0
+"""Seconds after which what was to come never comes: a busy machine is no fault."""
+HERE = Path(__file__).parent
 STORED = Query()
+TRUE = "/bin/true"
 
 
 T = TypeVar("T")
@@ -37,11 +40,28 @@ def wait_for(condition: Callable[[], T | None], what: str) -> T:
     raise AssertionError(f"never: {what}")
 
 
-def skep(*words: str) -> "subprocess.CompletedProcess[str]":
+def apart(mounts: str, *limit: str) -> tuple[str, ...]:
+    """The command line of skep in a mount namespace of its own, after ``mounts`` (shell), run by ``limit``."""
+    script = f'{mounts} && exec "$@"'
+    return ("unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", *limit, *SKEP)
+
+
+def skep(*words: str, command: Sequence[str] = SKEP) -> "subprocess.CompletedProcess[str]":
     """A command that ends by itself."""
     return subprocess.run(
-        [*SKEP, *words], capture_output=True, text=True, timeout=PATIENCE, check=False
+        [*command, *words], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
+
+
+def run_true(marker: str) -> None:
+    """A program that starts and ends."""
+    subprocess.run([TRUE, marker], check=True)
+
+
+def seen(agent: "Up", marker: str) -> list[dict[str, Any]]:
+    """Its exec, as the agent has stored it."""
+    execs = agent.events(Query(kinds=frozenset({"exec"}), comms=("true",)))
+    return [event for event in execs if marker in event.get("args", ())]
 
 
 def ours(programs: list[dict[str, Any]]) -> list[str]:
@@ -53,14 +73,22 @@ def ours(programs: list[dict[str, Any]]) -> list[str]:
 class Up:
     """``skep up --json`` in the background, in an instance of its own."""
 
-    def __init__(self, folder: Path, name: str, *options: str, config: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *options: str,
+        config: str = "",
+        command: Sequence[str] = SKEP,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         file = folder / f"{name}.yaml"
         file.write_text(config or "metrics: {enabled: false}\n")
         self.paths: Paths = instance_paths(name, "")
         self.output, self.errors = folder / f"{name}.json", folder / f"{name}.err"
-        words = [*SKEP, "up", "--json", "--instance", name, "--config", str(file), *options]
+        words = [*command, "up", "--json", "--instance", name, "--config", str(file), *options]
         with self.output.open("w") as output, self.errors.open("w") as errors:
-            self.face = subprocess.Popen(words, stdout=output, stderr=errors)
+            self.face = subprocess.Popen(words, stdout=output, stderr=errors, env=environment)
         self.client = Client(self.paths.agent_socket)
 
     def ready(self) -> dict[str, Any]:
@@ -85,17 +113,24 @@ class Up:
         return self.face.wait(PATIENCE)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The limit of a test here is that of what it waits for."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(PATIENCE + 60))
+
+
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     """Starts agents: ``up("--only", "exec")``. All of them are ended after the test."""
     with ExitStack() as stack:
         count = 0
 
-        def start(*options: str, config: str = "", name: str = "") -> Up:
+        def start(*options: str, name: str = "", **how: Any) -> Up:  # noqa: ANN401 - as Up takes it
             nonlocal count
             count += 1
             name = name or f"test-{os.getpid()}-{count}"
-            started = Up(tmp_path, name, *options, config=config)
+            started = Up(tmp_path, name, *options, **how)
             stack.callback(skep, "down", "--force", "--instance", name)
             stack.callback(started.end)
             return started

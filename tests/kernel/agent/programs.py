@@ -45,3 +45,11 @@ EXEC = Power("processes", ("exec",), (Way((test_exec,), "tp_btf sched_process_ex
 EXIT = Power("ends", ("exit",), (Way((test_exit,), "tp_btf sched_process_exit", "90 ns"),))
 ABSENT = Power("nothing", ("oom",), (Way((test_absent,), "tp_btf no_such", "0 ns"),))
 INSTEAD = Power("ends", ("exit",), (*ABSENT.ways, Way((test_exit,), "tp_btf exit", "90 ns", "x")))
+TWICE = Power(
+    "ends", ("exit",), (Way((test_exit,), "a", "1 ns"), Way((test_exit, test_absent), "b", "1 ns"))
+)
+LESS = Power(
+    "processes",
+    ("exec",),
+    (Way((test_exec, test_absent), "a", "1 ns"), Way((test_exec,), "b", "1 ns")),
+)

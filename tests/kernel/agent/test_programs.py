@@ -9,7 +9,7 @@ from skep.agent.wiring import WEIGHTS, parameters, powers
 from skep.kernel import stats
 from skep.program.machine import Machine
 from tests.kernel.agent.conftest import wait_for
-from tests.kernel.agent.programs import ABSENT, EXEC, EXIT, INSTEAD
+from tests.kernel.agent.programs import ABSENT, EXEC, EXIT, INSTEAD, LESS, TWICE
 
 pytestmark = pytest.mark.requires("prog.tp_btf", "map.ringbuf", "btf.vmlinux")
 BUDGET = 4 << 20
@@ -47,6 +47,15 @@ def test_a_hook_that_the_kernel_refuses_is_told_and_another_is_used(machine: Mac
     assert states[INSTEAD][0] is INSTEAD.ways[1]
     for power in (ABSENT, INSTEAD):
         assert "no_such_tracepoint_anywhere" in states[power][1][0].reason
+
+
+def test_a_program_of_several_ways_is_that_of_the_way_that_is_used(machine: Machine) -> None:
+    with start(machine, TWICE, LESS) as programs:
+        ways = {one.power: one.way for one in programs.outcomes}
+        assert (ways[TWICE], ways[LESS]) == (TWICE.ways[0], LESS.ways[1])
+        assert [info.name for info in programs.infos()] == ["test_exit", "test_exec"]
+        assert len({number for number, _ in programs.links()}) == 2
+        assert all(programs.link(program) >= 0 for program in programs.on)
 
 
 @pytest.mark.native("the kernel tells the memory of a ring since Linux 6.4")

@@ -3,31 +3,21 @@
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from skep.api.query import Query
-from tests.kernel.agent.conftest import Up, ours, skep, wait_for
+from skep.agent.privileges import SERVING
+from tests.kernel.agent.conftest import PATIENCE, TRUE, Up, ours, run_true, seen, skep, wait_for
 
 pytestmark = pytest.mark.requires("prog.tp_btf", "map.ringbuf", "btf.vmlinux")
-TRUE = "/bin/true"
-
-
-def run_true(marker: str) -> None:
-    subprocess.run([TRUE, marker], check=True)
-
-
-def seen(agent: Up, marker: str) -> list[dict[str, Any]]:
-    execs = agent.events(Query(kinds=frozenset({"exec"}), comms=("true",)))
-    return [event for event in execs if marker in event.get("args", ())]
 
 
 def test_a_program_that_starts_is_shown_with_who_it_is(up: Callable[..., Up]) -> None:
     agent = up("--only", "exec")
-    agent.ready()
+    processes = {one["name"]: one for one in agent.ready()["processes"]}
+    assert processes["agent"]["effective"] == list(SERVING)
+    assert all(one["no_new_privileges"] for one in processes.values())
     run_true("shown")
     (event,) = wait_for(lambda: seen(agent, "shown"), "the exec is seen")
     assert list(event)[:3] == ["time", "kind", "seq"]
@@ -57,7 +47,7 @@ def test_the_end_leaves_nothing_and_sums_up(up: Callable[..., Up]) -> None:
 @pytest.mark.native("starts several agents")
 def test_a_given_time_ends_it(up: Callable[..., Up]) -> None:
     agent = up("--for", "0.5s")
-    assert agent.face.wait(60) == 0
+    assert agent.face.wait(PATIENCE) == 0
     assert not os.path.exists(agent.paths.run)
 
 
@@ -110,7 +100,8 @@ def test_commands_speak_to_the_agent(up: Callable[..., Up]) -> None:
     assert json.loads(found)["args"] == [TRUE, "asked-for"]
     followed = skep("events", "--follow", "--for", "0.3s", "--pid", "1", *instance)
     assert (followed.returncode, followed.stderr) == (0, "")
-    assert "nothing changed" in skep("reload", *instance).stdout
+    said = skep("reload", *instance).stdout
+    assert said == "nothing that a running agent takes up has changed\n"
 
 
 @pytest.mark.native("starts several agents")

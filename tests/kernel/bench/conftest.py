@@ -13,6 +13,7 @@ from bench import clang, shipped
 from bench import debian as peers
 from bench.codegen import CPU, compilable
 from skep.kernel.commands import Run
+from skep.kernel.dispatch.owner import Dispatcher
 from skep.lang.maps import Declaration, Ring
 from skep.lang.programs import Program
 from skep.lang.struct import Struct
@@ -26,7 +27,7 @@ from tools import debian
 BUNDLES = ("clang", "libbpf", "bpftool")
 APART = frozenset({"seq", "window"})
 """Fields that hold a number of the ring's own, or of the clock: two programs may differ there."""
-NEAR = frozenset({"time", "since", "duration", "user_ns", "system_ns"})
+NEAR = frozenset({"time", "since", "duration_ns", "user_ns", "system_ns"})
 """Fields with a time in ns: one program runs after the other, and time goes on."""
 NEARLY = 100_000_000
 
@@ -146,7 +147,9 @@ def both(
                 pytest.skip(f"this kernel lacks the types or hook of {', '.join(sorted(lacking))}")
             programs = {one.program.name: one.program for one in wanted}
             made = list(programs.values())
-            ours = stack.enter_context(load(*made, machine=machine, attach=False))
+            ours = stack.enter_context(
+                load(*made, machine=machine, attach=False, dispatcher=Dispatcher(rates={}))
+            )
             found = stack.enter_context(Object(libbpf, objects(wanted[0].twin), list(programs)))
             pairs = list(zip(made, compiled(made, machine), strict=True))
             theirs = stack.enter_context(twin(found, pairs, machine))

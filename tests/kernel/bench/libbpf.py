@@ -132,6 +132,7 @@ class Twin(Live):
         self._stack.callback(loaded.close)
         self.programs[program.name] = loaded
         self._names[id(program)] = program.name
+        self._made[program.name] = made
 
 
 def twin(found: Object, programs: Sequence[tuple[Program, Compiled]], machine: Machine) -> Twin:

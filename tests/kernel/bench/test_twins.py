@@ -13,7 +13,6 @@ from tests.kernel.bench.libbpf import Libbpf, Object
 
 pytestmark = pytest.mark.native("clang's objects are made for the kernel of this machine")
 
-GETPID, ADD_KEY = 39, 248
 ETHERNET = bytes(12) + b"\x08\x00"
 WHOLE = 34
 """A test run takes no socket buffer that ends within its IP header."""
@@ -80,20 +79,6 @@ def test_tc_bytes(both: Loads, name: str, counts: str) -> None:
 
 
 # --- tracepoints -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "counts", "number"),
-    [("count_getpid", "counts", GETPID), ("count_other_raw", "others", ADD_KEY)],
-)
-def test_counts_of_calls(both: Loads, name: str, counts: str, number: int) -> None:
-    loaded = both("bench.programs", name)
-    for run in loaded.runs(name):
-        for call in (number, number, 0, number + 1, -1, number | 1 << 32):
-            run(ctx=struct.pack("<Qq10Q", 0, call, *[0] * 10))
-    ours, theirs = loaded.maps(counts)
-    assert ours == theirs
-    assert sum(ours[0]) == 2
 
 
 def test_samples(both: Loads) -> None:

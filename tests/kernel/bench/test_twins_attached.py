@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from skep.events.texts import pieces
+from skep.flows import connections
 from skep.node.programs.records import Exec
 from skep.node.programs.tasks import Process
+from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Namespace
 from tests.kernel.bench.conftest import Both, Loads, agree, plain, same
@@ -205,8 +207,9 @@ def ends(one: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an event with ports
     return type(one).__name__, one.sport, one.dport
 
 
-def test_connections(both: Loads, netns: Namespace) -> None:
-    names = ("on_state", "on_accept", "on_accept4")
+@pytest.mark.parametrize("kind", ["", "_plain"], ids=["multipath", "plain"])
+def test_connections(both: Loads, netns: Namespace, kind: str) -> None:
+    names = ("on_state", f"on_accept{kind}", f"on_accept4{kind}")
     loaded = both("flows.programs.connections", *names)
     for name in names:
         loaded.attach(name)
@@ -233,6 +236,25 @@ def test_connections(both: Loads, netns: Namespace) -> None:
     assert {one["opened"] for one in left.values()} == {0, 1}
 
 
+@pytest.mark.parametrize("way", ["one", "many", "direct"])
+def test_connections_by_io_uring(both: Loads, netns: Namespace, machine: Machine, way: str) -> None:
+    name = connections.programs(machine.btf)[-1].name
+    loaded = both("flows.programs.connections", "on_state", name)
+    for one in ("on_state", name):
+        loaded.attach(one)
+    calls = Path(__file__).parent.parent / "flows/calls.py"
+    with netns.entered():
+        command = [sys.executable, "-I", "-S", str(calls), way]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            port = int(child.stdout.readline())
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.shutdown(socket.SHUT_WR)
+                client.recv(1)
+    ours, theirs = told(loaded, "connections", lambda one: port in (one.sport, one.dport))
+    same(sorted(ours, key=ends), sorted(theirs, key=ends), count=3 if way == "direct" else 4)
+
+
 @pytest.mark.parametrize("name", ["on_drop", "on_drop_alone"])
 def test_drops(both: Loads, netns: Namespace, name: str) -> None:
     loaded = both("flows.programs.drops", name)
@@ -247,7 +269,7 @@ def test_drops(both: Loads, netns: Namespace, name: str) -> None:
     ours, theirs = told(loaded, "drops", lambda one: one.netns == inode)
     same(sorted(ours, key=plain_text), sorted(theirs, key=plain_text), count=len(ours))
     assert {one.family for one in ours} == {2, 10}
-    assert {one.l4 for one in ours} >= {6, 17, 200}
+    assert {one.protocol for one in ours} >= {6, 17, 200}
     places = {(one.location, one.reason) for one in ours}
     counts, others = (
         {at: one for at, one in entries.items() if (at[0][1], at[1][1]) in places}
@@ -315,6 +337,15 @@ def test_counts_of_another_call(both: Loads) -> None:
     ours, theirs = loaded.maps("others")
     assert ours == theirs
     assert sum(ours[0]) == 5
+
+
+def test_counts_of_calls_by_number(both: Loads) -> None:
+    loaded = both("kernel.dispatch.programs.gates", "sys_enter_count")
+    loaded.attach("sys_enter_count")
+    for _ in range(5):
+        LIBC.syscall(ADD_KEY, 0, 0, 0, 0, 0)
+    ours, theirs = (one[ADD_KEY] for one in loaded.maps("called"))
+    assert sum(ours) == sum(theirs) == 5
 
 
 def test_opens(both: Loads, tmp_path: Path) -> None:

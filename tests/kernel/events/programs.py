@@ -6,7 +6,7 @@ from skep.events.texts import TEXT_HEADER, Text
 from skep.lang.maps import Array, Global, Ring
 from skep.lang.programs import raw_tp
 from skep.lang.struct import Struct
-from skep.lang.types import char, u32, u64
+from skep.lang.types import char, u8, u32, u64
 
 SIZE = 1 << 16
 
@@ -71,6 +71,7 @@ class Nested(Struct):
     pid: u32
     inside: u32
     wrong: u64
+    faults: u64
 
 
 faults = Ring(Even, size=1 << 12, wakeup="none")
@@ -89,6 +90,13 @@ def on_fault(address, regs, error_code):
         told.inside = 1
         skep.probe_read_user(told.wrong, 0x10)  # faults, and would run this program inside itself
         told.inside = 0
+
+
+@raw_tp("page_fault_kernel")
+def count_faults(address, regs, error_code):
+    """Runs at each fault, also at those inside of ``on_fault``; how many a wrong read makes depends on the CPU."""
+    if u32(skep.get_current_pid_tgid() >> 32) == told.pid:
+        skep.atomic_add(told.faults, 1)
 
 
 @raw_tp("sys_exit")
@@ -117,3 +125,45 @@ def send_pieces(regs, count):
         piece.offset = i * 1000
         piece.text[0] = 65 + i
         texts.output(piece, TEXT_HEADER + 1000)
+
+
+class Old(Record, kind="old", size=256):
+    """A record without a zero byte."""
+
+    words: u64[29]
+
+
+class Partly(Record, kind="partly", size=256):
+    """A record whose fields helpers fill in part."""
+
+    user: char[32]
+    kernel: char[32]
+    copied: u8[24]
+    stack: u64[16]
+
+
+reused = Ring(Old, Partly, size=1 << 12, wakeup="none")
+
+
+@raw_tp("sys_exit")
+def leave_old(regs, count):
+    for _ in range(16):
+        old = reused.reserve(Old)
+        if old is None:
+            return
+        for i in range(29):
+            old.words[i] = 0xEEEEEEEEEEEEEEEE
+        old.submit()
+
+
+@raw_tp("sys_exit")
+def fill_partly(regs, text):
+    """``text``: the address of a text of two characters in user memory."""
+    event = reused.reserve(Partly)
+    if event is None:
+        return
+    skep.probe_read_user_str(event.user, u64(text))
+    skep.probe_read_kernel_str(event.kernel, skep.get_current_task_btf().comm)
+    skep.probe_read_user(event.copied, 3 + (event.seq & 1), u64(text))
+    skep.get_stack(event.stack, 0)
+    event.submit()

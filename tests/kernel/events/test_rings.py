@@ -4,6 +4,7 @@ import os
 import select
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,12 +22,18 @@ from tests.kernel.events.programs import (
     Even,
     Nested,
     Odd,
+    Old,
+    Partly,
+    count_faults,
     discard_some,
     fault,
     faults,
     fill,
+    fill_partly,
+    leave_old,
     on_fault,
     plain,
+    reused,
     samples,
     send_pieces,
     texts,
@@ -150,20 +157,48 @@ def test_an_armed_doorbell_rings_once_and_a_disarmed_one_never(
     poll.close()
 
 
-@pytest.mark.native("provokes nested runs in the way of Linux 6.18")
 def test_runs_that_the_kernel_skips_for_recursion_are_counted() -> None:
-    with load(on_fault, fault, attach=False) as live:
-        live[told].update(bytes(4), Nested(pid=os.getpid()).to_bytes())
+    with load(on_fault, count_faults, fault, attach=False) as live:
         live.attach(on_fault)
+        live.attach(count_faults)
         reader: RingReader = live[faults].reader
         drain = Drain(reader, [Even])
+        memory = live[told].memory()
+        memory.cast("I")[0] = os.getpid()
         for _ in range(3):
             run(live.programs["fault"], 10)
             list(drain.batches())
+        memory.cast("I")[0] = 0
+        list(drain.batches())
         misses = live.programs["on_fault"].info().recursion_misses
         account = drain.account("faults", reader.attempts, reader.refused, misses)
-    assert account.delivered + account.losses().lost == 2 * 30
+        counted = Nested.from_bytes(bytes(memory[: Nested.size])).faults
+    assert account.delivered + account.losses().lost == counted
+    assert min(account.delivered, misses) >= 30
     assert account.pending == 0
+
+
+def test_no_byte_of_an_older_record_comes_back_in_what_a_helper_fills_in_part() -> None:
+    text = np.frombuffer(b"ab\0cd".ljust(24, b"\xdd"), "u1")
+    with load(leave_old, fill_partly, attach=False) as live:
+        drain = Drain(live[reused].reader, [Old, Partly])
+        run(live.programs["leave_old"], 0)
+        (old,) = drain.batches()
+        assert (old["words"] == 0xEEEEEEEEEEEEEEEE).all()
+        assert len(old) == (1 << 12) // (256 + 8)
+        for _ in range(8):
+            run(live.programs["fill_partly"], text.ctypes.data)
+        (batch,) = drain.batches()
+    assert batch["user"].view("u1").reshape(8, 32).tolist() == [[97, 98, *bytes(30)]] * 8
+    names = batch["kernel"].view("u1").reshape(8, 32)
+    comm = Path("/proc/self/comm").read_bytes().strip()
+    assert names.tolist() == [[*comm, *bytes(32 - len(comm))]] * 8
+    for seq, copied in zip(batch["seq"].tolist(), batch["copied"].tolist(), strict=True):
+        size = 3 + (seq & 1)
+        assert copied == [*text[:size].tolist(), *bytes(24 - size)]
+    assert not (batch["stack"] == 0xEEEEEEEEEEEEEEEE).any()
+    assert (batch["stack"][:, 0] != 0).all()
+    assert (batch["stack"][:, -1] == 0).all()
 
 
 def test_a_long_value_comes_whole_in_pieces_of_its_own_size() -> None:

@@ -1,11 +1,16 @@
 """What tests of flows share: the machine, and events as a person reads them."""
 
 import socket
+from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
 
+from skep.flows import connections
+from skep.program.live import Live, load
 from skep.program.machine import Machine
+from skep.testing.network import Namespace
+from tests.kernel.flows.tcp import Told
 
 INET = 2
 
@@ -23,6 +28,29 @@ class Packet(Protocol):
 @pytest.fixture(scope="session")
 def machine() -> Machine:
     return Machine()
+
+
+@pytest.fixture(scope="module")
+def live(machine: Machine) -> Iterator[Live]:
+    """The programs, attached for all tests."""
+    with load(*connections.programs(machine.btf), machine=machine) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def seen(live: Live) -> Iterator[Told]:
+    """What is told from now on."""
+    for _ in live[connections.connections].poll():
+        pass
+    yield Told(live)
+    assert live[connections.connections].lost == 0
+
+
+@pytest.fixture
+def told(seen: Told, netns: Namespace) -> Iterator[Told]:
+    """What is told from now on; the test is in a namespace of its own."""
+    with netns.entered():
+        yield seen
 
 
 def ends(event: Packet) -> tuple[str, int, str, int]:

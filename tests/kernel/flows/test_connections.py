@@ -3,12 +3,11 @@
 import errno
 import os
 import socket
-import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,101 +27,7 @@ from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Namespace, Wire
 from tests.kernel.flows.conftest import ends
-
-SECONDS = 10.0
-
-
-@dataclass
-class Told:
-    """Events of the ring that are about the tests' own ports."""
-
-    live: Live
-    ports: set[int] = field(default_factory=set)
-    events: list[Any] = field(default_factory=list)
-
-    def watch(self, *sockets: socket.socket) -> None:
-        """Take in the ports of these sockets."""
-        self.ports |= {one.getsockname()[1] for one in sockets}
-
-    def all(self, count: int) -> list[Any]:
-        """The ``count`` events that there are to be; waits for the last of them."""
-        deadline = time.monotonic() + SECONDS
-        while True:
-            self.events += self.live[connections.connections].poll(0.05)
-            found = [one for one in self.events if {one.sport, one.dport} & self.ports]
-            if len(found) >= count or time.monotonic() > deadline:
-                assert len(found) == count, found
-                return sorted(found, key=lambda one: one.seq)
-
-
-@pytest.fixture(scope="module")
-def live(machine: Machine) -> Iterator[Live]:
-    """The programs, attached for all tests."""
-    with load(*connections.programs(), machine=machine) as loaded:
-        yield loaded
-
-
-@pytest.fixture
-def seen(live: Live) -> Iterator[Told]:
-    """What is told from now on."""
-    for _ in live[connections.connections].poll():
-        pass
-    yield Told(live)
-    assert live[connections.connections].lost == 0
-
-
-@pytest.fixture
-def told(seen: Told, netns: Namespace) -> Iterator[Told]:
-    """What is told from now on; the test is in a namespace of its own."""
-    with netns.entered():
-        yield seen
-
-
-@dataclass
-class Pair:
-    """Both ends of a connection, and the socket that listened."""
-
-    listener: socket.socket
-    client: socket.socket
-    server: socket.socket
-
-    def send(self, up: int, down: int) -> None:
-        """Move bytes both ways, all of them."""
-        for one, other, size in (
-            (self.client, self.server, up),
-            (self.server, self.client, down),
-        ):
-            one.sendall(bytes(size))
-            left = size
-            while left:
-                left -= len(other.recv(left))
-
-    def close(self) -> None:
-        """The client first; both have ended when it returns."""
-        self.client.shutdown(socket.SHUT_WR)
-        assert self.server.recv(1) == b""
-        self.server.close()
-        assert self.client.recv(1) == b""
-        self.client.close()
-        self.listener.close()
-
-
-def listen(address: str = "127.0.0.1") -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, 0), family=family, dualstack_ipv6=address == "::")
-
-
-def connect(address: str = "127.0.0.1", to: str = "") -> Pair:
-    listener = listen(address)
-    client = socket.create_connection((to or address, listener.getsockname()[1]))
-    return Pair(listener, client, listener.accept()[0])
-
-
-def reset(one: socket.socket) -> None:
-    """Close it with a RST."""
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    one.close()
-
+from tests.kernel.flows.tcp import SECONDS, Pair, Told, connect, listen, reset
 
 # --- a whole life ----------------------------------------------------------------------------------
 
@@ -156,11 +61,12 @@ def test_a_connection_is_opened_accepted_and_closed(
         assert (event.pid, event.uid, event.comm) == (os.getpid(), 0, comm(os.getpid()))
         assert (event.family, event.flags, event.error) == (family, 0, 0)
         assert before < event.time < boot_ns()
-    assert (ours.sent, ours.received, theirs.sent, theirs.received) == (5_000, 777, 777, 5_000)
-    assert 0 < ours.duration == ours.time - opened.time + slack(ours, opened)
-    assert 0 < theirs.duration <= theirs.time - before
-    assert ours.srtt > 0
-    assert theirs.srtt > 0
+    assert (ours.sent_bytes, ours.received_bytes) == (5_000, 777)
+    assert (theirs.sent_bytes, theirs.received_bytes) == (777, 5_000)
+    assert 0 < ours.duration_ns == ours.time - opened.time + slack(ours, opened)
+    assert 0 < theirs.duration_ns <= theirs.time - before
+    assert ours.srtt_us > 0
+    assert theirs.srtt_us > 0
     assert (ours.retransmits, theirs.retransmits) == (0, 0)
     assert own_open(told) == 0
 
@@ -173,7 +79,7 @@ def own_open(told: Told) -> int:
 
 def slack(close: Close, connect: Connect) -> int:
     """The time between the two clock readings of a connect."""
-    found = close.duration - (close.time - connect.time)
+    found = close.duration_ns - (close.time - connect.time)
     assert 0 <= found < 10_000_000
     return found
 
@@ -191,8 +97,33 @@ def test_bytes_are_those_of_the_payload(told: Told, up: int, down: int) -> None:
     client = pair.client.getsockname()[1]
     pair.close()
     closed = {one.sport == client: one for one in told.all(4) if isinstance(one, Close)}
-    assert (closed[True].sent, closed[True].received) == (up, down)
-    assert (closed[False].sent, closed[False].received) == (down, up)
+    assert (closed[True].sent_bytes, closed[True].received_bytes) == (up, down)
+    assert (closed[False].sent_bytes, closed[False].received_bytes) == (down, up)
+
+
+def test_bytes_count_that_no_process_copied(told: Told, tmp_path: Path) -> None:
+    """By sendfile(2) and splice(2)."""
+    pair = connect()
+    told.watch(pair.client)
+    (tmp_path / "file").write_bytes(bytes(50_000))
+    into, out = os.pipe()
+    with (tmp_path / "file").open("rb") as file:
+        assert os.sendfile(pair.client.fileno(), file.fileno(), 0, 50_000) == 50_000
+    left = 50_000
+    while left:
+        moved = os.splice(pair.server.fileno(), out, min(left, 4096))
+        assert len(os.read(into, moved)) == moved
+        left -= moved
+    os.write(out, bytes(700))
+    assert os.splice(into, pair.server.fileno(), 700) == 700
+    assert len(pair.client.recv(700, socket.MSG_WAITALL)) == 700
+    os.close(into)
+    os.close(out)
+    client = pair.client.getsockname()[1]
+    pair.close()
+    closed = {one.sport == client: one for one in told.all(4) if isinstance(one, Close)}
+    assert (closed[True].sent_bytes, closed[True].received_bytes) == (50_000, 700)
+    assert (closed[False].sent_bytes, closed[False].received_bytes) == (700, 50_000)
 
 
 def test_a_reset_is_told_to_who_suffers_it(told: Told) -> None:
@@ -205,7 +136,7 @@ def test_a_reset_is_told_to_who_suffers_it(told: Told) -> None:
     pair.listener.close()
     closed = {one.sport == client: one for one in told.all(4) if isinstance(one, Close)}
     assert (closed[True].error, closed[False].error) == (0, errno.ECONNRESET)
-    assert (closed[True].sent, closed[False].sent) == (100, 10)
+    assert (closed[True].sent_bytes, closed[False].sent_bytes) == (100, 10)
 
 
 def test_what_is_sent_again_is_counted(seen: Told, wire: Wire) -> None:
@@ -228,7 +159,7 @@ def test_what_is_sent_again_is_counted(seen: Told, wire: Wire) -> None:
     pair.close()
     closed = {one.sport == port: one for one in seen.all(4) if isinstance(one, Close)}
     assert closed[True].retransmits >= 1
-    assert (closed[True].sent, closed[False].received) == (4, 4)
+    assert (closed[True].sent_bytes, closed[False].received_bytes) == (4, 4)
 
 
 def retransmits(one: socket.socket) -> int:
@@ -337,7 +268,7 @@ def test_a_connection_that_nobody_accepts_has_no_process_but_its_sockets_owner(
     assert [type(one) for one in (opened, *closed)] == [Connect, Close, Close]
     assert (theirs.flags, theirs.pid, theirs.comm) == (PROCESS_UNKNOWN, 0, "")
     assert (theirs.cgroup, theirs.uid) == (cgroup.id, 0)
-    assert theirs.duration > 0
+    assert theirs.duration_ns > 0
 
 
 @pytest.fixture
@@ -347,7 +278,7 @@ def late(netns: Namespace, machine: Machine) -> Iterator[Callable[[], Told]]:
         loaded: list[Live] = []
 
         def attach() -> Told:
-            loaded.append(load(*connections.programs(), machine=machine))
+            loaded.append(load(*connections.programs(machine.btf), machine=machine))
             return Told(loaded[0])
 
         yield attach
@@ -355,7 +286,7 @@ def late(netns: Namespace, machine: Machine) -> Iterator[Callable[[], Told]]:
             live.close()
 
 
-def test_what_began_before_is_marked(late: Callable[[], Told]) -> None:
+def test_what_began_before_is_marked_and_belongs_to_who_ends_it(late: Callable[[], Told]) -> None:
     pair = connect()
     told = late()
     told.watch(pair.client)
@@ -365,9 +296,9 @@ def test_what_began_before_is_marked(late: Callable[[], Told]) -> None:
     closed = {one.sport == client: one for one in told.all(2)}
     for event, sent, received in ((closed[True], 10, 20), (closed[False], 20, 10)):
         assert isinstance(event, Close)
-        assert event.flags == PROCESS_UNKNOWN | START_UNKNOWN
-        assert (event.pid, event.comm, event.duration) == (0, "", 0)
-        assert (event.sent, event.received) == pytest.approx((sent, received), abs=1)
+        assert (event.flags, event.duration_ns) == (START_UNKNOWN, 0)
+        assert (event.pid, event.comm) == (os.getpid(), comm(os.getpid()))
+        assert (event.sent_bytes, event.received_bytes) == pytest.approx((sent, received), abs=1)
 
 
 def test_what_is_accepted_after_has_its_process_but_no_start(late: Callable[[], Told]) -> None:
@@ -384,7 +315,7 @@ def test_what_is_accepted_after_has_its_process_but_no_start(late: Callable[[], 
     for event in (accepted, theirs):
         assert (event.flags, event.pid) == (START_UNKNOWN, os.getpid())
         assert ends(event) == ("127.0.0.1", port, "127.0.0.1", client_port(closed, port))
-    assert theirs.duration == 0
+    assert theirs.duration_ns == 0
 
 
 def client_port(closed: list[Any], port: int) -> int:

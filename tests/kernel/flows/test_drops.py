@@ -91,7 +91,7 @@ def test_a_connection_to_a_closed_port_is_dropped(
     ours, source, theirs, destination = ends(event)
     assert (ours, theirs, destination) == (address, address, port)
     assert source > 0
-    assert (event.protocol, event.l4, event.length) == (protocol, TCP, length)
+    assert (event.ethertype, event.protocol, event.length) == (protocol, TCP, length)
     assert (event.ifindex, event.netns) == (1, inode(netns))
     where = "tcp_v4_rcv" if protocol == IPV4 else "tcp_v6_rcv"
     assert Symbols().name(event.location).startswith(where)
@@ -149,7 +149,7 @@ def test_what_a_full_socket_cannot_take_is_dropped(told: Told, slow: Slow, cgrou
     assert len(found) == lost
     for event in found:
         assert told.reason(event) == "SOCKET_RCVBUFF"
-        assert (event.protocol, event.l4, event.length) == (IPV4, UDP, 528)
+        assert (event.ethertype, event.protocol, event.length) == (IPV4, UDP, 528)
         assert ends(event)[::2] == ("127.0.0.1", "127.0.0.1")
         assert event.sport == slow.sender.getsockname()[1]
         assert event.ifindex == 1

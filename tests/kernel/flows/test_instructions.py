@@ -7,9 +7,11 @@ from skep.program.live import load
 from skep.program.machine import Machine
 
 GOLDEN = {
-    "on_state": 370,
-    "on_accept": 238,
-    "on_accept4": 238,
+    "on_state": 448,
+    "on_accept": 254,
+    "on_accept4": 254,
+    "on_io_uring": 262,
+    "on_io_uring_before": 262,
     "on_drop": 300,
     "on_drop_alone": 300,
 }
@@ -18,7 +20,7 @@ VERIFIED = 12_000
 
 
 def test_the_sizes_are_as_they_were(machine: Machine) -> None:
-    programs = (*connections.programs(), *drops.programs(machine.btf))
+    programs = (*connections.programs(machine.btf), *drops.programs(machine.btf))
     with load(*programs, machine=machine, attach=False) as live:
         for loaded in live.programs.values():
             assert loaded.info().verified_insns <= VERIFIED

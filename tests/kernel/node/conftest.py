@@ -23,7 +23,13 @@ from skep.node.runtimes.protobuf import Fields, decode
 from tools import debian
 
 PROGRAMS = ("sh", "sleep", "true")
-LEFT_BEHIND = ("/run/containerd", "/run/runc", "/run/libpod", "/var/lib/containers")
+LEFT_BEHIND = (
+    "/run/containerd",
+    "/run/docker",
+    "/run/runc",
+    "/run/libpod",
+    "/var/lib/containers",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Programs:
 
     podman: Path
     containerd: Path
+    docker: Path
     busybox: Path
     env: dict[str, str]
 
@@ -61,15 +68,17 @@ def programs(
     absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory
 ) -> Programs:
     try:
-        podman, containerd, busybox = debian.fetch(["podman", "containerd", "busybox"])
+        bundles = ("podman", "containerd", "docker", "busybox")
+        podman, containerd, docker, busybox = debian.fetch(bundles)
     except (debian.Unavailable, KeyError) as reason:
         absent(f"container runtimes: {reason}")
     home = tmp_path_factory.mktemp("home")
     policy = home / ".config/containers/policy.json"
     policy.parent.mkdir(parents=True)
     policy.write_text('{"default":[{"type":"insecureAcceptAnything"}]}')
-    path = f"{podman / 'run'}:{containerd / 'run'}:{os.environ['PATH']}"  # noqa: TID251 - for commands
-    return Programs(podman, containerd, busybox, {"PATH": path, "HOME": str(home)})
+    folders = [str(one / "run") for one in (podman, containerd, docker)]
+    path = ":".join([*folders, os.environ["PATH"]])  # noqa: TID251 - for commands
+    return Programs(podman, containerd, docker, busybox, {"PATH": path, "HOME": str(home)})
 
 
 def layer(busybox: Path) -> bytes:
@@ -205,6 +214,55 @@ pids_limit = 0
             yield made
         finally:
             made("rm", "--all", "--force", "--time=0")
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A Docker with its API on ``socket``."""
+
+    env: dict[str, str]
+    socket: str
+
+    def __call__(self, *arguments: str, data: bytes = b"") -> str:
+        return run(self.env, "docker", f"--host=unix://{self.socket}", *arguments, data=data)
+
+    def start(self, *arguments: str) -> str:
+        """A container that sleeps, with options; its id."""
+        return self("run", "--detach", "--network=none", *arguments, "skep:1", "sleep", "1000")
+
+
+@pytest.fixture
+def docker(programs: Programs, tmp_path: Path, cgroup_parent: str, tidy: None) -> Iterator[Docker]:
+    """In a network namespace of its own, where it may make nothing."""
+    socket, config = tmp_path / "d.sock", tmp_path / "d.json"
+    config.write_text(
+        json.dumps(
+            {
+                "hosts": [f"unix://{socket}"],
+                "data-root": str(tmp_path / "d"),
+                "exec-root": str(tmp_path / "e"),
+                "pidfile": str(tmp_path / "d.pid"),
+                "bridge": "none",
+                "iptables": False,
+                "ip6tables": False,
+                "ip-forward": False,
+                "ip-masq": False,
+                "storage-driver": "vfs",
+                "cgroup-parent": f"{cgroup_parent}/docker",
+                "exec-opts": ["native.cgroupdriver=cgroupfs"],
+                "oom-score-adjust": 0,
+            }
+        )
+    )
+    made = Docker(programs.env, str(socket))
+    serve = ("unshare", "--net", programs.docker / "run/dockerd", "--config-file", config)
+    with daemon(programs.env, tmp_path / "log", socket.exists, *serve):
+        try:
+            made("import", "-", "skep:1", data=layer(programs.busybox))
+            yield made
+        finally:
+            for container in made("ps", "--all", "--quiet").split():
+                made("rm", "--force", container)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from skep.model.container import Container
+from skep.model.container import Container, Pod
 from skep.node.attribution import Attribution
 from skep.node.cgroup_files import CgroupFiles
 from skep.node.cgroup_table import CgroupTable
@@ -20,11 +20,12 @@ from skep.node.processes import ProcessTable
 from skep.node.runtimes.client import Client
 from skep.node.runtimes.cri import Cri
 from skep.node.runtimes.directory import Directory
-from skep.node.runtimes.docker import Docker
+from skep.node.runtimes.docker import Docker as DockerApi
 from skep.node.runtimes.memory import Memory
+from skep.node.runtimes.podman import Podman as PodmanApi
 from skep.node.runtimes.protobuf import encode, text
 from skep.testing.runtimes import pairs
-from tests.kernel.node.conftest import Containerd, Podman
+from tests.kernel.node.conftest import Containerd, Docker, Podman
 
 pytestmark = pytest.mark.native("runs container daemons")
 UID = "72f7f152-440c-66ac-9084-e0fc1d8a910c"
@@ -36,7 +37,9 @@ LABELS = {
 
 
 def who(pid: int, client: Client) -> dict[str, Any]:
-    """The finished fragment of a process that lives."""
+    """The finished fragment of a process that lives, once it is the program that its container runs."""
+    while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
+        time.sleep(0.01)
     files = CgroupFiles()
     cgroups = CgroupTable(files)
     table = ProcessTable(Attribution(cgroups), place=cgroups.place)
@@ -62,7 +65,8 @@ def who(pid: int, client: Client) -> dict[str, Any]:
         task.cancel()
         return definitions[ref].text
 
-    fragment: dict[str, Any] = json.loads(b"{" + asyncio.run(join()) + b"}")
+    text = asyncio.run(join()).removeprefix(b",")
+    fragment: dict[str, Any] = json.loads(b"{" + text + b"}")
     return fragment
 
 
@@ -84,7 +88,7 @@ async def given_up(client: Client, container: str) -> str:
 def test_a_process_in_podman_has_its_containers_name_and_image(podman: Podman) -> None:
     made = podman.start("--name=web1")
     pid = int(podman("inspect", "-f", "{{.State.Pid}}", "web1"))
-    client = Docker(podman.socket, "podman")
+    client = PodmanApi(podman.socket)
     found = who(pid, client)
     assert found["comm"] == "sleep"
     assert found["container"] == {
@@ -98,15 +102,59 @@ def test_a_process_in_podman_has_its_containers_name_and_image(podman: Podman) -
     assert asyncio.run(given_up(client, made)) == made
 
 
-def test_what_podman_says_of_privileges_mounts_and_labels(podman: Podman, tmp_path: Path) -> None:
-    made = podman.start("--privileged", "--label=team=shop", "-v", f"{tmp_path}:/data:ro")
-    found = asyncio.run(Docker(podman.socket, "podman").inspect(made))
+def test_a_process_in_docker_has_its_containers_name_and_image(docker: Docker) -> None:
+    made = docker.start("--name=web1")
+    pid = int(docker("inspect", "--format={{.State.Pid}}", "web1"))
+    client = DockerApi(docker.socket)
+    found = who(pid, client)
+    assert found["comm"] == "sleep"
+    assert found["container"] == {
+        "id": made,
+        "name": "web1",
+        "image": "skep:1",
+        "runtime": "docker",
+    }
+    assert [a["comm"] for a in found["ancestors"]][:1] == ["containerd-shim"]
+    docker("rm", "--force", "web1")
+    assert asyncio.run(given_up(client, made)) == made
+
+
+def test_what_docker_says_of_privileges_mounts_and_labels(docker: Docker, tmp_path: Path) -> None:
+    labels = [f"--label={name}={value}" for name, value in LABELS.items()]
+    options = ("--privileged", "--label=team=shop", *labels, "-v", f"{tmp_path}:/data:ro")
+    made = docker("create", *options, "skep:1", "sleep")
+    found = asyncio.run(DockerApi(docker.socket).inspect(made))
     assert found is not None
     assert found.privileged
     assert [(m.source, m.destination, m.read_only) for m in found.mounts] == [
         (str(tmp_path), "/data", True)
     ]
     assert found.labels == (("team", "shop"),)
+    assert found.pod == Pod("shop", "web-0", UID)
+
+
+def test_what_podman_says_of_privileges_mounts_and_labels(podman: Podman, tmp_path: Path) -> None:
+    made = podman.start("--privileged", "--label=team=shop", "-v", f"{tmp_path}:/data:ro")
+    found = asyncio.run(PodmanApi(podman.socket).inspect(made))
+    assert found is not None
+    assert found.privileged
+    assert [(m.source, m.destination, m.read_only) for m in found.mounts] == [
+        (str(tmp_path), "/data", True)
+    ]
+    assert found.labels == (("team", "shop"),)
+
+
+def test_a_process_in_a_pod_of_podman_has_its_pod(podman: Podman) -> None:
+    pod = podman("pod", "create", "--name=shop", "--label=team=shop", "--infra=false")
+    made = podman.start("--pod=shop", "--name=web1")
+    client = PodmanApi(podman.socket)
+    found = who(int(podman("inspect", "-f", "{{.State.Pid}}", "web1")), client)
+    assert found["container"]["name"] == "web1"
+    assert found["pod"] == {"name": "shop", "uid": pod}
+    container = asyncio.run(client.inspect(made))
+    assert container is not None
+    assert container.pod == Pod("", "shop", pod, (("team", "shop"),))
+    podman("pod", "rm", "--force", "--time=0", "shop")
 
 
 def parent(containerd: Containerd) -> str:

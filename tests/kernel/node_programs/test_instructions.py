@@ -9,7 +9,7 @@ from skep.node.programs import lifecycle, tasks
 from skep.program.live import load
 from skep.program.machine import Machine
 
-GOLDEN = {"on_exec": 262, "on_fork": 65, "on_exit": 113, "on_last_exit": 137, "processes": 38}
+GOLDEN = {"on_exec": 272, "on_fork": 65, "on_exit": 113, "on_last_exit": 137, "processes": 38}
 TOLERANCE = 0.1
 VERIFIED = 12_000
 

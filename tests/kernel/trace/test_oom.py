@@ -69,6 +69,6 @@ def test_who_is_killed_and_how_large_it_was(memory: Path) -> None:
     assert (event.uid, event.flags) == (0, 0)
     assert event.comm == Path(sys.executable).name[:15]
     assert before < event.time < boot_ns()
-    assert LIMIT * 0.6 < event.pages * os.sysconf("SC_PAGESIZE") < LIMIT * 2
+    assert LIMIT * 0.6 < event.resident_bytes < LIMIT * 2
     unified = Path(cgroups.root()) if version_1() else memory
     assert event.cgroup == unified.stat().st_ino

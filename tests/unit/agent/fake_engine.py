@@ -1,11 +1,12 @@
 """An engine over programs that are in no kernel; its drain is a process that only waits."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 from skep.agent.dropped import DropNames
-from skep.agent.engine import Engine
+from skep.agent.engine import Allowed, Engine
 from skep.agent.node import AgentNode
 from skep.base.clock import Clock
 from skep.base.config import Config, Metrics, Runtimes
@@ -23,11 +24,14 @@ class FakeReasons:
         return "NO_SOCKET" if number == 2 else None
 
 
+def names() -> DropNames:
+    return DropNames(FakeReasons(), Symbols("/nowhere"))
+
+
 def engine(settings: Config = QUIET, clock: Clock | None = None) -> Engine:
-    names = DropNames(FakeReasons(), Symbols("/nowhere"))
-    made = Engine(FakePrograms(), settings, KINDS, names, clock)
-    made.sampler.begin = made.sampler.end = lambda: None  # type: ignore[method-assign]
-    return made
+    """An engine that has nothing counted by the kernel."""
+    allowed = Allowed(counting=nullcontext)
+    return Engine(FakePrograms(), settings, KINDS, names(), clock, allowed=allowed)
 
 
 def node(made: Engine, **calls: Callable[..., Any]) -> AgentNode:

@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from skep.api.client import Client
 from skep.api.query import Query
 from skep.base.clock import Clock
 from skep.base.config import Config, Metrics
+from skep.base.errors import BadInput
 from tests.unit.agent.fake_engine import QUIET, engine
 from tests.unit.agent.followers import taking, unexpected
 from tests.unit.api.fake_node import FakeNode
@@ -46,9 +48,14 @@ class Scene:
     """An agent on a socket below a folder; ``told`` are the moments of its life."""
 
     def __init__(
-        self, folder: Path, face: Face, load: Callable[[], Config] = lambda: QUIET
+        self,
+        folder: Path,
+        face: Face,
+        load: Callable[[], Config] = lambda: QUIET,
+        settings: Config = QUIET,
+        warnings: Sequence[str] = (),
     ) -> None:
-        self.engine = engine()
+        self.engine = engine(settings)
         self.engine.supervisor._start = waiting_drain(self.engine)
         self.path = str(folder / "agent.sock")
         self.told: list[str] = []
@@ -59,6 +66,7 @@ class Scene:
             notifier=Notifier(""),
             load=load,
             probe=lambda: {"features": []},
+            warnings=warnings,
         )
 
     async def serve(self, act: Callable[["Scene"], T]) -> T:
@@ -69,7 +77,7 @@ class Scene:
             await asyncio.sleep(0.001)
             assert not serving.done(), serving.result()
         result = await asyncio.to_thread(act, self)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await serving
         return result
 
@@ -123,6 +131,77 @@ def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
 
     run(lambda: Scene(tmp_path, NoFace(), load), act)
     assert loads == [1]
+
+
+def test_a_word_of_the_face_is_no_end(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+
+    def act(scene: Scene) -> dict[str, Any]:
+        ours.sendall(b"hello")
+        status = Client(scene.path).status()
+        ours.close()
+        return status
+
+    assert run(lambda: Scene(tmp_path, SocketFace(theirs.detach())), act)["instance"] == "lab"
+
+
+def test_a_wrong_configuration_at_a_hangup_changes_nothing_and_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def load() -> Config:
+        raise BadInput.at("/etc/skep/skep.yaml", 3, "users", "unknown key")
+
+    def act(scene: Scene) -> str:
+        os.kill(os.getpid(), signal.SIGHUP)
+        said = ""
+        while "users" not in said:
+            said += capfd.readouterr().err
+        Client(scene.path).stop()
+        return said
+
+    said = run(lambda: Scene(tmp_path, NoFace(), load), act)
+    assert said == (
+        "skep: the configuration stays as it was: /etc/skep/skep.yaml:3: users: unknown key\n"
+    )
+
+
+def test_a_port_that_is_taken_is_warned_of_and_free_at_the_next_reload(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        settings = replace(QUIET, metrics=Metrics(address=address))
+
+        def act(scene: Scene) -> list[dict[str, Any]]:
+            client = Client(scene.path)
+            found = [client.status()]
+            taken.close()
+            client.reload()
+            while client.status()["metrics"] != address:
+                pass
+            found.append(client.status())
+            client.stop()
+            return found
+
+        before, after = run(lambda: Scene(tmp_path, NoFace(), lambda: settings, settings), act)
+    assert (before["metrics"], len(before["warnings"])) == ("off", 1)
+    assert (
+        f"no metrics on {address}: the port is taken by pid {os.getpid()}" in before["warnings"][0]
+    )
+    assert (after["metrics"], after["warnings"]) == (address, [])
+
+
+def test_the_warnings_of_the_start_stay(tmp_path: Path) -> None:
+    def act(scene: Scene) -> list[str]:
+        client = Client(scene.path)
+        warnings: list[str] = client.status()["warnings"]
+        client.stop()
+        return warnings
+
+    def scene() -> Scene:
+        made = Scene(tmp_path, NoFace(), warnings=("the cache is full",))
+        made.engine.warnings.append("no run times")
+        return made
+
+    assert run(scene, act) == ["the cache is full", "no run times"]
 
 
 def test_a_start_that_fails_at_its_last_step_ends_the_drain(tmp_path: Path) -> None:

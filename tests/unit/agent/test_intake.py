@@ -28,7 +28,7 @@ class Scene:
     """An intake and the sender of its drain."""
 
     def __init__(self) -> None:
-        self.receiver = Receiver(RECORDS, 1 << 20)
+        self.receiver = Receiver(RECORDS, 8 << 20)
         self.asked: list[tuple[str, str]] = []
         self.journal = Journal(Bounds(1 << 30, 1 << 30, 1 << 60), Writer(FORMATTERS))
         self.intake = Intake(self.receiver, self.journal, KINDS, offset=lambda: 1000, ask=self._ask)
@@ -78,6 +78,15 @@ def test_what_came_together_is_one_pulse(scene: Scene) -> None:
     scene.intake.take()
     assert scene.journal.store.next == 1
     assert [line["kind"] for line in scene.lines()] == ["exec", "drop"]
+
+
+def test_what_piled_up_is_several_pulses(scene: Scene) -> None:
+    for turn in range(3):
+        scene.send(Exec, *range(3_000 * turn, 3_000 * (turn + 1)))
+        scene.send(Drop, 3_000 * turn)
+    scene.intake.take()
+    assert [one.rows for one in reversed([*scene.journal.store.newest_first()])] == [6_002, 3_001]
+    assert [line["seq"] for line in scene.lines() if line["kind"] == "exec"] == [*range(9_000)]
 
 
 def test_kinds_that_nobody_asked_for_are_not_kept(scene: Scene) -> None:

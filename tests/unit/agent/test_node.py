@@ -9,9 +9,12 @@ import pytest
 from skep.agent.engine import Engine
 from skep.agent.report import families
 from skep.api import metrics
+from skep.api.query import Query
+from skep.base.clock import SECOND, boot_ns, wall_offset_ns
 from skep.base.config import Config, Metrics, Store
 from skep.base.errors import BadInput
 from tests.unit.agent.fake_engine import QUIET, engine, node
+from tests.unit.agent.followers import taking, unexpected
 from tests.unit.agent.samples import execs
 
 
@@ -75,6 +78,29 @@ def test_a_reload_puts_into_force_what_can_be(made: Engine) -> None:
     assert made.journal.store.bounds.events == 5_000
     assert told[0].users
     assert told[0].metrics.enabled
+
+
+def test_what_is_asked_comes_from_the_engine_and_the_kernel(made: Engine) -> None:
+    stopped: list[int] = []
+    asked = node(made, stop=lambda: stopped.append(1), probe=lambda: {"features": [7]})
+    made.journal.take([execs(1, 2)], 0)
+    assert asked.features() == {"features": [7]}
+    assert b"".join(asked.stored(Query(last=5))).count(b"\n") == 2
+    got: list[bytes] = []
+    end = asked.follow(Query(follow=True), taking(got), unexpected)
+    assert asked.facts().followers == 1
+    end()
+    assert asked.facts().followers == 0
+    assert abs(asked.now() - (boot_ns() + wall_offset_ns())) < 60 * SECOND
+    asked.stop()
+    assert stopped == [1]
+
+
+def test_an_engine_s_warnings_stand_behind_those_of_the_start(made: Engine) -> None:
+    asked = node(made)
+    asked.warnings = ["first"]
+    made.warnings.append("second")
+    assert asked.status()["warnings"] == ["first", "second"]
 
 
 def test_a_wrong_configuration_changes_nothing(made: Engine) -> None:

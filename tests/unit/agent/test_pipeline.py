@@ -11,9 +11,9 @@ from skep.agent.rings import CONNECTIONS, DROPS, LIFECYCLE
 from skep.events.batch import Batch
 from skep.events.record import Record
 from skep.events.texts import TEXT_HEADER, Text
-from skep.flows.programs.records import Connect, Drop
+from skep.flows.programs.records import Close, Connect, Drop
 from skep.node.arguments import ARGS, FILENAME
-from skep.node.processes import Columns
+from skep.node.cohorts import Columns
 from skep.node.programs.records import ARGS_GO_ON, CUT, FILENAME_GOES_ON, Exec, Exit, Oom
 
 
@@ -44,6 +44,11 @@ class FakeTable:
 
     def resolve(self, columns: Columns) -> list[int]:
         self._log.append("resolve")
+        pids: list[int] = columns["pid"].tolist()
+        return pids
+
+    def resolve_ends(self, columns: Columns, begun: Any) -> list[int]:  # noqa: ANN401 - a column
+        self._log.append(f"resolve since {begun.tolist()}")
         pids: list[int] = columns["pid"].tolist()
         return pids
 
@@ -121,6 +126,9 @@ def test_the_ring_of_processes_is_read_after_those_that_refer_to_it() -> None:
     connects, execs = batch(Connect, {"pid": 9}), batch(Exec, {"pid": 7})
     _, log, count = turn({LIFECYCLE: [execs], CONNECTIONS: [connects]})
     assert log == [CONNECTIONS, LIFECYCLE, "apply", "resolve"]
+    ends = batch(Close, {"pid": 9, "time": 70, "duration_ns": 30}, {"pid": 8, "time": 80})
+    _, log, _ = turn({LIFECYCLE: [], CONNECTIONS: [ends]})
+    assert log[-1] == "resolve since [40, 80]"
     assert count == 2
 
 

@@ -126,7 +126,7 @@ def test_base_powers_are_wanted_whatever_is_asked() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (ERRORS["absent"], "there is none of that name"),
+        (ERRORS["absent"], "tp_btf x: there is none of that name"),
         (ERRORS["outside"], "no such tracepoint"),
         (ERRORS["unsafe"], "the kernel refused p: it may loop"),
         (ERRORS["busy"], "link: busy"),

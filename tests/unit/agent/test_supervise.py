@@ -110,11 +110,11 @@ def test_a_real_child_inherits_what_it_is_given_and_ends_with_its_lifeline() -> 
         child = Child([sys.executable, "-c", program], [lifeline], ours)
         os.close(lifeline)
         child.let_go()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             first = await child.ended()
         other = Child([sys.executable, "-c", "input()"], [], -1)
         other.kill()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return first, await other.ended()
 
     first, second = asyncio.run(scene())

@@ -34,7 +34,7 @@ def serve(
         serving = Server(routes.local(node), patience=patience)
         await serving.listen_unix(str(path))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return await talk(serving)
         finally:
             await serving.close()
@@ -52,7 +52,7 @@ def ask(node: FakeNode, path: Path, call: Callable[[Client], T]) -> T:
 def raw(path: Path, data: bytes) -> tuple[int, dict[str, Any]]:
     """The status and the JSON that answer ``data``."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.connect(str(path))
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)

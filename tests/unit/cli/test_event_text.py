@@ -53,18 +53,24 @@ def test_the_columns_stand_below_their_names() -> None:
         ({"kind": "exec", "filename": "/bin/true", "args": []}, "/bin/true"),
         ({"kind": "exec", "args": ["a"], "cut": True}, "a (cut)"),
         ({"kind": "fork", "ppid": 3}, "from 3"),
-        ({"kind": "exit", "code": 1, "signal": 0}, "exit 1"),
+        ({"kind": "exit", "code": 1}, "exit 1"),
         ({"kind": "exit", "code": 0, "user_ns": 1_500_000}, "exit 0, cpu 1.5 ms"),
-        ({"kind": "exit", "signal": 9}, "killed by SIGKILL"),
-        ({"kind": "exit", "signal": 99}, "killed by signal 99"),
+        ({"kind": "exit", "signal": "SIGKILL"}, "killed by SIGKILL"),
+        ({"kind": "exit", "signal": 35}, "killed by signal 35"),
         ({"kind": "connect", **ENDS}, "10.0.0.1:40000 → [2001:db8::1]:443"),
         ({"kind": "accept", **ENDS}, "10.0.0.1:40000 ← [2001:db8::1]:443"),
         (
-            {"kind": "close", **ENDS, "sent": 10, "received": 2048, "duration": 10**9},
+            {
+                "kind": "close",
+                **ENDS,
+                "sent_bytes": 10,
+                "received_bytes": 2048,
+                "duration_ns": 10**9,
+            },
             "10.0.0.1:40000 ↔ [2001:db8::1]:443, sent 10 B, received 2 KiB, 1 s",
         ),
         (
-            {"kind": "close", "srtt": 45, "retransmits": 2},
+            {"kind": "close", "srtt_us": 45, "retransmits": 2},
             "? ↔ ?, sent 0 B, received 0 B, 0 ns, rtt 45 us, 2 retransmits",
         ),
         (
@@ -72,7 +78,7 @@ def test_the_columns_stand_below_their_names() -> None:
             "NO_SOCKET at tcp_v4_rcv, 60 B",
         ),
         ({"kind": "drop", **ENDS}, "?, 10.0.0.1:40000 → [2001:db8::1]:443"),
-        ({"kind": "oom", "pages": 256}, "out of memory, killed with 1 MiB resident"),
+        ({"kind": "oom", "resident_bytes": 1 << 20}, "out of memory, killed with 1 MiB resident"),
         ({"kind": "mine", "pid": 1, "size": 3, "name": "x"}, "size=3 name=x"),
     ],
 )
@@ -90,6 +96,7 @@ def test_each_kind_has_its_words(event: dict[str, Any], words: str) -> None:
             {"container": {"id": "x", "name": "web"}, "pod": {"namespace": "n", "name": "p"}},
             "n/p:web",
         ),
+        ({"container": {"id": "x", "name": "web"}, "pod": {"name": "p", "uid": "u"}}, "p:web"),
         ({"container": None, "pod": None}, ""),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 import pytest
 
+from skep.base import exits
 from skep.base.errors import (
     BadInput,
     CompileError,
@@ -16,7 +17,7 @@ from skep.base.errors import (
     Unreachable,
     Unsupported,
 )
-from skep.cli import exits, main
+from skep.cli import main
 from skep.cli.commands import COMMANDS, Commands
 
 
@@ -89,6 +90,39 @@ def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     line = f"{sys.executable} -m skep.cli completion bash | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert (done.returncode in (exits.DONE, exits.OUTPUT_CLOSED), done.stderr) == (True, "")
+
+
+def test_a_full_disk_is_told_without_a_traceback() -> None:
+    for words in (["--version"], ["completion", "bash"]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "skep.cli", *words],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        said = "skep: the output cannot be written: No space left on device\n"
+        assert (done.returncode, done.stderr) == (exits.FAILED, said)
+
+
+def test_any_other_trouble_of_the_system_is_a_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(monkeypatch, raising(OSError(9, "Bad file descriptor"))) == exits.FAILED
+    assert "please report" in capsys.readouterr().err
+
+
+def test_each_exit_code_is_in_the_help_and_in_the_documentation(
+    pytestconfig: pytest.Config,
+) -> None:
+    names = ("DONE", "FAILED", "USAGE", "NO_AGENT", "NO_PRIVILEGE", "UNSUPPORTED", "INTERRUPTED")
+    page = (pytestconfig.rootpath / "docs" / "agent.md").read_text()
+    section = page.split("## Exit codes")[1].split("##")[0]
+    for number in (*(getattr(exits, name) for name in names), exits.OUTPUT_CLOSED):
+        assert f"{number} " in section
+    for name in names:
+        assert f"{getattr(exits, name)} " in exits.HELP
 
 
 HEAVY = ("asyncio", "json", "llvmlite", "numpy", "rich", "skep.api.client", "skep.kernel", "socket")

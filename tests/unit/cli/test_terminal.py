@@ -1,13 +1,19 @@
 """Text that is safe and fits, and tables of it."""
 
+import fcntl
 import io
+import os
+import struct
+import termios
+from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skep.cli.table import Cell, Row, table
-from skep.cli.terminal import Progress, Terminal, columns, cut, fit, of, safe
+from skep.cli.terminal import Progress, Terminal, columns, cut, fit, of, safe, wrap
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -64,6 +70,63 @@ def test_what_is_no_terminal_has_no_width_and_no_colours() -> None:
     progress.show("compiling")
     progress.clear()
     assert stream.getvalue() == ""
+
+
+@pytest.fixture(name="screen")
+def pseudo_terminal() -> Iterator[TextIO]:
+    """The program's side of a terminal of 123 columns."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 123, 0, 0))
+    with open(theirs, "w", encoding="utf-8") as screen:
+        yield screen
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("variables", "colours"),
+    [
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb", "NO_COLOR": ""}, False),
+    ],
+)
+def test_a_terminal_has_its_width_and_colours_unless_none_are_wanted(
+    screen: TextIO, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *, colours: bool
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert of(screen) == Terminal(123, colours)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("one two three", 9, ["one two", "  three"]),
+        ("one two three", 0, ["one two three"]),
+        ("one two three", 13, ["one two three"]),
+        ("enormously long", 5, ["enormously", "  long"]),
+        ("日本 語", 5, ["日本", "  語"]),
+        ("", 5, [""]),
+    ],
+)
+def test_text_is_broken_between_words(text: str, width: int, lines: list[str]) -> None:
+    assert wrap(text, width).split("\n") == lines
+
+
+@PATIENT
+@given(TEXT.map(safe), st.integers(4, 30))
+def test_broken_text_has_all_its_words(text: str, width: int) -> None:
+    assert wrap(text, width).split() == text.split()
+
+
+def test_a_paragraph_is_safe_and_each_of_its_lines_has_the_style() -> None:
+    shown = Terminal(6, colours=True).paragraph("one \x1btwo", "red")
+    assert shown == "\x1b[31mone\x1b[0m\n\x1b[31m  \\x1btwo\x1b[0m\n"
+
+
+def test_the_widest_columns_of_a_table_give_way_to_one_width() -> None:
+    text = table(("a", "b", "c"), [("x" * 30, "y" * 30, "z" * 3)], Terminal(27))
+    assert text.splitlines()[1] == f"{'x' * 9}…  {'y' * 9}…  zzz"
 
 
 def test_progress_writes_over_itself_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,24 @@ def test_an_error_of_the_file_shows_its_lines_and_none_of_ours() -> None:
     del sys.modules["user_failing"]
 
 
+def test_what_skep_refuses_is_shown_at_the_line_of_the_file() -> None:
+    with pytest.raises(user_file.Failed) as caught:
+        user_file.execute(b"import skep\nskep.tc('up')\n", "mine.py", "user_refused")
+    text = str(caught.value)
+    assert [line for line in text.splitlines() if "File" in line] == [
+        '  File "mine.py", line 2, in <module>'
+    ]
+    assert text.endswith("not 'up'")
+    del sys.modules["user_refused"]
+
+
+def test_a_fault_of_skep_is_shown_with_its_place() -> None:
+    source = b"from skep.events.batch import Batch\nlen(Batch(None, None))\n"
+    with pytest.raises(user_file.Failed, match=r"batch\.py"):
+        user_file.execute(source, "mine.py", "user_fault")
+    del sys.modules["user_fault"]
+
+
 def test_an_error_of_skep_passes_through() -> None:
     source = b"from skep.base.errors import Conflict\nraise Conflict('a', 'b')\n"
     with pytest.raises(Conflict):

@@ -1,5 +1,6 @@
 """Events as JSON: what a line holds, and that it is always JSON."""
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -59,7 +60,7 @@ def test_a_line_has_time_kind_and_seq_first_then_the_fields_of_its_own() -> None
 def test_who_did_it_stands_in_place_of_the_records_own_fields() -> None:
     batch = Batch.of(Exit, [Exit(pid=1, code=2), Exit(pid=3, code=-1)])
     lines = Formatter(Exit, omit=WHO).lines(batch, WALL, [b'"pid":1,"ancestors":["init"]', b""])
-    own = {"code": 2, "signal": 0, "user_ns": 0, "system_ns": 0}
+    own = {"code": 2, "user_ns": 0, "system_ns": 0}
     first, second = (json.loads(one) for one in lines)
     assert {k: first[k] for k in first if k not in ("time", "kind", "seq")} == {
         "pid": 1,
@@ -68,6 +69,27 @@ def test_who_did_it_stands_in_place_of_the_records_own_fields() -> None:
     }
     assert "pid" not in second
     assert second["code"] == -1
+
+
+def test_what_processes_share_stands_behind_the_pid_of_each() -> None:
+    batch = Batch.of(Exit, [Exit(pid=1), Exit(pid=3), Exit(pid=4)])
+    alike = Formatter(Exit, omit=WHO).lines(batch, WALL, [b',"comm":"a"'] * 3)
+    assert [(one["pid"], one["comm"]) for one in map(json.loads, alike)] == [
+        (1, "a"),
+        (3, "a"),
+        (4, "a"),
+    ]
+    mixed = Formatter(Exit, omit=WHO).lines(batch, WALL, [b',"comm":"a"', b'"user":"u"', b""])
+    found = [json.loads(one) for one in mixed]
+    assert (found[0]["pid"], found[1]["user"]) == (1, "u")
+    assert "pid" not in found[1] | found[2]
+
+
+def test_each_line_ends() -> None:
+    lines = Formatter(Exit).lines(Batch.of(Exit, [Exit(), Exit()]), WALL)
+    assert [one.count(b"\n") for one in lines] == [1, 1]
+    assert all(one.endswith(b"}\n") for one in lines)
+    assert not line(Exit(), WALL).endswith(b"\n")
 
 
 def test_addresses_are_text_by_their_family() -> None:
@@ -225,7 +247,7 @@ def test_whatever_bytes_come_a_line_is_json(
         row["args_size"] = size
     lines = Formatter(Exec).lines(Batch.from_rows(Exec, rows), WALL)
     for one, (comm, _, args) in zip(lines, raw, strict=True):
-        assert b"\n" not in one
+        assert one.index(b"\n") == len(one) - 1
         value = json.loads(one)
         assert value["comm"] == comm.split(b"\0")[0].decode("utf-8", "backslashreplace")
         vector = args.ljust(112, b"\0")[:size]
@@ -234,7 +256,31 @@ def test_whatever_bytes_come_a_line_is_json(
 
 
 def test_a_close_shows_its_figures() -> None:
-    close = Close(family=2, sent=10, received=20, duration=30, srtt=40, retransmits=1)
-    value = shown(close)
-    assert (value["sent"], value["received"], value["duration"]) == (10, 20, 30)
-    assert (value["srtt"], value["retransmits"]) == (40, 1)
+    figures = {"sent_bytes": 10, "received_bytes": 20, "duration_ns": 30, "srtt_us": 40}
+    value = shown(Close(family=2, **figures, retransmits=1))
+    assert {key: value[key] for key in figures} == figures
+    assert value["retransmits"] == 1
+
+
+def test_what_is_not_known_or_not_there_has_no_key() -> None:
+    value = shown(Close(family=2))
+    assert value.keys().isdisjoint({"error", "failed", "duration_ns", "srtt_us"})
+    assert (value["sent_bytes"], value["retransmits"]) == (0, 0)
+    assert shown(Close(family=2, error=errno.ECONNRESET))["error"] == "ECONNRESET"
+    assert shown(Close(family=2, error=4711))["error"] == 4711
+
+
+def test_a_process_exits_with_a_code_or_is_killed_by_a_signal() -> None:
+    exited, killed = shown(Exit(code=0)), shown(Exit(signal=9))
+    assert (exited["code"], "signal" in exited) == (0, False)
+    assert (killed["signal"], "code" in killed) == ("SIGKILL", False)
+
+
+def test_rows_with_and_without_a_key_stand_beside_each_other() -> None:
+    batch = Batch.of(Exit, [Exit(code=3), Exit(signal=15), Exit(code=0)])
+    lines = [json.loads(one) for one in Formatter(Exit, omit=WHO).lines(batch, WALL)]
+    assert [(one.get("code"), one.get("signal")) for one in lines] == [
+        (3, None),
+        (None, "SIGTERM"),
+        (0, None),
+    ]

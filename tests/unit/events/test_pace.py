@@ -1,6 +1,16 @@
 """The pace of draining, by a clock that the test moves."""
 
-from skep.events.pace import BULK, MS, URGENT, Pace
+from skep.events.pace import BULK, MS, URGENT, Pace, Rhythm
+
+FLOODED = Rhythm(
+    shortest=5 * MS,
+    usual=20 * MS,
+    longest=1000 * MS,
+    growth=50,
+    delay=20 * MS,
+    plenty=40,
+    busy=100 * MS,
+)
 
 
 def intervals(pace: Pace, found: list[int], fill: float = 0.01) -> list[int]:
@@ -88,3 +98,24 @@ def test_an_urgent_ring_rings_at_once_then_coalesces_for_2_ms() -> None:
 
 def test_a_burst_in_an_urgent_ring_is_read_each_millisecond() -> None:
     assert intervals(Pace(URGENT, 0), [100], fill=0.49) == [1]
+
+
+def test_a_flood_is_read_more_rarely_until_it_ebbs() -> None:
+    pace = Pace(FLOODED, 0)
+    assert intervals(pace, [39, 40, 80, 160, 200]) == [20, 40, 80, 100, 100]
+    assert not pace.armed
+    assert intervals(pace, [199, 39]) == [20, 20]
+
+
+def test_a_flood_that_fills_the_ring_is_read_sooner() -> None:
+    pace = Pace(FLOODED, 0)
+    intervals(pace, [400] * 5)
+    assert intervals(pace, [400], fill=0.4) == [62]
+    assert intervals(pace, [400], fill=0.4) == [39]
+
+
+def test_a_flood_after_a_sleep_begins_as_any_event() -> None:
+    pace = Pace(FLOODED, 0)
+    assert intervals(pace, [0, 3_000]) == [1000, 20]
+    intervals(pace, [0])
+    assert intervals(pace, [3_000], fill=0.4) == [12]

@@ -109,9 +109,11 @@ def test_our_records_have_the_size_of_their_ring(record: type[Record], size: int
 
 
 def test_fields_lie_where_the_dtype_says() -> None:
-    data = Close(pid=7, sport=443, saddr=[10, 0, 0, 1] + [0] * 12, comm="curl", srtt=9).to_bytes()
+    data = Close(
+        pid=7, sport=443, saddr=[10, 0, 0, 1] + [0] * 12, comm="curl", srtt_us=9
+    ).to_bytes()
     row = np.frombuffer(data, Close.dtype)[0]
-    assert (row["pid"], row["sport"], row["comm"], row["srtt"]) == (7, 443, b"curl", 9)
+    assert (row["pid"], row["sport"], row["comm"], row["srtt_us"]) == (7, 443, b"curl", 9)
     assert row["kind"] == kinds.KINDS["close"]
     assert row["saddr"].tolist() == [10, 0, 0, 1] + [0] * 12
 

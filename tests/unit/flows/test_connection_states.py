@@ -18,7 +18,7 @@ from skep.flows.programs.records import (
 )
 from skep.lang.plain.kernel import FakeKernel
 
-FIN_WAIT1, FIN_WAIT2, LAST_ACK = 4, 5, 9
+FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK = 4, 5, 8, 9
 SCTP = 132
 PID, UID, CGROUP = 77, 1000, 5
 OWNER, PLACE = 2000, 6
@@ -51,9 +51,9 @@ def socket(address: int = 0x1000, protocol: int = 6) -> Any:  # noqa: ANN401 - f
     return made
 
 
-def current() -> Any:  # noqa: ANN401 - as above
+def current(flags: int = 0) -> Any:  # noqa: ANN401 - as above
     """The task that runs."""
-    task = Object(tgid=PID, real_cred=Object(uid=Object(val=UID)))
+    task = Object(tgid=PID, flags=flags, real_cred=Object(uid=Object(val=UID)))
     task.cgroups = Object(dfl_cgrp=Object(kn=Object(id=CGROUP)))
     task.group_leader = Object(comm="curl")
     return task
@@ -85,13 +85,39 @@ def test_an_own_connection_belongs_to_who_began_it(kernel: FakeKernel) -> None:
         assert (event.pid, event.uid, event.cgroup, event.comm) == (PID, UID, CGROUP, "curl")
         assert (event.sport, event.dport, event.flags) == (1234, 80, 0)
         assert bytes(event.saddr[:4] + event.daddr[:4]) == bytes([10, 0, 0, 1, 10, 0, 0, 2])
-    assert (closed.duration, closed.srtt) == (300, 10)
+    assert (closed.duration_ns, closed.srtt_us) == (300, 10)
     assert len(kernel[connections.open_now]) == 0
 
 
 def test_both_may_open_at_once(kernel: FakeKernel) -> None:
     (event,) = go(kernel, socket(), CLOSED, SYN_SENT, SYN_RECV, ESTABLISHED)
     assert (type(event), event.pid, event.flags) == (Connect, PID, 0)
+
+
+def test_a_connection_belongs_to_who_ends_it_where_nobody_was_seen_before(
+    kernel: FakeKernel,
+) -> None:
+    (closed,) = go(kernel, socket(), LISTEN, SYN_RECV, ESTABLISHED, CLOSE_WAIT, LAST_ACK, CLOSED)
+    assert (closed.pid, closed.comm, closed.flags) == (PID, "curl", 0)
+    (late,) = go(kernel, socket(), ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSED)
+    assert (late.pid, late.flags, late.duration_ns) == (PID, START_UNKNOWN, 0)
+    assert len(kernel[connections.open_now]) == 0
+
+
+def test_who_accepts_before_the_handshake_is_over_keeps_it(kernel: FakeKernel) -> None:
+    """As with TCP Fast Open."""
+    go(kernel, socket(), LISTEN, SYN_RECV)
+    assert len(kernel[connections.open_now]) == 1
+    kernel[connections.open_now][0x1000] = connections.Connection(pid=5, comm="early")
+    (closed,) = go(kernel, socket(), SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSED)
+    assert (closed.pid, closed.comm, closed.flags) == (5, "early", 0)
+    assert closed.duration_ns == 300
+
+
+def test_a_thread_of_the_kernel_is_not_taken_for_the_process(kernel: FakeKernel) -> None:
+    kernel.helpers["get_current_task_btf"] = lambda: current(connections.PF_KTHREAD)
+    (closed,) = go(kernel, socket(), LISTEN, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSED)
+    assert (closed.pid, closed.uid, closed.flags) == (0, OWNER, PROCESS_UNKNOWN)
 
 
 def test_a_peers_connection_is_not_told_before_it_is_accepted(kernel: FakeKernel) -> None:
@@ -131,7 +157,7 @@ def test_what_a_lost_end_left_behind_is_not_taken_for_the_next_socket(kernel: Fa
     go(kernel, socket(), CLOSED, SYN_SENT, ESTABLISHED)
     assert go(kernel, socket(), LISTEN, SYN_RECV, ESTABLISHED) == []
     (closed,) = go(kernel, socket(), ESTABLISHED, CLOSED)
-    assert (closed.pid, closed.flags, closed.duration) == (0, PROCESS_UNKNOWN, 100)
+    assert (closed.pid, closed.flags, closed.duration_ns) == (0, PROCESS_UNKNOWN, 100)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +177,7 @@ def test_syn_and_fin_are_no_payload(
     go(kernel, sk, CLOSED, SYN_SENT, ESTABLISHED)
     vars(sk.tcp).update(bytes_acked=acked, bytes_sent=500, snd_una=una, write_seq=9)
     (closed,) = go(kernel, sk, state, CLOSED)
-    assert closed.sent == sent
+    assert closed.sent_bytes == sent
 
 
 def test_a_fin_that_came_is_no_payload(kernel: FakeKernel) -> None:
@@ -160,4 +186,4 @@ def test_a_fin_that_came_is_no_payload(kernel: FakeKernel) -> None:
     for flags, received in ((0, 51), (2, 50), (3, 50)):
         vars(sk)["__sk_common"].skc_flags = flags
         (closed,) = go(kernel, sk, ESTABLISHED, CLOSED)
-        assert closed.received == received
+        assert closed.received_bytes == received

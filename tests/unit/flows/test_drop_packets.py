@@ -79,16 +79,16 @@ class Run:
 
 def test_a_packet_is_told_with_both_ends() -> None:
     (event,) = Run().drop(packet())
-    assert (event.reason, event.location, event.protocol, event.family) == (3, WHERE, 0x800, 2)
+    assert (event.reason, event.location, event.ethertype, event.family) == (3, WHERE, 0x800, 2)
     assert bytes(event.saddr) == bytes([10, 0, 0, 1]) + bytes(12)
     assert bytes(event.daddr) == bytes([10, 0, 0, 2]) + bytes(12)
-    assert (event.sport, event.dport, event.l4, event.length) == (1234, 80, 17, 42)
+    assert (event.sport, event.dport, event.protocol, event.length) == (1234, 80, 17, 42)
     assert (event.ifindex, event.netns, event.cgroup) == (4, 99, 0)
 
 
 def test_so_is_an_ipv6_packet() -> None:
     (event,) = Run(UDP6).drop(packet(IPV6))
-    assert (event.protocol, event.family, event.l4, event.length) == (0x86DD, 10, 17, 48)
+    assert (event.ethertype, event.family, event.protocol, event.length) == (0x86DD, 10, 17, 48)
     assert (event.sport, event.dport) == (1234, 80)
     assert (bytes(event.saddr), bytes(event.daddr)) == (UDP6[8:24], UDP6[24:40])
 
@@ -102,23 +102,23 @@ def test_options_move_the_ports() -> None:
 @pytest.mark.parametrize("offset", ["2001", "0001", "1fff"])
 def test_a_later_fragment_has_no_ports(offset: str) -> None:
     (event,) = Run(UDP4[:6] + bytes.fromhex(offset) + UDP4[8:]).drop(packet())
-    assert (event.family, event.l4, event.sport, event.dport) == (2, 17, 0, 0)
+    assert (event.family, event.protocol, event.sport, event.dport) == (2, 17, 0, 0)
 
 
 @pytest.mark.parametrize("protocol", [1, 58, 47])
 def test_what_has_no_ports_is_told_without(protocol: int) -> None:
     (event,) = Run(UDP4[:9] + bytes([protocol]) + UDP4[10:]).drop(packet())
-    assert (event.l4, event.sport, event.dport) == (protocol, 0, 0)
+    assert (event.protocol, event.sport, event.dport) == (protocol, 0, 0)
 
 
 def test_a_header_that_is_not_there_or_is_another_is_not_believed() -> None:
     for run in (Run(b""), Run(UDP6)):
         (event,) = run.drop(packet())
-        assert (event.protocol, event.family, event.l4, event.length) == (0x800, 0, 0, 30)
+        assert (event.ethertype, event.family, event.protocol, event.length) == (0x800, 0, 0, 30)
     (event,) = Run(UDP4).drop(packet(IPV6))
     assert event.family == 0
     (event,) = Run().drop(packet(ARP))
-    assert (event.protocol, event.family) == (0x806, 0)
+    assert (event.ethertype, event.family) == (0x806, 0)
 
 
 def test_a_length_that_the_header_does_not_hold_is_the_buffers() -> None:

@@ -143,7 +143,8 @@ def test_xdp_in_a_mode_that_was_asked_for_does_not_fall_back(door: FakeDoor) -> 
 def test_a_device_that_has_an_xdp_program_is_a_conflict(door: FakeDoor) -> None:
     filter_ = loaded(door, "xdp")
     door.refuse(Command.LINK_CREATE, errno.EBUSY)
-    with pytest.raises(Conflict, match="XDP program"):
+    door.refuse(Command.PROG_BY_ID, errno.ENOENT)
+    with pytest.raises(Conflict, match=r"XDP program \d+$"):
         attach(filter_, LOOPBACK)
 
 

@@ -1,10 +1,11 @@
 """Formats of tracepoints become Structs with the kernel's own offsets."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from skep.base.errors import Unsupported
+from skep.base.errors import Forbidden, Unsupported
 from skep.kernel.tracefs import Tracefs, layout, parse
 from skep.lang.types import char, s32, s64, u8, u16, u32, u64
 from skep.testing.door import FakeDoor
@@ -114,3 +115,17 @@ def test_a_misspelt_tracepoint_names_the_nearest(tracefs: Tracefs) -> None:
 def test_without_a_tracefs_it_is_unsupported_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="cannot be opened"):
         Tracefs.open((str(tmp_path / "none"),), door=FakeDoor())
+
+
+class Unprivileged(FakeDoor):
+    """A process that may mount nothing."""
+
+    def mount_detached(self, kind: str) -> int:
+        """Refuse."""
+        raise PermissionError(errno.EPERM, kind)
+
+
+def test_who_may_not_open_tracefs_is_told_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(Forbidden, match="CAP_SYS_ADMIN") as caught:
+        Tracefs.open((str(tmp_path / "none"),), door=Unprivileged())
+    assert caught.value.action == "opening tracefs"

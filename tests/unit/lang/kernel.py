@@ -24,9 +24,38 @@ class Openat(Struct):
     mode: u32
 
 
+class Connect(Struct):
+    """The format of syscalls/sys_enter_connect."""
+
+    common_pid: s32
+    _pad4: u32
+    nr: s32
+    _pad12: u32
+    fd: u64
+    uservaddr: u64
+
+
+class Ended(Struct):
+    """The format of each call's exit."""
+
+    common_pid: s32
+    _pad4: u32
+    nr: s32
+    _pad12: u32
+    ret: u64
+
+
+FORMATS = {
+    "sys_enter_openat": Openat,
+    "sys_enter_connect": Connect,
+    "sys_exit_openat": Ended,
+    "sys_exit_newstat": Ended,
+}
+
+
 def formats(category: str, name: str) -> StructType | None:
-    """The one tracepoint with a format."""
-    return Openat if (category, name) == ("syscalls", "sys_enter_openat") else None
+    """The tracepoints with a format."""
+    return FORMATS.get(name) if category == "syscalls" else None
 
 
 class _Kernel:
@@ -147,7 +176,10 @@ class _Kernel:
         self.struct("tcp_sock", 32, [("srtt_us", self.u32, 0)])
         self.event("sched_process_exec", pointer, self.s32, sock)
         self.event("sched_switch", self.bool, pointer, pointer, self.u32)
-        self.event("sys_enter", self.void, self.s64)
+        members = [("di", self.u64, 8), ("orig_ax", self.u64, 16), ("si", self.u64, 24)]
+        registers = b.ptr(self.struct("pt_regs", 32, members))
+        self.event("sys_enter", registers, self.s64)
+        self.event("sys_exit", registers, self.s64)
         b.enum("tcp_state", [("TCP_ESTABLISHED", 1), ("TCP_LISTEN", 10)])
         return Btf(b.build())
 

@@ -404,3 +404,37 @@ def by_captured_options(ctx):
     if ANY is not None and ctx.ingress_ifindex != ANY:
         return 2
     return 3 if ANY is None else 4
+
+
+# --- hooks that are shared ------------------------------------------------------------------------------------------
+
+
+@skep.xdp(order=10)
+def one_of_several(ctx):
+    return 1 if ctx.ingress_ifindex == 3 else 2
+
+
+@skep.syscall("openat", "connect")
+def two_calls(arg0, number):
+    pairs[Pair(number, u32(arg0))] = Wide(big=arg0)
+
+
+@skep.syscall("openat")
+def one_call(mode, filename):
+    counts.increment(u32(mode), filename)
+
+
+@skep.syscall_exit("openat", "stat")
+def two_exits(result, number):
+    if result < 0:
+        counts.increment(number)
+
+
+@skep.syscall()
+def every_call(number, arg0):
+    counts.increment(number, arg0)
+
+
+@skep.syscall_exit()
+def every_exit(number):
+    counts.increment(number)

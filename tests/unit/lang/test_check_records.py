@@ -110,7 +110,7 @@ def test_what_is_read_before_it_is_set_is_zero(
         ("if skep.get_current_comm(e.comm) < 0:\n    e.pid = 1\nelse:\n    e.pid = 2", ()),
         ("e.pid = u32(skep.get_current_comm(e.comm))", ()),
         ("e.pid = 1\nskep.probe_read_kernel(e.comm, 5, u64(task))", ((33, 11),)),
-        ("e.pid = 1\nskep.probe_read_kernel(e.comm, task.tgid & 15, u64(task))", ()),
+        ("e.pid = 1\nskep.probe_read_kernel(e.comm, task.tgid & 15, u64(task))", ((28, 16),)),
         ("e.pid = 1 if task.tgid and skep.get_current_comm(e.comm) < 0 else 2", ((28, 16),)),
     ],
 )
@@ -118,3 +118,26 @@ def test_what_a_helper_sets_is_not_zeroed_as_far_as_its_size_is_known(
     lines: str, expected: tuple[tuple[int, int], ...]
 ) -> None:
     assert zeroed("", lines) == expected
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "probe_read_kernel_str(e.comm, u64(task))",
+        "probe_read_user_str(e.comm, u64(task))",
+        "probe_read_kernel_str(e.comm, 16, u64(task))",
+        "get_task_stack(task, e.comm, 0)",
+    ],
+)
+def test_what_a_helper_may_leave_as_it_was_is_zeroed(call: str) -> None:
+    assert zeroed("", f"e.pid = 1\nskep.{call}") == ((28, 16),)
+
+
+def test_what_was_set_before_such_a_helper_is_not_zeroed() -> None:
+    lines = "e.pid = 1\ne.comm = task.comm\nskep.probe_read_kernel_str(e.comm, u64(task))"
+    assert zeroed("", lines) == ()
+
+
+@pytest.mark.parametrize("call", ["get_current_comm(e.comm)", "get_stack(e.comm, 0)"])
+def test_what_a_helper_fills_is_not_zeroed(call: str) -> None:
+    assert zeroed("", f"e.pid = 1\nskep.{call}") == ()

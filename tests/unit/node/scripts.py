@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import numpy as np
+
 from skep.node.image_store import Bounds
 from skep.node.images import Row
 from skep.node.processes import ProcessTable
@@ -24,10 +26,20 @@ class Names:
 
 
 class Script:
-    """A table, and records that are told to it in words; times are ns after START."""
+    """A table, and records that are told to it in words; times are ns after START.
 
-    def __init__(self, bounds: Bounds | None = None, **options: Any) -> None:  # noqa: ANN401 - ProcessTable's
+    They are lists, or with ``arrays`` what a drain gives.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        *,
+        arrays: bool = False,
+        **options: Any,  # noqa: ANN401 - ProcessTable's
+    ) -> None:
         self.table = ProcessTable(Names(), bounds, **options)
+        self.arrays = arrays
         self.seq = 0
         self.rows: dict[str, list[tuple[Any, ...]]] = {}
 
@@ -50,10 +62,12 @@ class Script:
     def end(self) -> dict[str, list[int]]:
         """The end of a batch."""
         fields = ("time", "seq", *Row._fields)
-        batch = {
+        batch: dict[str, dict[str, Any]] = {
             kind: dict(zip(fields, map(list, zip(*rows, strict=True)), strict=True))
             for kind, rows in self.rows.items()
         }
+        if self.arrays:
+            batch = {kind: _arrays(columns) for kind, columns in batch.items()}
         self.rows = {}
         return self.table.apply(batch)
 
@@ -72,5 +86,13 @@ class Script:
         return self.fragment(self.ref(pid, time, comm, uid, cgroup))
 
     def fragment(self, ref: int) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(b"{" + self.table.describe(ref) + b"}")
+        text = self.table.describe(ref).removeprefix(b",")
+        value: dict[str, Any] = json.loads(b"{" + text + b"}")
         return value
+
+
+def _arrays(columns: dict[str, list[Any]]) -> dict[str, Any]:
+    return {
+        name: np.array(values, "S16" if name == "comm" else "u8")
+        for name, values in columns.items()
+    }

@@ -223,6 +223,8 @@ def test_a_v1_hierarchy_is_scanned_for_paths(tree: Path) -> None:
 def test_memberships_are_read_from_proc(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self/mountinfo").write_text("35 24 0:30 / /c rw - cgroup2 cgroup2 rw\n")
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2/stat").write_text("2 (kthreadd) S 0 0 0 0 -1 2129984 0")
     (tmp_path / "12").mkdir()
     (tmp_path / "12/cgroup").write_bytes(b"0::/a\xff\n")
     files = CgroupFiles(proc=str(tmp_path))

@@ -37,7 +37,6 @@ def test_a_fragment_names_user_cgroup_parent_and_ancestors(script: Script) -> No
     script.exec(200, 500, "curl", 100, ppid=10, uid=3, cgroup=7)
     script.end()
     assert script.image(500, 250, "?", 3, 7) == {
-        "pid": 500,
         "ppid": 10,
         "comm": "curl",
         "user": "u3",
@@ -154,7 +153,6 @@ def test_an_unknown_process_is_adopted_from_its_exec(script: Script) -> None:
 def test_a_stranger_is_made_of_what_the_event_says() -> None:
     script = Script()
     assert script.image(9, 100, "dig", 5, 3) == {
-        "pid": 9,
         "ppid": 0,
         "comm": "dig",
         "user": "u5",
@@ -196,11 +194,12 @@ def test_another_user_and_cgroup_go_with_their_process(script: Script) -> None:
     script.fork(100, 10, 500, "bash")
     script.exec(200, 500, "nginx", 100)
     script.end()
-    worker = script.ref(500, 310, "?", 33)
+    before = len(script.table)
+    script.ref(500, 310, "?", 33)
     script.exit(400, 500, "nginx", 100)
     script.fork(6 * SECOND, 10, 501, "x")
     script.end()
-    assert worker in script.table.retired()
+    assert len(script.table) == before - 1, "two images and a variant went"
 
 
 def test_an_exit_that_is_told_twice_counts_once() -> None:
@@ -222,10 +221,10 @@ def test_a_child_of_the_very_moment_of_an_exec_is_the_new_programs(script: Scrip
 
 def test_strangers_are_bounded() -> None:
     script = Script()
-    for pid in range(5_000):
+    for pid in range(1, 5_001):
         script.ref(pid, 100)
     assert len(script.table) == 4_096
-    assert len(script.table.retired()) == 5_000 - 4_096
+    assert len(script.table.definitions()) == 1
 
 
 def test_what_no_event_named_is_not_retired() -> None:
@@ -315,7 +314,7 @@ def test_no_order_of_records_breaks_the_table(steps: list[tuple[str, int, int, i
             case "exit":
                 script.exit(time, pid, "x", min(start, time))
             case "who":
-                assert script.image(pid, time)["pid"] == pid
+                assert script.image(pid, time)["comm"]
             case "end":
                 script.end()
             case _:
@@ -326,4 +325,30 @@ def test_no_order_of_records_breaks_the_table(steps: list[tuple[str, int, int, i
     gone = script.table.retired()
     assert len(gone) == len(set(gone))
     for ref in named - set(gone):
-        assert script.fragment(ref)["pid"] in range(1, 6)
+        assert script.fragment(ref)["comm"]
+
+
+def test_pid_0_is_no_process(script: Script) -> None:
+    assert script.image(0, 10, comm="", uid=3, cgroup=8) == {"user": "u3", "cgroup": "/c8"}
+
+
+def end(script: Script, time: int, since: int, comm: str) -> str:
+    """The name of who is told to have ended something that began at ``since``, as pid 50."""
+    event = {"pid": 50, "time": START + time, "uid": 0, "cgroup": 1, "comm": comm.encode()}
+    columns = {name: [value] for name, value in event.items()}
+    return str(script.fragment(script.table.resolve_ends(columns, [START + since])[0])["comm"])
+
+
+def test_an_end_belongs_to_who_began_though_its_pid_is_anothers(script: Script) -> None:
+    script.fork(100, 10, 50, "sh")
+    script.exec(110, 50, "old", 100)
+    script.exit(200, 50, "old", 100)
+    script.fork(300, 10, 50, "sh")
+    script.exec(310, 50, "new", 300)
+    script.end()
+    assert script.who(50, 400, "old") == "new", "at its moment the pid is the other's"
+    assert end(script, 400, 150, "old") == "old"
+    assert end(script, 400, 350, "new") == "new"
+    assert end(script, 400, 150, "new") == "new", "it may begin after what it is given"
+    assert end(script, 400, 150, "sh") == "new", "before its exec it was called so"
+    assert end(script, 400, 50, "older") == "older", "a process that was never met"

@@ -5,6 +5,7 @@ import pytest
 
 import skep
 from skep.lang.spec import ProgramSpec
+from skep.lang.syscalls import CLASSIC, RAW
 from skep.program.objects import compiled
 from skep.testing.precompile import SavedKernel, compile_for, programs, shipped
 
@@ -28,6 +29,11 @@ def passes(packet):  # type: ignore[no-untyped-def] # its type comes from BTF
 @skep.xdp
 def wrong(packet):  # type: ignore[no-untyped-def] # as above
     return [2]
+
+
+@skep.syscall("openat")
+def subscribes(number):  # type: ignore[no-untyped-def] # as above
+    return
 
 
 def module(**names: object) -> ModuleType:
@@ -58,8 +64,15 @@ def test_a_module_lists_programs_that_stand_elsewhere(tmp_path: Path) -> None:
     assert [program.name for program in found] == ["passes", "in_a_script"]
 
 
+def test_a_subscriber_of_system_calls_is_compiled_in_both_of_its_forms() -> None:
+    found = programs([module(a=subscribes)])
+    assert [one.kind for one in found] == [CLASSIC, RAW]
+    assert {one.function for one in found} == {subscribes.function}
+
+
 def test_the_shipped_programs_are_found() -> None:
-    assert "skep.node.programs.records" in [found.__name__ for found in shipped()]
+    found = {module.__name__ for module in shipped()}
+    assert {"skep.node.programs.records", "skep.kernel.dispatch.programs.gates"} <= found
 
 
 def test_what_was_compiled_for_another_kernel_is_then_taken_from_the_cache(

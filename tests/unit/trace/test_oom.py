@@ -15,6 +15,7 @@ from skep.node.programs.lifecycle import lifecycle
 from skep.node.programs.records import ONLY_PID
 from skep.trace import oom
 from skep.trace.programs import oom as programs
+from skep.trace.programs.oom import PAGE
 
 
 def kernel(*, task: bool, counters: bool) -> Btf:
@@ -70,13 +71,13 @@ def test_pages_are_those_of_files_of_its_own_and_shared_not_what_is_swapped() ->
     per_cpu = victim(rss_stat=[Kernel(count=count) for count in counts])
     plain = victim(rss_stat=Kernel(count=[Kernel(counter=count) for count in counts]))
     for event in (told(programs.on_victim, per_cpu), told(programs.on_victim_before, plain)):
-        assert event.pages == 6043
+        assert event.resident_bytes == 6043 * PAGE
         assert (event.pid, event.uid, event.cgroup, event.comm) == (7, 1, 9, "greedy")
 
 
 def test_a_count_below_zero_is_none() -> None:
     event = told(programs.on_victim, victim(rss_stat=[Kernel(count=c) for c in (-2, 5, 0, -1)]))
-    assert event.pages == 5
+    assert event.resident_bytes == 5 * PAGE
 
 
 def test_where_only_a_pid_is_told_the_event_says_so() -> None:

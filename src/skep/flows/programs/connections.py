@@ -1,11 +1,21 @@
 """TCP connections that are opened, accepted and closed: fills the ring ``connections``.
 
-Runs in the kernel when a TCP socket changes its state, and when accept(2) returns; never for a packet.
-A map holds the connections that are open, by the address of their socket: who they belong to, which is
-known only while that process calls, and since when. What began before the programs were attached is
-told with marks: which process it is may then be unknown; its socket still tells user and cgroup.
+Runs in the kernel when a TCP socket changes its state, when accept(2) returns and when io_uring has
+completed a request; never for a packet. A map holds the connections that are open, by the address of
+their socket: who they belong to, which is known only while that process calls, and since when. Where
+that was not seen, it is the process that ends the connection; where none does, its socket still tells
+user and cgroup. Of Multipath TCP each subflow is a connection.
 """
 
+from skep.flows.programs.owners import (
+    INET,
+    INET6,
+    get_current_task_btf,
+    put_addresses,
+    put_current,
+    put_owner,
+    put_socket_owner,
+)
 from skep.flows.programs.records import (
     FAILED,
     PROCESS_UNKNOWN,
@@ -15,12 +25,12 @@ from skep.flows.programs.records import (
     Connect,
 )
 from skep.lang.helpers import HELPERS
-from skep.lang.intrinsics import htonl, ntohs
+from skep.lang.intrinsics import ntohs
 from skep.lang.kernel_names import kernel_struct
 from skep.lang.maps import LruHash, Ring
 from skep.lang.programs import inline, tp_btf, tracepoint
 from skep.lang.struct import Struct
-from skep.lang.types import char, s64, u8, u16, u32, u64
+from skep.lang.types import char, s64, u16, u32, u64
 
 
 class Connection(Struct):
@@ -45,15 +55,20 @@ open_now = LruHash(u64, Connection, 1 << 16, name="tcp_open")
 ESTABLISHED, SYN_SENT, SYN_RECV, CLOSED, LISTEN = 1, 2, 3, 7, 10
 FIN_SENT = (4, 5, 9, 11)
 """FIN_WAIT1, FIN_WAIT2, LAST_ACK, CLOSING."""
-TCP = 6
-INET, INET6 = 2, 10
-MAPPED = htonl(0xFFFF)
+ENDING = (4, 9)
+"""FIN_WAIT1, LAST_ACK: a socket gets there by a call of shutdown(2) or close(2)."""
+TCP, MPTCP = 6, 262
 SOCK_DONE = 1 << 1
 """Bit of skc_flags: the peer's FIN was received (enum sock_flags)."""
 
-SOCKET = kernel_struct("socket")
+IORING_OP_ACCEPT = 13
+PF_KTHREAD = 1 << 21
 
-get_current_task_btf = HELPERS["get_current_task_btf"]
+SOCKET = kernel_struct("socket")
+SOCK = kernel_struct("sock")
+MPTCP_SOCK = kernel_struct("mptcp_sock")
+REQUEST = kernel_struct("io_kiocb")
+
 ktime_get_boot_ns = HELPERS["ktime_get_boot_ns"]
 skc_to_tcp_sock = HELPERS["skc_to_tcp_sock"]
 
@@ -67,8 +82,12 @@ def on_state(sk, old, new):
         begun = Connection(opened=1)
         put_current(begun)
         open_now.update(u64(sk), begun)
+    elif new == SYN_RECV and old == LISTEN:
+        open_now.update(u64(sk), Connection())
     elif new == ESTABLISHED:
         established(sk, old)
+    elif new in ENDING:
+        ending(sk)
     elif new == CLOSED and old not in (CLOSED, LISTEN):
         closed(sk, old)
 
@@ -76,26 +95,66 @@ def on_state(sk, old, new):
 @tracepoint("syscalls/sys_exit_accept4")
 def on_accept4(context):
     """A call of accept4 is over."""
-    accepted(context.ret)
+    accepted(subflow(given(context.ret)))
 
 
 @tracepoint("syscalls/sys_exit_accept")
 def on_accept(context):
     """A call of accept is over."""
-    accepted(context.ret)
+    accepted(subflow(given(context.ret)))
+
+
+@tracepoint("syscalls/sys_exit_accept4")
+def on_accept4_plain(context):
+    """The same, for a kernel without Multipath TCP."""
+    accepted(given(context.ret))
+
+
+@tracepoint("syscalls/sys_exit_accept")
+def on_accept_plain(context):
+    """The same, for a kernel without Multipath TCP."""
+    accepted(given(context.ret))
+
+
+@tp_btf("io_uring_complete")
+def on_io_uring(ring, request, completion):
+    """Since Linux 6.16: a request of io_uring is done."""
+    completed(u64(request), completion.res)
+
+
+@tp_btf("io_uring_complete")
+def on_io_uring_before(ring, request, user_data, result):
+    """Before 6.16."""
+    completed(u64(request), result)
 
 
 def established(sk, old):
-    """The handshake is over. An own connection is told; who accepts the peer's is not known yet."""
+    """The handshake is over. An own connection is told; the peer's when its process is known."""
     found = open_now.lookup(u64(sk))
-    at_once = found is not None and found.opened == 1 and found.since == 0
-    if old == SYN_SENT or (old == SYN_RECV and at_once):
+    begun = found is not None and found.since == 0
+    own = found is not None and found.opened == 1
+    if old == SYN_SENT or (old == SYN_RECV and begun and own):
         if found is not None:
             found.since = ktime_get_boot_ns()
         connected(sk, sk.__sk_common.skc_num, 0)
     elif old == SYN_RECV:
-        by_peer = Connection(since=ktime_get_boot_ns())
-        open_now.update(u64(sk), by_peer)
+        if found is not None and begun:
+            found.since = ktime_get_boot_ns()
+        else:
+            open_now.update(u64(sk), Connection(since=ktime_get_boot_ns()))
+
+
+def ending(sk):
+    """Who ends a connection has it: the process, where none was seen before, and it is no kernel thread."""
+    if get_current_task_btf().flags & PF_KTHREAD:
+        return
+    found = open_now.lookup(u64(sk))
+    if found is None:
+        late = Connection()
+        put_current(late)
+        open_now.update(u64(sk), late)
+    elif found.pid == 0:
+        put_current(found)
 
 
 def connected(sk, sport: u16, flags: u32):
@@ -126,14 +185,15 @@ def closed(sk, old):
         open_now.delete(u64(sk))
         return
     found = open_now.lookup(u64(sk))
-    if old == SYN_RECV and found is None:
+    if old == SYN_RECV and (found is None or found.pid == 0):
+        open_now.delete(u64(sk))
         return
     event = connections.reserve(Close)
     if event is not None:
         flags: u32 = 0
-        event.duration = 0
+        event.duration_ns = 0
         if found is not None and found.since:
-            event.duration = event.time - found.since
+            event.duration_ns = event.time - found.since
         else:
             flags = START_UNKNOWN
         syn: u64 = 0
@@ -146,10 +206,10 @@ def closed(sk, old):
         event.flags = flags
         put_addresses(event, sk, sport)
         event.error = u16(sk.sk_err)
-        event.sent = acknowledged(tcp, syn, old)
+        event.sent_bytes = acknowledged(tcp, syn, old)
         fin = (sk.__sk_common.skc_flags & SOCK_DONE) // SOCK_DONE
-        event.received = tcp.bytes_received - fin
-        event.srtt = tcp.srtt_us >> 3
+        event.received_bytes = tcp.bytes_received - fin
+        event.srtt_us = tcp.srtt_us >> 3
         event.retransmits = tcp.total_retrans
         event.submit()
     open_now.delete(u64(sk))
@@ -167,19 +227,53 @@ def acknowledged(tcp, syn: u64, state):
     return min(acked, tcp.bytes_sent - tcp.bytes_retrans)
 
 
-def accepted(fd: s64):
-    """A process was given the socket of a connection that a peer opened."""
+@inline
+def given(fd: s64):
+    """The address of the socket that a call gave to the process as ``fd``; 0 where it gave none."""
     if fd < 0:
-        return
+        return u64(0)
+    return socket_at(fd)
+
+
+@inline
+def socket_at(fd: s64):
+    """The address of the socket that a process has as ``fd``; no number of a socket where it is none."""
     task = get_current_task_btf()
-    sk = SOCKET(task.files.fdt.fd[fd].private_data).sk
-    found = open_now.lookup(u64(sk))
+    return u64(SOCKET(task.files.fdt.fd[fd].private_data).sk)
+
+
+@inline
+def subflow(address: u64):
+    """A socket of Multipath TCP as the one of its first subflow, which the handshake made."""
+    if SOCK(address).sk_protocol == MPTCP:
+        return u64(MPTCP_SOCK(address).first)
+    return address
+
+
+def completed(request: u64, result: s64):
+    """A request of io_uring is done: an accept, or one of many that were asked for at once (0)."""
+    if result < 0 or (request and REQUEST(request).opcode != IORING_OP_ACCEPT):
+        return
+    if u32(result) >= get_current_task_btf().files.fdt.max_fds:
+        return
+    address = socket_at(result)
+    found = open_now.lookup(address)
+    if found is not None and found.pid == 0:
+        accepted(address)
+
+
+def accepted(address: u64):
+    """A process was given the socket of a connection that a peer opened."""
+    if not address:
+        return
+    sk = SOCK(address)
+    found = open_now.lookup(address)
     if found is None:
         if sk.sk_protocol != TCP or sk.__sk_common.skc_family not in (INET, INET6):
             return
         late = Connection()
         put_current(late)
-        open_now.update(u64(sk), late)
+        open_now.update(address, late)
     else:
         put_current(found)
     event = connections.reserve(Accept)
@@ -189,55 +283,3 @@ def accepted(fd: s64):
     event.flags = START_UNKNOWN if found is None else 0
     put_addresses(event, sk, sk.__sk_common.skc_num)
     event.submit()
-
-
-@inline
-def put_current(place):
-    """Put the current process into an event or a Connection."""
-    task = get_current_task_btf()
-    place.pid = task.tgid
-    place.uid = task.real_cred.uid.val
-    place.cgroup = task.cgroups.dfl_cgrp.kn.id
-    place.comm = task.group_leader.comm
-
-
-@inline
-def put_owner(event, connection):
-    """Put the process of a Connection into an event."""
-    event.pid = connection.pid
-    event.uid = connection.uid
-    event.cgroup = connection.cgroup
-    event.comm = connection.comm
-
-
-@inline
-def put_socket_owner(event, sk):
-    """Put what a socket tells of its owner into an event."""
-    event.uid = sk.sk_uid.val
-    event.cgroup = sk.sk_cgrp_data.cgroup.kn.id
-
-
-@inline
-def put_addresses(event, sk, sport: u16):
-    """Put both ends into an event. An IPv4 address that an IPv6 socket uses is an IPv4 address."""
-    common = sk.__sk_common
-    event.sport = sport
-    event.dport = ntohs(common.skc_dport)
-    peer = common.skc_v6_daddr.in6_u.u6_addr32
-    if common.skc_family == INET6 and (peer[0] != 0 or peer[1] != 0 or peer[2] != MAPPED):
-        event.family = INET6
-        event.saddr = common.skc_v6_rcv_saddr.in6_u.u6_addr8
-        event.daddr = common.skc_v6_daddr.in6_u.u6_addr8
-    else:
-        event.family = INET
-        put_v4(event.saddr, common.skc_rcv_saddr)
-        put_v4(event.daddr, common.skc_daddr)
-
-
-@inline
-def put_v4(place, address: u32):
-    """Put an IPv4 address, in network order, into the first four of the bytes of ``place``."""
-    place[0] = u8(address)
-    place[1] = u8(address >> 8)
-    place[2] = u8(address >> 16)
-    place[3] = u8(address >> 24)

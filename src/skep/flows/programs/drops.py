@@ -156,8 +156,8 @@ def tell(skb, location: u64, reason: u32, sk: u64):
     event.reason = reason
     event.location = location
     event.length = skb.len
-    protocol = ntohs(skb.protocol)
-    event.protocol = protocol
+    ethertype = ntohs(skb.protocol)
+    event.ethertype = ethertype
     dev = skb.dev
     if u64(dev) >= KERNEL:
         event.ifindex = u32(dev.ifindex)
@@ -167,9 +167,9 @@ def tell(skb, location: u64, reason: u32, sk: u64):
     if sk >= KERNEL:
         put_socket(event, SOCK(sk))
     header = u64(skb.head) + skb.network_header
-    if protocol == IPV4:
+    if ethertype == IPV4:
         put_v4(event, header)
-    elif protocol == IPV6:
+    elif ethertype == IPV6:
         put_v6(event, header)
     event.submit()
 
@@ -193,7 +193,7 @@ def put_v4(event, header: u64):
     event.family = INET
     if ip.length:
         event.length = ip.length
-    event.l4 = ip.protocol
+    event.protocol = ip.protocol
     for i in range(4):
         event.saddr[i] = ip.source[i]
         event.daddr[i] = ip.destination[i]
@@ -211,7 +211,7 @@ def put_v6(event, header: u64):
     event.family = INET6
     if ip.length:
         event.length = ip.length + Ip6.size
-    event.l4 = ip.next
+    event.protocol = ip.next
     event.saddr = ip.source
     event.daddr = ip.destination
     put_ports(event, ip.next, header + Ip6.size)

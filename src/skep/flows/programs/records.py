@@ -6,7 +6,7 @@ as batches.
 
 from errno import errorcode
 
-from skep.events.forms import Address, Hex, Hidden, Marks, Names
+from skep.events.forms import Address, Given, Hex, Hidden, Marks, Names
 from skep.events.record import Record
 from skep.lang.types import char, u8, u16, u32, u64
 
@@ -21,15 +21,46 @@ _MARKS = Marks(
         (FAILED, "failed"),
     )
 )
-_ERRORS = Names(((0, ""), *sorted(errorcode.items())))
-_ADDRESSES = {"saddr": Address("family"), "daddr": Address("family")}
+_FAMILY = Names(((2, "inet"), (10, "inet6")))
+_ENDS = {"family": _FAMILY, "saddr": Address("family"), "daddr": Address("family")}
+_ERROR = Given(Names(tuple(sorted(errorcode.items()))))
+_ETHERTYPES = Names(
+    (
+        (0x0800, "ipv4"),
+        (0x0806, "arp"),
+        (0x8100, "vlan"),
+        (0x86DD, "ipv6"),
+        (0x8847, "mpls"),
+        (0x8863, "pppoe-discovery"),
+        (0x8864, "pppoe"),
+        (0x88A8, "vlan-ad"),
+        (0x88CC, "lldp"),
+    )
+)
+_PROTOCOLS = Names(
+    (
+        (1, "icmp"),
+        (2, "igmp"),
+        (4, "ipip"),
+        (6, "tcp"),
+        (17, "udp"),
+        (41, "ipv6"),
+        (47, "gre"),
+        (50, "esp"),
+        (51, "ah"),
+        (58, "icmpv6"),
+        (89, "ospf"),
+        (132, "sctp"),
+        (136, "udplite"),
+    )
+)
 
 
 class Connect(
     Record,
     kind="connect",
     size=128,
-    forms={**_ADDRESSES, "flags": _MARKS, "error": _ERRORS},
+    forms={**_ENDS, "flags": _MARKS, "error": _ERROR},
 ):
     """A TCP connection that a process of this host opened is established, or could not be.
 
@@ -63,21 +94,26 @@ class Accept(Connect, kind="accept", size=128):
     """A process of this host accepted a TCP connection; fields as of Connect."""
 
 
-class Close(Connect, kind="close", size=128):
+class Close(
+    Connect,
+    kind="close",
+    size=128,
+    forms={"duration_ns": Given(), "srtt_us": Given()},
+):
     """A TCP connection ended; the first fields are those of Connect.
 
     error: errno that ended it, such as ECONNRESET; 0 where both sides closed it
-    sent: payload that the peer acknowledged [bytes]
-    received: payload that came in, in order [bytes]
-    duration: from established to closed; 0 where the start is not known [ns]
-    srtt: smoothed round-trip time [us]
+    sent_bytes: payload that the peer acknowledged [bytes]
+    received_bytes: payload that came in, in order [bytes]
+    duration_ns: from established to closed; 0 where the start is not known [ns]
+    srtt_us: smoothed round-trip time [us]
     retransmits: segments that were sent again
     """
 
-    sent: u64
-    received: u64
-    duration: u64
-    srtt: u32
+    sent_bytes: u64
+    received_bytes: u64
+    duration_ns: u64
+    srtt_us: u32
     retransmits: u32
 
 
@@ -85,12 +121,24 @@ class Drop(
     Record,
     kind="drop",
     size=128,
-    forms={**_ADDRESSES, "location": Hex(), "cgroup": Hidden()},
+    forms={
+        "ethertype": _ETHERTYPES,
+        "family": Given(_FAMILY),
+        "location": Hex(),
+        "ifindex": Given(),
+        "netns": Given(),
+        "saddr": Given(Address("family"), by="family"),
+        "daddr": Given(Address("family"), by="family"),
+        "sport": Given(),
+        "dport": Given(),
+        "protocol": Given(_PROTOCOLS, by="family"),
+        "cgroup": Hidden(),
+    },
 ):
     """The kernel dropped a packet.
 
     reason: number of enum skb_drop_reason of the running kernel
-    protocol: ethertype, in host order
+    ethertype: of the packet, in host order
     family: 2 (IPv4), 10 (IPv6), or 0 where the packet is neither
     location: where in the kernel
     ifindex: device, in its own namespace; 0 where there is none
@@ -99,13 +147,13 @@ class Drop(
     daddr: destination address; IPv4 in the first 4 bytes
     sport: source port, in host order
     dport: destination port, in host order
-    l4: IP protocol number
+    protocol: that of IP, its number
     length: of the packet [bytes]
     cgroup: id (inode) of the cgroup of the socket that it was for or from; 0 where none is known
     """
 
     reason: u32
-    protocol: u16
+    ethertype: u16
     family: u16
     location: u64
     ifindex: u32
@@ -114,6 +162,6 @@ class Drop(
     daddr: u8[16]
     sport: u16
     dport: u16
-    l4: u8
+    protocol: u8
     length: u32
     cgroup: u64

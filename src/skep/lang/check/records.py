@@ -129,13 +129,18 @@ class Records:
         return state
 
     def helper(self, state: State, node: HelperCall) -> State:
-        """A helper sets the memory that it takes for that, as far as the size that is given is known."""
+        """A helper sets the memory that it takes for that, if it fills it, as far as its size is known."""
         for argument in node.args:
             state = self._argument(state, argument, node.writes)
+        if node.helper.partial:
+            return state
         for argument, size in zip(node.args, node.args[1:], strict=False):
-            if isinstance(argument, Address) and _is_one(argument.place, node.writes):
-                whole = argument.place.type.size
-                known = min(size.value, whole) if isinstance(size, Const) else whole
+            if (
+                isinstance(argument, Address)
+                and isinstance(size, Const)
+                and _is_one(argument.place, node.writes)
+            ):
+                known = min(size.value, argument.place.type.size)
                 state = self.write(state, argument.place, known)
         return state
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from skep.base.errors import Span
+from skep.lang.chains import Chain
 from skep.lang.emit.text import Module, llvm_type
 from skep.lang.maps import Declaration
 from skep.lang.tree import Expr, Function, Reserve
@@ -45,6 +46,7 @@ class Writer:
     continues: list[str] = field(default_factory=list)
     leaves: list[str] = field(default_factory=list)
     once: dict[int, Value] = field(default_factory=dict)
+    chain: Chain | None = None
     done: bool = False
     block: str = "entry"
     _count: int = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from skep.lang.chains import Chain
 from skep.lang.emit.expressions import RULES
 from skep.lang.emit.function import Writer
 from skep.lang.emit.statements import block, end, finish
@@ -14,13 +15,20 @@ from skep.lang.values import BOOL
 Unset = Callable[[Reserve], tuple[tuple[int, int], ...]]
 
 
-def emit(entry: Function, maps: Sequence[Declaration], unset: Unset) -> str:
-    """The module's text. ``maps[i]`` is the symbol ``map.i``; ``unset`` gives a record's bytes that nothing sets."""
+def emit(
+    entry: Function, maps: Sequence[Declaration], unset: Unset, chain: Chain | None = None
+) -> str:
+    """The module's text. ``maps[i]`` is the symbol ``map.i``; ``unset`` gives a record's bytes that nothing sets.
+
+    ``chain`` says how the entry goes on, where it is chained.
+    """
     functions = _reachable(entry)
     module = Module(sources=joined(functions))
     names = {id(f): f"{f.name}.{i}" if i else f.name for i, f in enumerate(functions)}
     for function in functions:
-        module.functions.append(_function(module, function, lambda f: names[id(f)], maps, unset))
+        module.functions.append(
+            _function(module, function, lambda f: names[id(f)], maps, unset, chain=chain)
+        )
     return module.text()
 
 
@@ -41,6 +49,8 @@ def _function(
     symbols: Callable[[Function], str],
     maps: Sequence[Declaration],
     unset: Unset,
+    *,
+    chain: Chain | None,
 ) -> str:
     scope = module.subprogram(function, local=not function.entry)
 
@@ -48,6 +58,7 @@ def _function(
         return next(i for i, other in enumerate(maps) if other is declared)
 
     writer = Writer(module, function, scope, symbols, index, unset, RULES)
+    writer.chain = chain if function.entry else None
     block(writer, function.body)
     if not writer.done:
         finish(writer, None)

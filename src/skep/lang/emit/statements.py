@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skep.lang.emit import memory
+from skep.lang.emit.chain import go_on
 from skep.lang.emit.expressions import atomic, condition
 from skep.lang.emit.function import Writer, paired
 from skep.lang.emit.text import llvm_type
@@ -148,6 +149,8 @@ def end(w: Writer) -> None:
     w.restore(w.leaves[0] if len(w.leaves) == 1 else "")
     w.start("return")
     result = w.get(f"load {kind}, ptr {w.slot('result', kind)}")
+    if w.chain is not None:
+        go_on(w, w.chain, kind, result)
     w.do(f"ret {kind} {result}")
     w.done = True
 

@@ -63,6 +63,11 @@ def step(scope: Scope, base: Expr, kind: Type, offset: int, node: ast.AST) -> Pl
     return Place(scope.span(node), kind, base, offset)
 
 
+FEW = 12
+UNTOLD = ("_pad", "common_")
+"""Fields that an error does not offer: padding, and what each tracepoint has."""
+
+
 def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
     """The place of a field. Raises CompileError where there is none."""
     pointer = base.type
@@ -101,8 +106,12 @@ def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
 
 def _no_field(scope: Scope, node: ast.AST, owner: str, name: str, names: list[str]) -> Exception:
     close = difflib.get_close_matches(name, names, 1)
+    shown = [one for one in names if not one.startswith(UNTOLD)]
+    all_of_few = f"it has {', '.join(shown)}" if 0 < len(shown) <= FEW else ""
     return scope.error(
-        node, f"{owner} has no field {name!r}", f"did you mean {close[0]!r}?" if close else ""
+        node,
+        f"{owner} has no field {name!r}",
+        f"did you mean {close[0]!r}?" if close else all_of_few,
     )
 
 

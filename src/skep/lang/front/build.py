@@ -14,8 +14,9 @@ from skep.lang.capture import MISSING, resolve
 from skep.lang.front.expressions import expression
 from skep.lang.front.scope import Scope, Target
 from skep.lang.front.statements import block
+from skep.lang.front.syscalls import Subscription
 from skep.lang.source import Source, parse
-from skep.lang.spec import Context, ProgramKind
+from skep.lang.spec import Context, Hook, ProgramKind
 from skep.lang.struct import StructType
 from skep.lang.tree import Argument, Assign, ContextValue, Convert, Expr, Function, Node, Parameter
 from skep.lang.types import IntType, s32, s64, u64
@@ -59,14 +60,28 @@ class Front:
     target: Target
     kind: ProgramKind
     hook: str
+    calls: tuple[str, ...] = ()
     instances: dict[tuple[Any, ...], Function] = field(default_factory=dict)
     open: list[FunctionType] = field(default_factory=list)
 
     def program(self, function: FunctionType) -> Function:
         """The typed tree of the program ``function``. Raises CompileError."""
         source = parse(function)
+        if self.kind.hook is Hook.SYSCALL:
+            return self._subscriber(function, source)
         parameters = self._program_parameters(source)
         return self._function(Head(function, source, parameters, entry=True))
+
+    def _subscriber(self, function: FunctionType, source: Source) -> Function:
+        """A subscriber of system calls; at the hook of all calls it begins by leaving at those of others."""
+        span = source.span(source.tree)
+        wanted = Subscription(self.target, self.kind, self.hook, self.calls, span)
+        _plain_arguments(source)
+        named = [(argument.arg, source.span(argument)) for argument in source.tree.args.args]
+        parameters = wanted.parameters(named)
+        made = self._function(Head(function, source, parameters, entry=True))
+        made.body = (*wanted.guard(), *made.body)
+        return made
 
     # --- parameters -----------------------------------------------------------------------------------------------
 

@@ -123,6 +123,12 @@ def _name(scope: Scope, node: ast.Name) -> Expr:
     value = resolve(scope.function, node.id)
     if value is MISSING and node.id in scope.function.__code__.co_varnames:
         raise scope.error(node, f"{node.id!r} has no value here yet", f"assign {node.id} before")
+    if node.id in scope.function.__code__.co_varnames:
+        problem = f"{node.id!r} is assigned in this function, which makes it another variable than that outside"
+        hint = (
+            "a program cannot change Python's variables: keep state in a map, or in a skep.Global"
+        )
+        raise scope.error(node, problem, hint)
     if value is MISSING:
         raise scope.error(node, f"the name {node.id!r} is not defined here")
     return static(scope, node, value)

@@ -9,9 +9,13 @@ from skep.lang.front.integers import converted
 from skep.lang.front.scope import Scope
 from skep.lang.struct import StructType
 from skep.lang.tree import Build, Copy, Expr, Place, Slot, Spill, Store, Swap
-from skep.lang.types import ArrayType, IntType
+from skep.lang.types import ArrayType, IntType, char
 from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe, register
 
+FROM_ADDRESS = (
+    "text at an address is copied by probe_read_user_str(buffer, address), of the kernel's memory "
+    "by probe_read_kernel_str"
+)
 STACKED = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET})
 
 
@@ -56,9 +60,14 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy:
         raise scope.error(
             node,
             f"{type_name(source.type)} cannot be copied into {type_name(place.type)}",
-            "both sides take the same type",
+            FROM_ADDRESS if _text(place.type, source.type) else "both sides take the same type",
         )
     return Copy(span, place, source, place.type.size)
+
+
+def _text(target: Any, source: Any) -> bool:
+    """Whether an address is put where text is wanted."""
+    return isinstance(source, IntType) and isinstance(target, ArrayType) and target.element is char
 
 
 def type_name(kind: Any) -> str:

@@ -4,7 +4,9 @@ Values only: the programs beside this module fill them (Oom: those of ``skep.tra
 ring so that its events keep their order), the user half reads them as batches.
 """
 
-from skep.events.forms import Hidden, Marks, Words
+from signal import Signals
+
+from skep.events.forms import Given, Hidden, Marks, Names, Unless, Words
 from skep.events.record import Record
 from skep.lang.types import char, s32, u8, u32, u64
 
@@ -15,6 +17,7 @@ ONLY_PID = 1 << 0
 """Of an Oom: the kernel told nothing of the victim but its pid."""
 
 _CUT = Marks(((CUT, "cut"),))
+_SIGNALS = Names(tuple((one.value, one.name) for one in Signals))
 
 
 class Exec(
@@ -79,7 +82,12 @@ class Fork(Record, kind="fork", size=256):
     comm: char[16]
 
 
-class Exit(Record, kind="exit", size=256):
+class Exit(
+    Record,
+    kind="exit",
+    size=256,
+    forms={"code": Unless("signal"), "signal": Given(_SIGNALS)},
+):
     """The last thread of a process ended.
 
     pid: process (the kernel's tgid)
@@ -113,12 +121,12 @@ class Oom(Record, kind="oom", size=256):
     pid: the victim (the kernel's tgid)
     uid: its real user, in the initial user namespace
     cgroup: id (inode) in the unified hierarchy
-    pages: its resident memory [pages]
+    resident_bytes: its memory that was in RAM [bytes]
     comm: name of the thread group leader
     """
 
     pid: u32
     uid: u32
     cgroup: u64
-    pages: u64
+    resident_bytes: u64
     comm: char[16]

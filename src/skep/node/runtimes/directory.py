@@ -14,6 +14,7 @@ from skep.node.runtimes.client import Client, NoAnswer
 from skep.node.runtimes.cri import Cri
 from skep.node.runtimes.docker import Docker
 from skep.node.runtimes.memory import Memory
+from skep.node.runtimes.podman import Podman
 
 _FAMILIES = {
     "": ("cri", "docker", "podman"),
@@ -29,7 +30,7 @@ def clients(config: Runtimes) -> list[Client]:
     """A client for each socket that the configuration names."""
     found: list[Client] = [Cri(socket) for socket in config.cri]
     found += [Docker(socket) for socket in config.docker]
-    found += [Docker(socket, "podman") for socket in config.podman]
+    found += [Podman(socket) for socket in config.podman]
     return found
 
 

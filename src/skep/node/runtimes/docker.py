@@ -1,4 +1,4 @@
-"""Docker's API, which Podman serves too: GET /containers/ID/json."""
+"""Docker's API, which Podman serves too (``podman``): GET /containers/ID/json."""
 
 import json
 import re

@@ -3,6 +3,8 @@
 Runs in the kernel when it marks its victim, which still has its memory then.
 """
 
+from os import sysconf
+
 from skep.lang.kernel_names import kernel_struct
 from skep.lang.programs import inline, tp_btf
 from skep.lang.types import s64, u32, u64
@@ -10,6 +12,7 @@ from skep.node.programs.lifecycle import lifecycle
 from skep.node.programs.records import ONLY_PID, Oom
 
 MEMORY = kernel_struct("mm_struct")
+PAGE = sysconf("SC_PAGE_SIZE")
 FILE, ANON, SHMEM = 0, 1, 3
 """Of enum MM_*PAGES, what is resident."""
 
@@ -40,7 +43,7 @@ def killed(task, pages: u64):
     event.uid = task.real_cred.uid.val
     event.cgroup = task.cgroups.dfl_cgrp.kn.id
     event.comm = task.group_leader.comm
-    event.pages = pages
+    event.resident_bytes = pages * PAGE
     event.submit()
 
 

@@ -12,6 +12,7 @@ from skep.node.runtimes.cri import Cri
 from skep.node.runtimes.directory import Directory, clients
 from skep.node.runtimes.docker import Docker
 from skep.node.runtimes.memory import Memory
+from skep.node.runtimes.podman import Podman
 from skep.testing.runtimes import FakeCri, FakeDocker, container_status
 
 A = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2"
@@ -38,7 +39,7 @@ class Bench:
                 [
                     Cri(self.paths["cri"]),
                     Docker(self.paths["docker"]),
-                    Docker(self.paths["podman"], "podman"),
+                    Podman(self.paths["podman"]),
                 ],
                 self.said.put_nowait,
                 self.said.put_nowait,

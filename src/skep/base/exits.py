@@ -1,4 +1,4 @@
-"""Exit codes, and the one place where an error becomes text and a code. They are part of what scripts rely on.
+"""Exit codes of the command line and of the agent: which error has which. They are part of what scripts rely on.
 
 0 done; 1 it failed; 2 wrong usage, file or setting; 3 no agent answers; 4 a privilege is missing;
 5 this kernel does not offer it; 130 interrupted; 141 whoever read the output went away.

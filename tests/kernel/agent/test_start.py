@@ -1,0 +1,166 @@
+"""Starts that cannot be, or can be in part: each says why, and leaves nothing."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from skep.kernel import stats
+from tests.kernel.agent.conftest import SKEP, Up, apart, run_true, seen, skep, wait_for
+
+pytestmark = [
+    pytest.mark.requires("prog.tp_btf", "map.ringbuf", "btf.vmlinux", "cap.sys_admin"),
+    pytest.mark.native("starts several agents"),
+]
+# Code may lie where nobody else may read: the one privilege that is left is to read.
+NOBODY = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+    *("env", "HOME=/nonexistent", "XDG_CACHE_HOME="),
+    *SKEP,
+)
+DEFINES = """
+import skep
+
+@skep.tp_btf("sched_process_exec")
+def on_started(task, old_pid, bprm):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("up",), "watching this node needs root; run it as root"),
+        (("agent",), "the agent needs root; run it as root"),
+        (("down",), "ending the agent needs root; run it as root"),
+        (("run", "FILE"), "running programs in the kernel needs root; run it as root"),
+    ],
+)
+def test_without_root_it_says_so(words: Sequence[str], said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(DEFINES)
+    given = [str(file) if word == "FILE" else word for word in words]
+    done = skep(*given, command=NOBODY)
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", f"skep: {said}\n")
+
+
+def test_without_root_a_file_cannot_be_checked_and_features_say_what_they_need(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(DEFINES)
+    done = skep("check", str(file), command=NOBODY)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "needs CAP_BPF; run it as root or grant CAP_BPF" in done.stderr
+    features = skep("features", "--absent", command=NOBODY)
+    assert features.returncode == 0
+    assert "it needs CAP_BPF" in features.stdout
+
+
+def test_another_user_cannot_reach_the_agent(up: Callable[..., Up]) -> None:
+    agent = up("--only", "exec")
+    agent.ready()
+    for command in ("status", "events", "reload"):
+        done = skep(command, "--instance", agent.paths.instance, command=NOBODY)
+        assert (done.returncode, done.stdout, "needs root" in done.stderr) == (4, "", True)
+
+
+def test_without_types_of_the_kernel_it_says_so() -> None:
+    command = apart("mount -t tmpfs none /sys/kernel/btf")
+    done = skep("up", "--instance", "no-btf", command=command)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "BTF" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not os.path.exists("/run/skep/no-btf")
+
+
+def test_without_a_bpffs_it_runs(up: Callable[..., Up]) -> None:
+    agent = up("--only", "exec", command=apart("mount -t tmpfs none /sys/fs/bpf"))
+    assert agent.ready()["warnings"] == []
+    run_true("no-bpffs")
+    wait_for(lambda: seen(agent, "no-bpffs"), "the exec is seen")
+
+
+def test_without_tracefs_the_way_that_needs_it_is_refused_and_another_is_used(
+    up: Callable[..., Up],
+) -> None:
+    """Not mounted, and not to be had without CAP_SYS_ADMIN."""
+    few = "-all,+bpf,+perfmon,+dac_read_search,+sys_ptrace,+setpcap"
+    hidden = "{ umount -R /sys/kernel/debug /sys/kernel/tracing 2>/dev/null; true; }"
+    limit = ("setpriv", f"--bounding-set={few}", "--no-new-privs")
+    agent = up("--only", "exec,accept", command=apart(hidden, *limit))
+    powers = {one["power"]: one for one in agent.ready()["powers"]}
+    assert (powers["exec"]["state"], powers["connections"]["state"]) == ("on", "instead")
+    assert "tracefs" in powers["connections"]["refused"][0]["reason"]
+    assert powers["connections"]["narrows"].startswith("accepts are not told")
+    run_true("no-tracefs")
+    wait_for(lambda: seen(agent, "no-tracefs"), "the exec is seen")
+
+
+def test_a_full_disk_ends_the_start_and_leaves_nothing() -> None:
+    before = {one.id for one in stats.all_programs()}
+    mounts = (
+        "mkdir -p /run/skep && mount -t tmpfs -o size=4k,mode=700 none /run/skep"
+        " && mkdir -m 700 /run/skep/full && head -c 4096 /dev/zero > /run/skep/fill"
+    )
+    done = skep("up", "--only", "exec", "--instance", "full", command=apart(mounts))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "/run/skep/full" in done.stderr
+    assert "No space left on device" in done.stderr
+
+    def left() -> set[int]:
+        return {one.id for one in stats.all_programs() if one.name == "on_exec"} - before
+
+    wait_for(lambda: not left(), "the programs are gone")
+
+
+def test_an_output_that_is_full_ends_it_and_leaves_nothing(up: Callable[..., Up]) -> None:
+    with Path("/dev/full").open("w") as full:
+        face = subprocess.Popen(
+            [*SKEP, "up", "--json", "--instance", "full-output"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with face:
+
+            def ended() -> bool:
+                run_true("fills")
+                return face.poll() is not None
+
+            wait_for(ended, "the face has ended")
+            _, errors = face.communicate()
+    assert face.returncode == 1
+    assert errors.endswith("skep: the output cannot be written: No space left on device\n")
+    assert "Traceback" not in errors
+    wait_for(lambda: not os.path.exists("/run/skep/full-output"), "the agent has ended")
+
+
+def test_of_agents_that_start_at_once_one_runs(up: Callable[..., Up]) -> None:
+    name = f"test-at-once-{os.getpid()}"
+    agents = [up("--only", "exec", name=name) for _ in range(3)]
+
+    def settled() -> bool:
+        return sum(one.face.poll() is not None for one in agents) == 2
+
+    wait_for(settled, "two have given up")
+    (first,) = [one for one in agents if one.face.poll() is None]
+    status = first.ready()
+    assert status["instance"] == name
+    assert {one.face.returncode for one in agents} == {None, 1}
+
+
+def test_the_end_during_the_start_leaves_nothing(up: Callable[..., Up]) -> None:
+    """Wherever the start is when it is told to end."""
+    name = f"test-early-{os.getpid()}"
+    for number in range(5):
+        agent = up("--only", "exec", name=name)
+        time.sleep(0.1 * number)
+        assert agent.end() in (0, -signal.SIGINT, 130)
+        run = agent.paths.run
+        wait_for(lambda: not os.path.exists(run), "the run directory is gone")  # noqa: B023 - called at once

@@ -1,0 +1,145 @@
+"""The engine: a real drain of no rings is kept alive, and what cannot be done is told."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from skep.agent import supervise
+from skep.agent.dropped import DropSite
+from skep.agent.engine import Allowed, Engine, bounds
+from skep.api.query import Query
+from skep.base.config import Store
+from skep.base.errors import Forbidden
+from tests.unit.agent.fake_engine import KINDS, QUIET, engine, names
+from tests.unit.agent.fake_programs import FakePrograms
+from tests.unit.agent.followers import taking, unexpected
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Wait until it is so."""
+    try:
+        async with asyncio.timeout(60):
+            while not condition():  # noqa: ASYNC110 - what is waited for is another process
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        pytest.fail(f"never: {what}")
+
+
+def test_a_drain_runs_in_its_block_and_another_takes_the_place_of_a_killed_one() -> None:
+    blocks: list[str] = []
+
+    @contextmanager
+    def draining() -> Iterator[None]:
+        blocks.append("in")
+        yield
+        blocks.append("out")
+
+    async def scene() -> list[bytes]:
+        made = Engine(FakePrograms(), QUIET, KINDS, names(), allowed=Allowed(draining))
+        got: list[bytes] = []
+        made.journal.follow(Query(follow=True), taking(got), unexpected)
+        made.start()
+        await until(lambda: made.intake.accounts, "the drain tells of itself")
+        first = made.supervisor.child
+        assert first is not None
+        assert blocks == ["in", "out"]
+        told, definitions = made.intake.accounts, made.intake.definitions
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: made.supervisor.child not in (None, first), "another drain runs")
+        await until(lambda: made.intake.accounts is not told, "the other drain tells of itself")
+        assert made.intake.definitions is not definitions
+        second = made.supervisor.child
+        assert second is not None
+        await made.stop()
+        assert made.supervisor.restarts == 1
+        assert blocks == ["in", "out"] * 2
+        with pytest.raises(ProcessLookupError):
+            os.kill(second.pid, 0)
+        return got
+
+    (notice,) = asyncio.run(scene())
+    assert b'"notice":"drain restarted"' in notice
+    assert b"the drain ended by itself (signal 9); it is started again" in notice
+
+
+def test_an_end_before_the_drain_is_up_ends_the_drain_too() -> None:
+    async def scene() -> int:
+        made = engine()
+        made.start()
+        await until(lambda: made.supervisor.child, "a drain is started")
+        child = made.supervisor.child
+        assert child is not None
+        await made.stop()
+        return child.pid
+
+    pid = asyncio.run(scene())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_drain_that_hangs_is_killed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "PATIENCE_SECONDS", 0.05)
+
+    async def scene() -> int:
+        made = engine()
+        made.start()
+        await until(lambda: made.supervisor.child, "a drain is started")
+        child = made.supervisor.child
+        assert child is not None
+        os.kill(child.pid, signal.SIGSTOP)
+        await made.stop()
+        return child.pid
+
+    pid = asyncio.run(scene())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_where_runs_may_not_be_counted_a_warning_says_so_and_all_else_goes_on() -> None:
+    @contextmanager
+    def forbidden() -> Iterator[None]:
+        raise Forbidden("BPF_ENABLE_STATS", "CAP_SYS_ADMIN")
+        yield
+
+    async def scene() -> tuple[list[str], int]:
+        made = Engine(FakePrograms(), QUIET, KINDS, names(), allowed=Allowed(counting=forbidden))
+        made.start()
+        await until(lambda: made.warnings, "the warning")
+        await until(lambda: made.intake.accounts, "the drain tells of itself")
+        restarts = made.supervisor.restarts
+        await made.stop()
+        return made.warnings, restarts
+
+    warnings, restarts = asyncio.run(scene())
+    needs = "BPF_ENABLE_STATS needs CAP_SYS_ADMIN; run it as root or grant CAP_SYS_ADMIN"
+    assert warnings == [f"no run times of programs: {needs}"]
+    assert restarts == 0
+
+
+def test_losses_are_told_from_the_kernel_to_the_queues_in_that_order() -> None:
+    programs = FakePrograms()
+    programs.misses = 3
+    made = Engine(programs, QUIET, KINDS, names())
+    made.intake.accounts = {"rings": {"lifecycle": {"attempts": 9, "refused": 2}}}
+    found = {one.queue: (one.passed, one.lost) for one in made.losses()}
+    made.receiver.close()
+    assert list(found)[:2] == ["lifecycle ring", "programs"]
+    assert found["lifecycle ring"] == (7, 2)
+    assert found["programs"] == (0, 3)
+
+
+def test_drops_are_named_by_reason_and_place() -> None:
+    made = engine()
+    assert made.dropped() == [DropSite("NO_SOCKET", "0x10", 50, 16)]
+    made.receiver.close()
+
+
+def test_the_store_keeps_what_the_settings_say() -> None:
+    found = bounds(replace(QUIET, store=Store(events=7_000, age=5)))
+    assert (found.events, found.age) == (7_000, 5)
+    assert found.bytes > 1 << 20
