@@ -99,5 +99,7 @@ class _Code:
             code, registers, _, value = _INSN.unpack_from(section.data, at * 8)
             if code == _CALL and registers >> 4 == _LOCAL:
                 known = symbols.get(at)
+                if known and not known.section:  # a function of the kernel's
+                    continue
                 start = (known.value // 8, known.section) if known else (at, section.index)
                 yield self.functions[start[1], start[0] + value + 1]

@@ -26,8 +26,16 @@ class Goal:
 
 
 GOALS = {
-    "codegen.insns_median": Goal(1.05),
-    "codegen.insns_worst": Goal(1.25),
+    "codegen.insns_median": Goal(1.02),
+    "codegen.insns_worst": Goal(1.15),
+    "codegen.ns_median": Goal(1.01),
+    "compile.warm_ms": Goal(20),
+    "compile.unchanged_ms": Goal(3),
+    "compile.hundred_cached_s": Goal(0.7),
+    "peers.vs_bpftrace": Goal(0.6),
+    "large.states_vs_clang": Goal(1.25),
+    "large.ns_vs_clang": Goal(1.10),
+    "large.matcher_ns": Goal(250),
     "start.cached_s": Goal(0.20),
     "start.cached_pss_mb": Goal(40),
     "start.cold_s": Goal(0.6),

@@ -16,6 +16,11 @@ from skep.testing.precompile import shipped
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BENCHES = ("bench.programs", "bench._drain_fill")
+LARGE = {
+    "examples/large/datapath": "examples.large.datapath.pod",
+    "examples/large/matcher": "examples.large.matcher.program",
+}
+"""The large programs, by the place that names them; the twin of ``examples/large/NAME`` is ``large_NAME.c``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,14 @@ def programs() -> list[Shipped]:
     found = [one for module in modules for one in _of(module.__name__, vars(module))]
     for path in sorted(EXAMPLES.glob("[0-9]*.py")):
         found += _of(f"examples/{path.name}", runpy.run_path(str(path), run_name=path.stem))
+    for place, module in LARGE.items():
+        stem = f"large_{Path(place).name}"
+        found += _of(place, vars(importlib.import_module(module)), stem)
     return found
 
 
-def _of(place: str, names: dict[str, Any]) -> Iterator[Shipped]:
-    stem = Path(place).stem if "/" in place else place.rpartition(".")[2]
+def _of(place: str, names: dict[str, Any], stem: str = "") -> Iterator[Shipped]:
+    stem = stem or (Path(place).stem if "/" in place else place.rpartition(".")[2])
     for value in names.values():
         own = isinstance(value, Program) and value.function.__module__ == names["__name__"]
         if own:

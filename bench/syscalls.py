@@ -8,16 +8,15 @@ watched.
 """
 
 import os
-import signal
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import skep
+from bench import bpftrace
 from bench.debian import program
 from bench.figures import Figure
 from bench.programs import (
@@ -30,17 +29,11 @@ from bench.programs import (
 from skep.kernel.dispatch.owner import ENTER, Dispatcher
 
 RATES = {"getpid": 1e6}
-ATTACH_SECONDS = 20.0
 BPFTRACE = "tracepoint:syscalls:sys_enter_getpid { @ = count(); }"
-# bpftrace looks for tracefs below debugfs: it gets both in a mount namespace of its own
-MOUNTED = (
-    "mount -t debugfs debugfs /sys/kernel/debug && "
-    'mount -t tracefs tracefs /sys/kernel/debug/tracing && exec "$0" -B line -e "$1"'
-)
 FOLDER = Path(__file__).resolve().parent.parent
 
 
-def _loop(calls: int) -> float:
+def loop(calls: int) -> float:
     """CPU ns per getpid, in a process of its own on the last CPU."""
     command = [sys.executable, "-m", "bench._getpid", str(calls)]
     return float(subprocess.run(command, check=True, capture_output=True, cwd=FOLDER).stdout)
@@ -59,28 +52,11 @@ def _is_raw(one: skep.Program) -> bool:
         return dispatcher.behind(ENTER) > 0
 
 
-@contextmanager
-def _bpftrace(path: Path) -> Iterator[None]:
-    script = f'BEGIN {{ printf("ready\\n"); }} {BPFTRACE}'
-    command = ["unshare", "--mount", "sh", "-c", MOUNTED, str(path), script]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + ATTACH_SECONDS
-        try:
-            while process.stdout and b"ready" not in (line := process.stdout.readline()):
-                if not line or time.monotonic() > deadline:
-                    raise RuntimeError("bpftrace did not attach")
-            time.sleep(0.3)  # BEGIN runs just before the tracepoints are attached
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(10)
-
-
-def _added(watch: Callable[[], object], calls: int) -> float:
+def added_by(watch: Callable[[], object], calls: int) -> float:
     """One pair: the loop without and with."""
-    bare = _loop(calls)
+    bare = loop(calls)
     with watch():  # type: ignore[attr-defined]
-        watched = _loop(calls)
+        watched = loop(calls)
     return watched - bare
 
 
@@ -99,12 +75,12 @@ def measure(quick: bool) -> dict[str, Figure]:  # noqa: FBT001 - the harness's f
         "count floor": lambda: _attached(floors["count"]),
     }
     if path is not None:
-        watches["bpftrace"] = lambda: _bpftrace(path)
-    _loop(calls // 10)
+        watches["bpftrace"] = lambda: bpftrace.running(path, BPFTRACE)
+    loop(calls // 10)
     found: dict[str, list[float]] = {name: [] for name in watches}
     for _ in range(rounds):
         for name, watch in watches.items():
-            found[name].append(_added(watch, calls))
+            found[name].append(added_by(watch, calls))
     added = {name: statistics.median(values) for name, values in found.items()}
     peer = added.get("bpftrace")
     figures = {

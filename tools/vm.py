@@ -22,6 +22,7 @@ INIT = Path(__file__).with_name("guest.init")
 FOLDERS = ("proc", "sys", "dev", "lower", "upper", "new")
 BOOT = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_rng")
 NETWORK = ("veth", "bridge", "vxlan", "dummy", "tun", "sch_ingress", "cls_bpf")
+BLOCK = ("loop",)
 PARAMETERS = (
     "console=ttyS0 loglevel=4 panic=-1 no_timer_check random.trust_cpu=on lsm=lockdown,capability,bpf "
     "mitigations=off rcupdate.rcu_expedited=1 kernel.perf_event_paranoid=-1"
@@ -107,7 +108,7 @@ def start(kernel: kernels.Kernel, command: str, folder: Path, size: Size = Size(
 def initrd(kernel: kernels.Kernel) -> bytes:
     """The initial root: busybox, the modules, and ``guest.init``."""
     busybox = debian.fetch(["busybox"])[0] / "bin" / "busybox"
-    loaded = kernels.modules(kernel.modules, BOOT + NETWORK)
+    loaded = kernels.modules(kernel.modules, BOOT + NETWORK + BLOCK)
     files = {"init": INIT.read_bytes(), "bin/busybox": busybox.read_bytes()}
     files |= {f"modules/{name}.ko": data for name, data in loaded.items()}
     files["modules/order"] = "\n".join(loaded).encode() + b"\n"

@@ -32,9 +32,29 @@ _PLACES = {
         "u32",
         "u64",
     ),
-    "skep.lang.struct": ("Struct",),
+    "skep.lang.layout": ("bits",),
+    "skep.lang.struct": ("Struct", "Union"),
+    "skep.lang.declared.queues": ("Queue", "Stack", "Bloom"),
+    "skep.lang.declared.nested": ("ArrayOfMaps", "CgroupArray", "HashOfMaps", "ProgArray"),
+    "skep.lang.prefixes": ("Prefix4", "Prefix6"),
+    "skep.lang.declared.storage": ("TaskStorage", "SocketStorage", "InodeStorage", "CgroupStorage"),
+    "skep.lang.declared.redirects": (
+        "DevMap",
+        "DevHash",
+        "CpuMap",
+        "XskMap",
+        "SockMap",
+        "SockHash",
+        "ReuseportArray",
+        "Device",
+        "Processor",
+    ),
+    "skep.lang.declared.streams": ("PerfBuffer", "UserRing"),
+    "skep.lang.special": ("CgroupReference", "SpinLock", "TaskReference", "Timer"),
+    "skep.lang.declared.arena": ("Arena",),
     "skep.lang.maps": (
         "Array",
+        "BuildId",
         "Global",
         "Hash",
         "Lpm",
@@ -45,20 +65,55 @@ _PLACES = {
         "Ring",
         "StackTraces",
     ),
-    "skep.lang.programs": (
-        "Program",
-        "cgroup",
-        "inline",
+    "skep.lang.decorators.tracing": (
+        "fentry",
+        "fexit",
+        "fmod_ret",
         "iterator",
-        "noinline",
+        "lsm",
         "perf_event",
         "raw_tp",
-        "tc",
+        "syscall_program",
         "tp_btf",
         "tracepoint",
+    ),
+    "skep.lang.decorators.probes": (
+        "kprobe",
+        "kprobe_multi",
+        "kprobe_session",
+        "kretprobe",
+        "kretprobe_multi",
+        "kretsyscall",
+        "ksyscall",
+        "uprobe",
+        "uprobe_multi",
+        "uprobe_session",
+        "uretprobe",
+        "uretprobe_multi",
+        "usdt",
+    ),
+    "skep.lang.decorators.network": (
+        "cgroup",
+        "flow_dissector",
+        "freplace",
+        "lwt",
+        "netfilter",
+        "sk_lookup",
+        "sk_msg",
+        "sk_reuseport",
+        "sk_skb",
+        "socket_filter",
+        "sockops",
+        "tc",
         "xdp",
     ),
     "skep.lang.syscalls": ("syscall", "syscall_exit"),
+    "skep.lang.struct_ops": ("StructOps", "struct_ops"),
+    "skep.lang.programs": (
+        "Program",
+        "inline",
+        "noinline",
+    ),
     "skep.lang.plain.kernel": ("FakeKernel", "Packet", "Task"),
     "skep.lang.intrinsics": (
         "atomic_add",
@@ -70,14 +125,17 @@ _PLACES = {
         "htonl",
         "htonll",
         "htons",
+        "kernel_string",
         "ntohl",
         "ntohll",
         "ntohs",
+        "user_string",
     ),
-    "skep.lang.kernel_names": ("kernel_enum", "kernel_struct"),
+    "skep.lang.kernel_names": ("kernel_enum", "kernel_struct", "kfunc"),
     "skep.events.record": ("Record",),
     "skep.kernel.dispatch.owner": ("Dispatcher",),
-    "skep.program.live": ("Live", "LiveRing", "load"),
+    "skep.program.live": ("Live", "load"),
+    "skep.program.live_ring": ("LiveRing",),
     "skep.program.machine": ("Machine",),
     "skep.program.run": ("Result", "run"),
 }
@@ -92,6 +150,65 @@ if TYPE_CHECKING:
     from skep.base.errors import VerifierError as VerifierError
     from skep.events.record import Record as Record
     from skep.kernel.dispatch.owner import Dispatcher as Dispatcher
+    from skep.lang.declared.arena import Arena as Arena
+    from skep.lang.declared.nested import ArrayOfMaps as ArrayOfMaps
+    from skep.lang.declared.nested import CgroupArray as CgroupArray
+    from skep.lang.declared.nested import HashOfMaps as HashOfMaps
+    from skep.lang.declared.nested import ProgArray as ProgArray
+    from skep.lang.declared.queues import Bloom as Bloom
+    from skep.lang.declared.queues import Queue as Queue
+    from skep.lang.declared.queues import Stack as Stack
+    from skep.lang.declared.redirects import CpuMap as CpuMap
+    from skep.lang.declared.redirects import DevHash as DevHash
+    from skep.lang.declared.redirects import Device as Device
+    from skep.lang.declared.redirects import DevMap as DevMap
+    from skep.lang.declared.redirects import Processor as Processor
+    from skep.lang.declared.redirects import ReuseportArray as ReuseportArray
+    from skep.lang.declared.redirects import SockHash as SockHash
+    from skep.lang.declared.redirects import SockMap as SockMap
+    from skep.lang.declared.redirects import XskMap as XskMap
+    from skep.lang.declared.storage import CgroupStorage as CgroupStorage
+    from skep.lang.declared.storage import InodeStorage as InodeStorage
+    from skep.lang.declared.storage import SocketStorage as SocketStorage
+    from skep.lang.declared.storage import TaskStorage as TaskStorage
+    from skep.lang.declared.streams import PerfBuffer as PerfBuffer
+    from skep.lang.declared.streams import UserRing as UserRing
+    from skep.lang.decorators.network import cgroup as cgroup
+    from skep.lang.decorators.network import flow_dissector as flow_dissector
+    from skep.lang.decorators.network import freplace as freplace
+    from skep.lang.decorators.network import lwt as lwt
+    from skep.lang.decorators.network import netfilter as netfilter
+    from skep.lang.decorators.network import sk_lookup as sk_lookup
+    from skep.lang.decorators.network import sk_msg as sk_msg
+    from skep.lang.decorators.network import sk_reuseport as sk_reuseport
+    from skep.lang.decorators.network import sk_skb as sk_skb
+    from skep.lang.decorators.network import socket_filter as socket_filter
+    from skep.lang.decorators.network import sockops as sockops
+    from skep.lang.decorators.network import tc as tc
+    from skep.lang.decorators.network import xdp as xdp
+    from skep.lang.decorators.probes import kprobe as kprobe
+    from skep.lang.decorators.probes import kprobe_multi as kprobe_multi
+    from skep.lang.decorators.probes import kprobe_session as kprobe_session
+    from skep.lang.decorators.probes import kretprobe as kretprobe
+    from skep.lang.decorators.probes import kretprobe_multi as kretprobe_multi
+    from skep.lang.decorators.probes import kretsyscall as kretsyscall
+    from skep.lang.decorators.probes import ksyscall as ksyscall
+    from skep.lang.decorators.probes import uprobe as uprobe
+    from skep.lang.decorators.probes import uprobe_multi as uprobe_multi
+    from skep.lang.decorators.probes import uprobe_session as uprobe_session
+    from skep.lang.decorators.probes import uretprobe as uretprobe
+    from skep.lang.decorators.probes import uretprobe_multi as uretprobe_multi
+    from skep.lang.decorators.probes import usdt as usdt
+    from skep.lang.decorators.tracing import fentry as fentry
+    from skep.lang.decorators.tracing import fexit as fexit
+    from skep.lang.decorators.tracing import fmod_ret as fmod_ret
+    from skep.lang.decorators.tracing import iterator as iterator
+    from skep.lang.decorators.tracing import lsm as lsm
+    from skep.lang.decorators.tracing import perf_event as perf_event
+    from skep.lang.decorators.tracing import raw_tp as raw_tp
+    from skep.lang.decorators.tracing import syscall_program as syscall_program
+    from skep.lang.decorators.tracing import tp_btf as tp_btf
+    from skep.lang.decorators.tracing import tracepoint as tracepoint
     from skep.lang.intrinsics import atomic_add as atomic_add
     from skep.lang.intrinsics import atomic_and as atomic_and
     from skep.lang.intrinsics import atomic_cmpxchg as atomic_cmpxchg
@@ -101,12 +218,17 @@ if TYPE_CHECKING:
     from skep.lang.intrinsics import htonl as htonl
     from skep.lang.intrinsics import htonll as htonll
     from skep.lang.intrinsics import htons as htons
+    from skep.lang.intrinsics import kernel_string as kernel_string
     from skep.lang.intrinsics import ntohl as ntohl
     from skep.lang.intrinsics import ntohll as ntohll
     from skep.lang.intrinsics import ntohs as ntohs
+    from skep.lang.intrinsics import user_string as user_string
     from skep.lang.kernel_names import kernel_enum as kernel_enum
     from skep.lang.kernel_names import kernel_struct as kernel_struct
+    from skep.lang.kernel_names import kfunc as kfunc
+    from skep.lang.layout import bits as bits
     from skep.lang.maps import Array as Array
+    from skep.lang.maps import BuildId as BuildId
     from skep.lang.maps import Global as Global
     from skep.lang.maps import Hash as Hash
     from skep.lang.maps import Lpm as Lpm
@@ -119,18 +241,19 @@ if TYPE_CHECKING:
     from skep.lang.plain.kernel import FakeKernel as FakeKernel
     from skep.lang.plain.kernel import Packet as Packet
     from skep.lang.plain.kernel import Task as Task
+    from skep.lang.prefixes import Prefix4 as Prefix4
+    from skep.lang.prefixes import Prefix6 as Prefix6
     from skep.lang.programs import Program as Program
-    from skep.lang.programs import cgroup as cgroup
     from skep.lang.programs import inline as inline
-    from skep.lang.programs import iterator as iterator
     from skep.lang.programs import noinline as noinline
-    from skep.lang.programs import perf_event as perf_event
-    from skep.lang.programs import raw_tp as raw_tp
-    from skep.lang.programs import tc as tc
-    from skep.lang.programs import tp_btf as tp_btf
-    from skep.lang.programs import tracepoint as tracepoint
-    from skep.lang.programs import xdp as xdp
+    from skep.lang.special import CgroupReference as CgroupReference
+    from skep.lang.special import SpinLock as SpinLock
+    from skep.lang.special import TaskReference as TaskReference
+    from skep.lang.special import Timer as Timer
     from skep.lang.struct import Struct as Struct
+    from skep.lang.struct import Union as Union
+    from skep.lang.struct_ops import StructOps as StructOps
+    from skep.lang.struct_ops import struct_ops as struct_ops
     from skep.lang.syscalls import syscall as syscall
     from skep.lang.syscalls import syscall_exit as syscall_exit
     from skep.lang.types import be16 as be16
@@ -146,8 +269,8 @@ if TYPE_CHECKING:
     from skep.lang.types import u32 as u32
     from skep.lang.types import u64 as u64
     from skep.program.live import Live as Live
-    from skep.program.live import LiveRing as LiveRing
     from skep.program.live import load as load
+    from skep.program.live_ring import LiveRing as LiveRing
     from skep.program.machine import Machine as Machine
     from skep.program.run import Result as Result
     from skep.program.run import run as run

@@ -15,8 +15,8 @@ from skep.base.errors import CompileError, Forbidden, Unsupported
 from skep.flows.drops import SiteTotal, sites, totals
 from skep.kernel import stats
 from skep.kernel.budget import Want, divide
+from skep.kernel.handle import Handle
 from skep.kernel.link import Link
-from skep.kernel.maps import Map
 from skep.kernel.objects import ProgramInfo
 from skep.lang.finish import Compiled
 from skep.lang.maps import Ring
@@ -151,7 +151,7 @@ def _compiled(made: Made) -> Compiled:
     raise made
 
 
-def _use(one: Map) -> MapUse:
+def _use(one: Handle) -> MapUse:
     return MapUse(
         one.info().id, one.spec.name, one.spec.type.name.lower(), stats.memory_bytes(one.fd)
     )

@@ -37,10 +37,7 @@ def command(*, file: str, as_json: bool) -> None:
     verdicts: list[Verdict] = []
     with Live(machine) as live:
         for program, made in zip(programs, compiled(programs, machine), strict=True):
-            loaded = live.add(program, made)
-            pairs = zip(made.maps, made.spec.maps, strict=True)
-            maps = [live.map(declared, spec) for declared, spec in pairs]
-            verdicts.append(verdict(loaded, maps, machine.btf))
+            verdicts.append(verdict(live.add(program, made)))
     if as_json:
         click.echo(json.dumps({"programs": [asdict(one) for one in verdicts]}, indent=2))
         return

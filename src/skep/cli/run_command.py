@@ -12,7 +12,7 @@ from skep.base.errors import BadInput, Forbidden
 from skep.cli import user_file
 from skep.cli.commands import examples
 from skep.cli.options import for_option, json_option
-from skep.cli.run_programs import Place, run_programs
+from skep.cli.run_programs import Loads, Place, run_programs
 
 MAIN = "__main__"
 
@@ -37,7 +37,7 @@ class TimeUp(BaseException):
 @click.option("--device", default="", metavar="NAME", help="Device of XDP and tc programs.")
 @click.option("--netns", default="", metavar="FILE", help="Its namespace, as /run/netns/lab.")
 @click.option("--cgroup", default="", metavar="DIR", help="Cgroup of cgroup programs.")
-@click.option("--pid", default=-1, type=int, help="Sample this process only (perf_event).")
+@click.option("--pid", default=-1, type=int, help="Samples and probes of this process only.")
 def command(  # noqa: PLR0913 - a parameter for each option
     *,
     file: str,
@@ -60,8 +60,9 @@ def command(  # noqa: PLR0913 - a parameter for each option
     if os.geteuid() != 0:
         raise Forbidden("running programs in the kernel")
     if not user_file.has_main(source, file):
-        programs = user_file.require_programs(user_file.execute(source, file, "__skep_run__"), file)
-        return run_programs(programs, place, seconds, as_json=as_json)
+        module = user_file.execute(source, file, "__skep_run__")
+        loads = Loads(user_file.require_programs(module, file), user_file.tables(module))
+        return run_programs(loads, place, seconds, as_json=as_json)
     if as_json or place != Place():
         problem = "the file loads its programs itself: it says what it prints and where it attaches"
         raise BadInput(file, problem, "leave --json, --device, --netns, --cgroup and --pid away")

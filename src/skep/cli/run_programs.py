@@ -15,16 +15,21 @@ from skep.cli import terminal
 from skep.cli.ending import Ending
 from skep.cli.terminal import safe
 from skep.lang.capture import declarations
+from skep.lang.declared.nested import INNER
 from skep.lang.maps import Declaration, Ring
 from skep.lang.programs import Program
-from skep.lang.spec import Hook, MapType
+from skep.lang.spec import Hook
 from skep.lang.struct import Struct
-from skep.program.live import Live, LiveRing, load
+from skep.lang.struct_ops import StructOps
+from skep.program.live import Live, load
+from skep.program.live_ring import LiveRing
 
+OF_PROCESSES = frozenset({Hook.PERF_EVENT, Hook.UPROBE, Hook.UPROBE_MULTI, Hook.USDT})
+OF_NAMESPACES = frozenset({Hook.NETNS, Hook.NETFILTER})
 SHOWN = 20
 SILENT_MS = 100
 HEADER = frozenset({"time", "seq", "cpu", "kind", "flags"})
-SHOWN_MAPS = frozenset(MapType) - {MapType.RINGBUF, MapType.PROG_ARRAY, MapType.STACK_TRACE}
+SHOWN_MAPS = INNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,28 @@ class Place:
     pid: int = -1
 
 
-def run_programs(
-    programs: list[Program], place: Place, seconds: float | None, *, as_json: bool
-) -> int:
-    """Load and attach ``programs``, print their events until the end, then their maps."""
-    with Ending(seconds) as ending, load(*programs, attach=False) as live:
-        for program in programs:
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """What a file has loaded: its programs, and the function tables that hold some of them."""
+
+    programs: list[Program]
+    tables: list[StructOps]
+
+    @property
+    def alone(self) -> list[Program]:
+        """The programs that are in no table."""
+        held = [program for table in self.tables for program in table.programs]
+        return [program for program in self.programs if program not in held]
+
+
+def run_programs(loads: Loads, place: Place, seconds: float | None, *, as_json: bool) -> int:
+    """Load and attach programs, print their events until the end, then their maps."""
+    programs = loads.programs
+    with Ending(seconds) as ending, load(*loads.alone, *loads.tables, attach=False) as live:
+        for program in loads.alone:
             _attach(live, program, place)
+        for table in loads.tables:
+            live.register(table)
         declared = {
             one: name for program in programs for name, one in declarations(program.function)
         }
@@ -67,8 +87,10 @@ def _attach(live: Live, program: Program, place: Place) -> None:
         if not place.cgroup:
             raise BadInput("--cgroup", f"{program.name} is for a cgroup", "name its directory")
         live.attach(program, place.cgroup)
-    elif hook is Hook.PERF_EVENT:
+    elif hook in OF_PROCESSES:
         live.attach(program, pid=place.pid)
+    elif hook in OF_NAMESPACES:
+        live.attach(program, netns=place.netns)
     else:
         live.attach(program)
 

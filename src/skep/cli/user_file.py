@@ -12,6 +12,7 @@ from types import ModuleType, TracebackType
 
 from skep.base.errors import BadInput, Forbidden, SkepError
 from skep.lang.programs import Program
+from skep.lang.struct_ops import StructOps
 
 LOADERS = frozenset({"load", "run"})
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -89,6 +90,11 @@ def programs(module: ModuleType) -> list[Program]:
         if isinstance(value, Program) and value not in found:
             found.append(value)
     return found
+
+
+def tables(module: ModuleType) -> list[StructOps]:
+    """The function tables that the file fills."""
+    return [value for value in vars(module).values() if isinstance(value, StructOps)]
 
 
 def require_programs(module: ModuleType, path: str) -> list[Program]:

@@ -3,13 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from skep.btf.reader import Btf
-from skep.kernel import commands
-from skep.kernel.bpf import DOOR
-from skep.kernel.commands import Load
-from skep.kernel.maps import Map
-from skep.kernel.programs import Program, attach_id, resolve
-from skep.lang.spec import Hook
+from skep.kernel.programs import Program
 
 STATISTICS = 4
 _PROCESSED = re.compile(r"processed (\d+) insns .*?total_states (\d+) peak_states (\d+)")
@@ -30,20 +24,10 @@ class Verdict:
     stack: int
 
 
-def verdict(program: Program, maps: list[Map], btf: Btf) -> Verdict:
+def verdict(program: Program) -> Verdict:
     """Verify a loaded program once more, for the statistics; what this loads is closed at once."""
-    spec = program.spec
-    load = Load(
-        spec.kind.prog_type,
-        resolve(spec, [one.fd for one in maps], btf),
-        spec.license.encode() + b"\0",
-        spec.name,
-        spec.flags,
-        0 if spec.kind.hook is Hook.TCX else spec.kind.attach_type,
-        attach_btf_id=attach_id(spec, btf),
-    )
-    log = bytearray(1 << 14)
-    DOOR.close(commands.prog_load(DOOR, load, log_level=STATISTICS, log=log))
+    spec, log = program.spec, bytearray(1 << 20)
+    program.verify_again(STATISTICS, log)
     text = log.split(b"\0", 1)[0].decode("utf-8", "replace")
     found, stack = _PROCESSED.search(text), _STACK.search(text)
     processed, states, peak = map(int, found.groups()) if found else (0, 0, 0)

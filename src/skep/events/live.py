@@ -6,7 +6,7 @@ this module runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -28,8 +28,16 @@ class Map(Protocol[K, V]):
     def __delitem__(self, key: K) -> None: ...
     def __contains__(self, key: K) -> bool: ...
     def __iter__(self) -> Iterator[K]: ...
-    def items(self) -> Iterator[tuple[K, V]]:
-        """Pairs of key and value, a system call or two for each: for small maps."""
+    def get(self, key: K, default: V | None = None) -> V | None:
+        """The value of a key, else ``default``."""
+        ...
+
+    def items(self) -> Iterable[tuple[K, V]]:
+        """Pairs of key and value, read many at a time."""
+        ...
+
+    def update(self, entries: Mapping[K, V] | Iterable[tuple[K, V]] = (), /) -> None:
+        """Writes many entries; none where one of them does not fit its type."""
         ...
 
     def batches(self, size: int = 4096, *, take: bool = False) -> Iterable[tuple[Column, Column]]:

@@ -75,13 +75,35 @@ def _fits(want: Want, per_weight: float) -> int:
     return min(max(_free(want, per_weight), want.least), want.most)
 
 
+_BYTES = frozenset({MapType.RINGBUF, MapType.USER_RINGBUF})
+_PLACES = frozenset(
+    {
+        MapType.PROG_ARRAY,
+        MapType.PERF_EVENT_ARRAY,
+        MapType.CGROUP_ARRAY,
+        MapType.ARRAY_OF_MAPS,
+        MapType.DEVMAP,
+        MapType.CPUMAP,
+        MapType.XSKMAP,
+        MapType.SOCKMAP,
+        MapType.REUSEPORT_SOCKARRAY,
+    }
+)
+"""Arrays of pointers to something that is counted elsewhere."""
+_VALUES = frozenset({MapType.ARRAY, MapType.QUEUE, MapType.STACK})
+
+
 def entry_bytes(spec: MapSpec, cpus: int) -> int:
     """About the bytes of kernel memory that one entry of a map takes, buckets included."""
     key, value = _round8(spec.key_size), _round8(spec.value_size)
-    if spec.type is MapType.RINGBUF:
+    if spec.type in _BYTES:
         return 1
-    if spec.type is MapType.ARRAY:
+    if spec.type in _PLACES:
+        return 8
+    if spec.type in _VALUES:
         return value
+    if spec.type is MapType.BLOOM_FILTER:
+        return -(-spec.extra * 7 // 20)  # 1.4 bits for each hash, up to the next power of two
     values = value * cpus if spec.type.per_cpu else value
     return values if spec.type is MapType.PERCPU_ARRAY else key + values + _overhead(spec.type)
 

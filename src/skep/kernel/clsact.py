@@ -41,21 +41,29 @@ class ClsactLink:
 
     fd = -1
 
-    def __init__(self, spot: Spot, priority: int, name: str, *, made: bool, door: Door) -> None:
+    def __init__(
+        self, spot: Spot, priority: int, name: str, *, made: bool, asked: bool, door: Door
+    ) -> None:
         self.name, self._spot, self._priority = name, spot, priority
         self._made, self._open, self._door = made, True, door
-        self.remarks = (f"{name} uses a clsact filter: this kernel has no tcx (since 6.6)",)
+        why = f"{name} uses a clsact filter: this kernel has no tcx (since 6.6)"
+        self.remarks: tuple[str, ...] = () if asked else (why,)
 
     @classmethod
-    def create(cls, program: Program, spot: Spot, name: str, *, door: Door = DOOR) -> Self:
-        """Sets the filter, and the qdisc where there is none; in the calling thread's namespace."""
+    def create(
+        cls, program: Program, spot: Spot, name: str, *, asked: bool = False, door: Door = DOOR
+    ) -> Self:
+        """Sets the filter, and the qdisc where there is none; in the calling thread's namespace.
+
+        ``asked`` for, it is no fallback, and nothing is remarked.
+        """
         refusing = refused("a clsact filter", name, needs=NETWORK, exclusive=True, door=door)
         with refusing, Netlink() as netlink:
             made = _ensure_clsact(netlink, spot.ifindex)
             priority = _priority(netlink.filters(spot.ifindex, spot.parent), first=spot.first)
             title = f"{PREFIX}{program.spec.name}"
             netlink.add_filter(spot.ifindex, spot.parent, priority, program.fd, title)
-        return cls(spot, priority, name, made=made, door=door)
+        return cls(spot, priority, name, made=made, asked=asked, door=door)
 
     def update(self, program: Program) -> None:
         """A clsact filter is not replaced atomically, so it is not replaced."""

@@ -17,6 +17,7 @@ GPL = b"GPL\0"
 
 
 _ELEMENT = struct.Struct("<IIQQQ")
+_BTF_INFO = struct.Struct("<QII")
 
 
 class Command(IntEnum):
@@ -30,6 +31,8 @@ class Command(IntEnum):
     PROG_LOAD = 5
     OBJ_PIN = 6
     OBJ_GET = 7
+    PROG_ATTACH = 8
+    PROG_DETACH = 9
     PROG_TEST_RUN = 10
     PROG_NEXT_ID = 11
     MAP_NEXT_ID = 12
@@ -39,6 +42,7 @@ class Command(IntEnum):
     PROG_QUERY = 16
     RAW_TRACEPOINT_OPEN = 17
     BTF_LOAD = 18
+    BTF_BY_ID = 19
     MAP_LOOKUP_AND_DELETE = 21
     MAP_FREEZE = 22
     MAP_LOOKUP_BATCH = 24
@@ -64,7 +68,7 @@ class Layout(NamedTuple):
 
 
 class Create(NamedTuple):
-    """What BPF_MAP_CREATE takes; sizes in bytes, ``inner_fd`` the pattern of a map of maps."""
+    """What BPF_MAP_CREATE takes; sizes in bytes, ``inner_fd`` the pattern of a map of maps, ``extra`` map_extra."""
 
     type: int
     key_size: int
@@ -74,6 +78,7 @@ class Create(NamedTuple):
     name: str = ""
     layout: Layout = Layout()
     inner_fd: int = 0
+    extra: int = 0
 
 
 class Load(NamedTuple):
@@ -104,9 +109,11 @@ class Run(NamedTuple):
 
 def map_create(door: Door, create: Create) -> int:
     """A new map."""
-    kind, key_size, value_size, entries, flags, name, layout, inner_fd = create
+    kind, key_size, value_size, entries, flags, name, layout, inner_fd, extra = create
     numbers = (kind, key_size, value_size, entries, flags, inner_fd, 0)
     attr = packed("7I16s5I", *numbers, name.encode()[:15], 0, *layout)
+    if extra:
+        attr += packed("Q", extra)
     return door.bpf(Command.MAP_CREATE, attr)
 
 
@@ -118,12 +125,13 @@ def map_element(
 
 
 class Batch(NamedTuple):
-    """Arrays of ``length`` elements; ``cursor`` (a key's size, at least 4) is read and written."""
+    """Arrays of ``length`` elements; ``cursor`` (a key's size, at least 4) is read and written; ``flags`` of each."""
 
     keys: Buffer
     values: Buffer
     length: int
     cursor: bytearray
+    flags: int = 0
 
 
 def map_batch(
@@ -136,7 +144,7 @@ def map_batch(
     where = address(batch.cursor)
     start = 0 if first else where
     arrays = address(batch.keys), address(batch.values), batch.length
-    attr = packed("QQQQIIQQ", start, where, *arrays, fd, 0, 0)
+    attr = packed("QQQQIIQQ", start, where, *arrays, fd, batch.flags, 0)
     try:
         door.bpf(command, attr)
     except OSError as error:
@@ -194,19 +202,22 @@ def prog_test_run(
 ) -> Run:
     """One or more runs; ``room`` bytes may be added to the packet.
 
-    A run without a packet gives no context back: the kernel refuses to be asked for it.
+    A run without a packet gives no context back, for the kernel refuses to be asked for it; but a syscall program
+    writes into the context that it was given, which is then the answer's.
     """
     out = bytearray(len(data) + room) if data else b""
     back = bytearray(len(ctx)) if data else b""
+    given = bytearray(ctx)
     attr = packed(
         "IIIIQQIIIIQQIII",
         *(fd, 0, len(data), len(out), address(data), address(out), repeat, 0),
-        *(len(ctx), len(back), address(ctx), address(back), 0, 0, 0),
+        *(len(ctx), len(back), address(given), address(back), 0, 0, 0),
     )
     door.bpf(Command.PROG_TEST_RUN, attr)
     retval, _, size = struct.unpack_from("<III", attr, 4)
     duration, _, back_size = struct.unpack_from("<III", attr, 36)
-    return Run(retval, bytes(out[:size]), bytes(back[:back_size]), duration)
+    left = bytes(back[:back_size]) if data else bytes(given)
+    return Run(retval, bytes(out[:size]), left, duration)
 
 
 def obj_pin(door: Door, path: str, fd: int) -> None:
@@ -225,6 +236,20 @@ def info(door: Door, fd: int, size: int) -> bytes:
     """The info structure of a program, map, link or BTF object; zero behind what the kernel knows of it."""
     data = bytearray(size)
     door.bpf(Command.INFO_BY_FD, packed("IIQ", fd, size, address(data)))
+    return bytes(data)
+
+
+def info_into(door: Door, fd: int, about: bytearray) -> None:
+    """As ``info``, with lengths and addresses of arrays in ``about``, which the kernel fills."""
+    door.bpf(Command.INFO_BY_FD, packed("IIQ", fd, len(about), address(about)))
+
+
+def btf_data(door: Door, fd: int) -> bytes:
+    """The bytes of a BTF object."""
+    size = struct.unpack_from("<8xI", info(door, fd, _BTF_INFO.size))[0]
+    data = bytearray(size)
+    about = bytearray(_BTF_INFO.pack(address(data), size, 0))
+    door.bpf(Command.INFO_BY_FD, packed("IIQ", fd, len(about), address(about)))
     return bytes(data)
 
 
@@ -265,6 +290,16 @@ def pointer(data: bytes) -> bytes:
 def relative(fd: int) -> bytes:
     """The part of link_create that names the link or program to stand before or after."""
     return bytes(packed("IIQ", fd, 0, 0))
+
+
+def prog_attach(door: Door, fd: int, target: int, attach_type: int) -> None:
+    """A program on a map of sockets, which has no link before Linux 6.10."""
+    door.bpf(Command.PROG_ATTACH, packed("IIIII", target, fd, attach_type, 0, 0))
+
+
+def prog_detach(door: Door, fd: int, target: int, attach_type: int) -> None:
+    """Takes it away again."""
+    door.bpf(Command.PROG_DETACH, packed("IIIII", target, fd, attach_type, 0, 0))
 
 
 def link_update(door: Door, fd: int, program: int) -> None:

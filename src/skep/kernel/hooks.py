@@ -8,11 +8,12 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 from skep.base.errors import BadInput, Conflict, SkepError
+from skep.base.lazy import lazy
 from skep.kernel import commands, cpus, perf
-from skep.kernel.bpf import Door
+from skep.kernel.attachment import Attachment
+from skep.kernel.bpf import Door, packed
 from skep.kernel.clsact import ClsactLink, Spot
 from skep.kernel.commands import Command
 from skep.kernel.link import Link
@@ -20,6 +21,7 @@ from skep.kernel.namespaces import inside
 from skep.kernel.netlink import Netlink
 from skep.kernel.objects import program_info
 from skep.kernel.perf import Sampling
+from skep.kernel.place import Place, name_of
 from skep.kernel.programs import Program
 from skep.kernel.refusal import ABSENT, NETWORK, TRACING, meaning, refusal, refused
 from skep.kernel.tracefs import Tracefs
@@ -31,38 +33,42 @@ _NATIVE, _GENERIC = 1 << 2, 1 << 1  # XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
 _MODES = {"native": (_NATIVE,), "generic": (_GENERIC,), "": (_NATIVE, _GENERIC)}
 _NO_DRIVER = (*ABSENT, errno.ERANGE)
 _BEFORE, _LINK = 1 << 3, 1 << 13
+_BY_NAME = (17, 24)  # program types of raw tracepoints, which have no BTF id
 
-AnyLink = Link | ClsactLink
+# What is done with programs that are not attached one by one.
+_INSTEAD = {
+    Hook.NOWHERE: "skep.run(program, request) runs one",
+    Hook.STRUCT_OPS: "put it into a skep.StructOps, and load that",
+    Hook.MAP: 'put it into a value of the map: live[devices][0] = ("eth0", live.programs["name"])',
+}
 
-
-class Place(NamedTuple):
-    """Where and how a program is attached; see ``kernel.links.attach``."""
-
-    target: str | int = ""
-    netns: str = ""
-    before: Link | bool = False
-    mode: str = ""
-    pid: int = -1
-    parameters: bytes = b""
+AnyLink = Link | ClsactLink | Attachment
+Taker = Callable[[Program, Place, Door], AnyLink]
 
 
 def _raw_tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
     """By name, or by the BTF id with which a tp_btf, fentry or LSM program was loaded."""
-    name = "" if program.spec.kind.attach_type else str(place.target)
-    with refused("BPF_RAW_TRACEPOINT_OPEN", _name(program, place), needs=TRACING, door=door):
+    name = str(place.target) if program.spec.kind.prog_type in _BY_NAME else ""
+    if place.cookie and not name:
+        call, extra = "BPF_LINK_CREATE", bytes(packed("IIQ", 0, 0, place.cookie))
+        with refused(call, name_of(program, place), needs=TRACING, door=door):
+            kind = program.spec.kind.attach_type
+            fd = commands.link_create(door, program.fd, 0, kind, extra=extra)
+        return Link((fd,), name_of(program, place), door=door)
+    with refused("BPF_RAW_TRACEPOINT_OPEN", name_of(program, place), needs=TRACING, door=door):
         fd = commands.raw_tracepoint_open(door, program.fd, name)
-    return Link((fd,), _name(program, place), door=door)
+    return Link((fd,), name_of(program, place), door=door)
 
 
 def _tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
     with Tracefs.open(door=door) as tracefs:
         fd = _on_tracepoint(program, place, tracefs, door)
-    return Link((fd,), _name(program, place), door=door)
+    return Link((fd,), name_of(program, place), door=door)
 
 
 def _on_tracepoint(program: Program, place: Place, tracefs: Tracefs, door: Door) -> int:
     number = tracefs.event_id(str(place.target))
-    with refused("perf_event_open", _name(program, place), needs=TRACING, door=door):
+    with refused("perf_event_open", name_of(program, place), needs=TRACING, door=door):
         event = perf.open_tracepoint(door, number)
     return _on_event(program, place, event, door)
 
@@ -70,7 +76,7 @@ def _on_tracepoint(program: Program, place: Place, tracefs: Tracefs, door: Door)
 def _syscall(program: Program, place: Place, door: Door) -> AnyLink:
     """At the tracepoints of the calls that it wants, as one link."""
     spec, fds = program.spec, list[int]()
-    if spec.kind.context is Context.SYSCALL_RAW:
+    if spec.kind.context is Context.SUBSCRIBED_RAW:
         problem = "it is for the hook of all system calls, which has one owner"
         raise BadInput(spec.name, problem, "attach it by a Dispatcher")
     try:
@@ -113,41 +119,34 @@ def _sampling(program: Program) -> Sampling:
 def _on_event(program: Program, place: Place, event: int, door: Door) -> int:
     """A link to a perf event, which it then keeps alive; the event's own descriptor is closed."""
     try:
-        with refused("BPF_LINK_CREATE", _name(program, place), needs=TRACING, door=door):
-            fd = commands.link_create(door, program.fd, event, _PERF_EVENT)
+        with refused("BPF_LINK_CREATE", name_of(program, place), needs=TRACING, door=door):
+            extra = bytes(packed("Q", place.cookie)) if place.cookie else b""
+            fd = commands.link_create(door, program.fd, event, _PERF_EVENT, extra=extra)
             perf.enable(door, event)
             return fd
     finally:
         door.close(event)
 
 
-def _iterator(program: Program, place: Place, door: Door) -> AnyLink:
-    name = _name(program, place)
-    kind, extra = program.spec.kind.attach_type, commands.pointer(place.parameters)
-    with refused("BPF_LINK_CREATE", name, needs=TRACING, door=door):
-        fd = commands.link_create(door, program.fd, 0, kind, extra=extra)
-    return Link((fd,), name, door=door)
-
-
 def _cgroup(program: Program, place: Place, door: Door) -> AnyLink:
     path = str(place.target)
     if not path:
         raise BadInput("cgroup", "a cgroup program is attached to a cgroup's directory")
-    with refused("BPF_LINK_CREATE", _name(program, place), needs=NETWORK, door=door):
+    with refused("BPF_LINK_CREATE", name_of(program, place), needs=NETWORK, door=door):
         cgroup = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fd = commands.link_create(door, program.fd, cgroup, program.spec.kind.attach_type)
         finally:
             os.close(cgroup)
-    return Link((fd,), _name(program, place), door=door)
+    return Link((fd,), name_of(program, place), door=door)
 
 
 def _xdp(program: Program, place: Place, door: Door) -> AnyLink:
     """In the driver where it can, else in the stack; a device has one XDP link."""
 
     def work() -> AnyLink:
-        index, name = device(place.target), _name(program, place)
-        first, *others = _MODES[place.mode]
+        index, name = device(place.target), name_of(program, place)
+        first, *others = _MODES[_mode(place, tuple(_MODES))]
         try:
             fd = _xdp_link(program, index, first, door)
         except OSError as error:
@@ -158,6 +157,13 @@ def _xdp(program: Program, place: Place, door: Door) -> AnyLink:
         return Link((fd,), name, door=door)
 
     return inside(place.netns, work, door=door)
+
+
+def _mode(place: Place, known: tuple[str, ...]) -> str:
+    if place.mode not in known:
+        expected = f"give {', '.join(filter(None, known))}, or none for the better one"
+        raise BadInput("mode", f"there is no mode {place.mode!r} here", expected)
+    return place.mode
 
 
 def _xdp_link(program: Program, index: int, flags: int, door: Door) -> int:
@@ -196,11 +202,20 @@ def _called(number: int, door: Door) -> str:
     return ""
 
 
+def _nowhere(program: Program, _place: Place, _door: Door) -> AnyLink:
+    """A program that only its loader runs, or that is part of a table."""
+    problem = f"{program.spec.kind.name} programs are not attached one by one"
+    raise BadInput(program.spec.name, problem, _INSTEAD[program.spec.kind.hook])
+
+
 def _tcx(program: Program, place: Place, door: Door) -> AnyLink:
     """A tcx link (6.6); on older kernels a filter of a clsact qdisc."""
 
     def work() -> AnyLink:
-        index, name = device(place.target), _name(program, place)
+        index, name = device(place.target), name_of(program, place)
+        if _mode(place, ("clsact", "")) == "clsact":
+            spot = Spot(index, program.spec.kind.attach_type, place.netns, bool(place.before))
+            return ClsactLink.create(program, spot, name, asked=True, door=door)
         flags, relative = _order(place)
         kind = program.spec.kind.attach_type
         extra = commands.relative(relative)
@@ -236,15 +251,35 @@ def device(target: str | int) -> int:
     return found
 
 
-def _name(program: Program, place: Place) -> str:
-    return f"{program.spec.kind.name} {place.target}".rstrip()
+def _later(module: str, name: str) -> Taker:
+    """A function of a module that is imported when a program needs it: most programs need none of these."""
+    home = lazy(f"skep.kernel.{module}")
+
+    def take(program: Program, place: Place, door: Door) -> AnyLink:
+        link: AnyLink = getattr(home, name)(program, place, door)
+        return link
+
+    return take
 
 
-HOOKS: dict[Hook, Callable[[Program, Place, Door], AnyLink]] = {
+HOOKS: dict[Hook, Taker] = {
     Hook.RAW_TRACEPOINT: _raw_tracepoint,
     Hook.TRACEPOINT: _tracepoint,
     Hook.PERF_EVENT: _perf_event,
-    Hook.ITERATOR: _iterator,
+    Hook.ITERATOR: _later("iterators", "iterator"),
+    Hook.KPROBE: _later("probing", "kprobe"),
+    Hook.KPROBE_MULTI: _later("probing", "kprobe_multi"),
+    Hook.UPROBE: _later("probing", "uprobe"),
+    Hook.UPROBE_MULTI: _later("probing", "uprobe_multi"),
+    Hook.USDT: _later("probing", "usdt"),
+    Hook.SOCKET: _later("sockets", "filtered"),
+    Hook.SOCKETS: _later("sockets", "mapped"),
+    Hook.NETNS: _later("netns_hooks", "netns"),
+    Hook.NETFILTER: _later("netns_hooks", "netfilter"),
+    Hook.ROUTE: _later("routes", "routed"),
+    Hook.NOWHERE: _nowhere,
+    Hook.STRUCT_OPS: _nowhere,
+    Hook.MAP: _nowhere,
     Hook.CGROUP: _cgroup,
     Hook.XDP: _xdp,
     Hook.TCX: _tcx,

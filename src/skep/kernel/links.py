@@ -3,8 +3,9 @@
 What was fallen back to stands in the link's ``remarks``, for a face to say aloud.
 """
 
-from skep.kernel.hooks import HOOKS, AnyLink, Place
+from skep.kernel.hooks import HOOKS, AnyLink
 from skep.kernel.link import Link
+from skep.kernel.place import Place
 from skep.kernel.programs import Program
 
 __all__ = ["AnyLink", "Link", "attach"]
@@ -18,16 +19,20 @@ def attach(
     before: Link | bool = False,
     mode: str = "",
     pid: int = -1,
-    parameters: bytes = b"",
+    cookie: int = 0,
 ) -> AnyLink:
     """Attaches ``program``; closing the link detaches it.
 
-    ``target`` is what the spec names, unless given: a tracepoint; for XDP and tcx a device (name or
-    index) in the namespace of file ``netns`` ("" is ours); for a cgroup program the directory of a
-    cgroup. A perf event program samples on all CPUs, or only the process ``pid``. ``before`` is the
-    tcx link to run before, or True for the first place. ``mode`` of XDP is "native", "generic" or ""
-    for the better one that works. ``parameters`` is an iterator's union bpf_iter_link_info.
-    Conflict where another program holds the place, Unsupported where the kernel lacks the hook.
+    ``target`` is what the spec names, unless given: a tracepoint, a function, a place in a binary
+    ("libc:malloc"); for XDP and tcx a device (name or index) in the namespace of file ``netns`` (""
+    is ours); for a cgroup program the directory of a cgroup; the descriptor of a socket, of a map of
+    sockets, or of the map that an iterator goes over; a route ("10.9.0.0/24 dev veth0") for lwt.
+    A perf event program samples on all CPUs, or only the process ``pid``; probes of binaries and
+    iterators over tasks are narrowed to it likewise. ``before`` is the tcx link to run before, or
+    True for the first place. ``mode`` of XDP is "native", "generic" or "" for the better one that
+    works, of tc "clsact" or "" for the better one, of an iterator over cgroups its order.
+    ``cookie`` is what get_attach_cookie() gives there. Conflict where another program holds the
+    place, Unsupported where the kernel lacks the hook.
     """
-    place = Place(target or program.spec.target, netns, before, mode, pid, parameters)
+    place = Place(program.spec.target if target == "" else target, netns, before, mode, pid, cookie)
     return HOOKS[program.spec.kind.hook](program, place, program.door)

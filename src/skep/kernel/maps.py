@@ -1,287 +1,193 @@
-"""A live map: created from a spec, or found by a pin; a dict of Python values, and batches for what is large.
+"""A live map with keys: a dict of Python values, and batches for what is large.
 
-A Map owns its descriptor; the kernel's object lives until the last descriptor, pin, link or program that uses it is
-gone. Keys and values are converted by ``skep.lang.struct``. Single lookups cost about 5 us each and are for small maps
-and tests; the hot way is a batch into numpy. It knows nothing of programs.
+Keys and values are exact: what does not fit its type is refused before the kernel is asked. A single lookup costs about
+5 us and is for small maps and tests; whole maps are read and written in batches, the hot way is a batch into numpy.
 """
 
 import errno
-import mmap
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from skep.base.errors import Conflict
-from skep.kernel import commands, cpus
+from skep.base.errors import KernelError
 from skep.kernel.batches import Batches
-from skep.kernel.bpf import DOOR, Buffer, Door
-from skep.kernel.commands import Batch, Command, Create, Layout
-from skep.kernel.layouts import layout_of
-from skep.kernel.objects import MapInfo, map_info
-from skep.kernel.refusal import refusal, refused
-from skep.lang.spec import MapSpec, MapType
-from skep.lang.struct import pack, unpack
+from skep.kernel.chunks import MAX_BATCH
+from skep.kernel.elements import NOEXIST, Elements
+from skep.kernel.views import Items, Keys, Values
+from skep.lang.exact import exact
+from skep.lang.prefixes import from_key, to_key
+from skep.lang.spec import MapType
+from skep.lang.struct import unpack
+
+if TYPE_CHECKING:
+    from skep.kernel.batches import Arrays
 
 Value = Any
 """A value of the language: int, str, list or Struct; of a per-CPU map a list of them."""
 
-ANY, NOEXIST, EXIST = 0, 1, 2
-_MAX_BATCH = 1 << 16
-_INDEXED = (MapType.ARRAY, MapType.PERCPU_ARRAY)
-_OPAQUE = (
-    MapType.RINGBUF,
-    MapType.PROG_ARRAY,
-    MapType.STACK_TRACE,
-)  # without BTF: the kernel takes none
+Pairs = Mapping[Value, Value] | Iterable[tuple[Value, Value]]
+INDEXED = frozenset(
+    {
+        MapType.ARRAY,
+        MapType.PERCPU_ARRAY,
+        MapType.ARRAY_OF_MAPS,
+        MapType.CGROUP_ARRAY,
+        MapType.DEVMAP,
+        MapType.CPUMAP,
+        MapType.XSKMAP,
+        MapType.SOCKMAP,
+        MapType.REUSEPORT_SOCKARRAY,
+    }
+)
+"""Types whose keys are numbers below that of the entries."""
+_NONE = object()
 
 
-class Map:
+class Map(Elements):
     """``with Map.create(spec) as m: m[key] = value``: a map of the kernel as a mutable mapping.
 
-    A value is an int, str, list or Struct, as its type says; of a per-CPU map a list, one for each possible CPU.
-    Made by ``create``, ``pinned`` or from a descriptor that this object then owns. ``cpus`` is the number of possible
-    CPUs where the map is per-CPU, else 0; ``value_bytes`` is what the kernel hands over for one entry.
+    A value is an int, str, list or Struct, as its type says; of a per-CPU map a list, one for each possible CPU. The
+    keys of an LPM map of ``Prefix4`` or ``Prefix6`` are networks of ``ipaddress``. TypeError and ValueError for keys
+    and values that do not fit; IndexError behind the end of an array; KernelError [E2BIG] where the map is full.
     """
 
-    def __init__(self, spec: MapSpec, fd: int, *, door: Door = DOOR) -> None:
-        self.spec, self.fd, self._door = spec, fd, door
-        self.cpus = len(cpus.possible()) if spec.type.per_cpu else 0
-        self._slot = -(-spec.value_size // 8) * 8 if self.cpus else spec.value_size
-        self.value_bytes = self._slot * (self.cpus or 1)
-        self._memory: mmap.mmap | None = None
-        self._views: list[memoryview] = []
-
-    @classmethod
-    def create(cls, spec: MapSpec, *, door: Door = DOOR) -> Self:
-        """A new map, empty (an array: zero). The kernel is told its types, so that other tools can print it."""
-        blob, key_id, value_id = (
-            (b"", 0, 0) if spec.type in _OPAQUE else layout_of(spec.key, spec.value)
-        )
-        with refused("BPF_MAP_CREATE", spec.name, door=door):
-            layout = Layout()
-            try:
-                if blob:
-                    layout = Layout(commands.btf_load(door, blob), key_id, value_id)
-                fd = _create(spec, layout, door)
-            finally:
-                if layout.btf_fd:
-                    door.close(layout.btf_fd)
-        return cls(spec, fd, door=door)
-
-    @classmethod
-    def pinned(cls, spec: MapSpec, path: str, *, door: Door = DOOR) -> Self:
-        """The map that is pinned at ``path``; Conflict where its type, sizes or entries are not those of ``spec``."""
-        with refused("BPF_OBJ_GET", path, door=door):
-            fd = commands.obj_get(door, path)
-        found = cls(spec, fd, door=door)
-        difference = found.difference()
-        if difference:
-            found.close()
-            raise Conflict(
-                f"the pin {path} of map {spec.name}", f"a map of another layout ({difference})"
-            )
-        return found
-
-    def difference(self) -> str:
-        """In what the live map differs from its spec; "" where it does not."""
-        live, (key, value) = self.info(), _sizes(self.spec)
-        compared = (
-            ("type", live.type, int(self.spec.type)),
-            ("key size", live.key_size, key),
-            ("value size", live.value_size, value),
-            ("entries", live.entries, self.spec.entries),
-        )
-        return ", ".join(
-            f"{what} {has} instead of {wants}" for what, has, wants in compared if has != wants
-        )
-
-    def info(self) -> MapInfo:
-        """What the kernel says of the map."""
-        with refused("BPF_OBJ_GET_INFO_BY_FD", self.spec.name, door=self._door):
-            return map_info(self._door, self.fd)
-
-    def pin(self, path: str) -> None:
-        """Gives the map a name in a bpffs; it then outlives this process."""
-        with refused("BPF_OBJ_PIN", path, exclusive=True, door=self._door):
-            commands.obj_pin(self._door, path, self.fd)
-
-    def freeze(self) -> None:
-        """From now on only programs write to the map (or nobody, where its flags say so)."""
-        with refused("BPF_MAP_FREEZE", self.spec.name, door=self._door):
-            commands.map_freeze(self._door, self.fd)
-
     def __getitem__(self, key: Value) -> Value:
-        found = self.lookup(pack(self.spec.key, key))
+        found = self.lookup(self.pack_key(key))
         if found is None:
             raise KeyError(key)
         return self.unpack_value(found)
 
     def __setitem__(self, key: Value, value: Value) -> None:
-        self.update(pack(self.spec.key, key), self.pack_value(value))
+        self.put(self.pack_key(key), self.pack_value(value))
 
     def __delitem__(self, key: Value) -> None:
-        if not self.delete(pack(self.spec.key, key)):
+        self._refuse_array("deleted")
+        if not self.delete(self.pack_key(key)):
             raise KeyError(key)
 
     def __contains__(self, key: Value) -> bool:
-        return self.lookup(pack(self.spec.key, key)) is not None
+        return self.get(key, _NONE) is not _NONE
 
     def __iter__(self) -> Iterator[Value]:
-        return (unpack(self.spec.key, key) for key in self.raw_keys())
+        return (self.unpack_key(key) for key in self.raw_keys())
 
     def __len__(self) -> int:
-        """Entries that are there; of an array all. It walks the keys: for small maps."""
-        return self.spec.entries if self.spec.type in _INDEXED else sum(1 for _ in self.raw_keys())
+        """Entries that are there, counted by reading them; of an array all."""
+        if self.spec.type in INDEXED:
+            return self.spec.entries
+        return sum(count for _, _, count in self.chunks())
 
     def __bool__(self) -> bool:
         return True
 
-    def keys(self) -> Iterator[Value]:
+    def keys(self) -> Keys:
         """The keys; those of a map that changes meanwhile may be missed or seen twice."""
-        return iter(self)
+        return Keys(self)
 
-    def values(self) -> Iterator[Value]:
+    def values(self) -> Values:
         """The values."""
-        return (value for _, value in self.items())
+        return Values(self)
 
-    def items(self) -> Iterator[tuple[Value, Value]]:
-        """Pairs of key and value; an entry that is deleted meanwhile is left out."""
-        for key in self.raw_keys():
-            found = self.lookup(key)
-            if found is not None:
-                yield unpack(self.spec.key, key), self.unpack_value(found)
+    def items(self) -> Items:
+        """Pairs of key and value."""
+        return Items(self)
 
     def get(self, key: Value, default: Value = None) -> Value:
         """The value of a key, else ``default``."""
-        found = self.lookup(pack(self.spec.key, key))
-        return default if found is None else self.unpack_value(found)
+        try:
+            return self[key]
+        except (KeyError, IndexError):
+            return default
+
+    def setdefault(self, key: Value, default: Value) -> Value:
+        """The value of a key, which gets ``default`` where it is missing."""
+        try:
+            self.put(self.pack_key(key), self.pack_value(default), NOEXIST)
+        except KernelError as error:
+            if error.errno != errno.EEXIST:
+                raise
+        return self.get(key, default)
+
+    def pop(self, key: Value, default: Value = _NONE) -> Value:
+        """Takes a value out of the map, at once where the kernel can (hash maps since Linux 5.14)."""
+        self._refuse_array("taken out")
+        found = self.take(self.pack_key(key))
+        if found is not None:
+            return self.unpack_value(found)
+        if default is _NONE:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[Value, Value]:
+        """Takes out any entry; KeyError where there is none."""
+        self._refuse_array("taken out")
+        for key in self.raw_keys():
+            found = self.take(key)
+            if found is not None:
+                return self.unpack_key(key), self.unpack_value(found)
+        raise KeyError(f"{self.spec.name} is empty")
+
+    def update(self, entries: Pairs = (), /) -> None:
+        """Writes many entries; none where one of them does not fit its type.
+
+        KernelError [E2BIG] where the map is full, with how many were written before.
+        """
+        pairs = entries.items() if isinstance(entries, Mapping | Map) else entries
+        packed = [(self.pack_key(key), self.pack_value(value)) for key, value in pairs]
+        if packed:
+            keys, values = (b"".join(parts) for parts in zip(*packed, strict=True))
+            self.write(keys, values)
 
     def clear(self) -> None:
         """Deletes all entries; of an array, sets them to zero."""
-        for key in list(self.raw_keys()):
-            if self.spec.type in _INDEXED:
-                self.update(key, bytes(self.value_bytes))
-            else:
-                self.delete(key)
+        if self.spec.type not in INDEXED:
+            for _ in self.chunks(take=True):
+                pass
+            return
+        for key in self.raw_keys():
+            self.put(key, bytes(self.value_bytes))
 
-    def lookup(self, key: bytes) -> bytes | None:
-        """The bytes of a value (``value_bytes`` of them: all CPUs' slots), None where there is no such key."""
-        value = bytearray(self.value_bytes)
-        if self._element(Command.MAP_LOOKUP, key, value) is not None:
-            return None
-        return bytes(value)
+    def batches(self, size: int = 4096, *, take: bool = False) -> Batches:
+        """Arrays of keys and values, ``size`` entries at a time; ``take`` deletes what it reads. See Batches."""
+        return Batches(self, self.chunks(size, take=take))
 
-    def take(self, key: bytes) -> bytes | None:
-        """Looks up and deletes at once (hash maps since Linux 5.14)."""
-        value = bytearray(self.value_bytes)
-        if self._element(Command.MAP_LOOKUP_AND_DELETE, key, value) is not None:
-            return None
-        return bytes(value)
+    def arrays(self, *, take: bool = False) -> "Arrays":
+        """All keys and all values, as one numpy array each. See Batches."""
+        return self.batches(MAX_BATCH, take=take).joined()
 
-    def update(self, key: bytes, value: bytes, flags: int = ANY) -> None:
-        """Writes an entry. KernelError [E2BIG] where the map is full, [EEXIST] and [ENOENT] by NOEXIST and EXIST."""
-        missing = self._element(Command.MAP_UPDATE, key, value, flags)
-        if missing is not None:
-            raise refusal(
-                missing, "BPF_MAP_UPDATE_ELEM", self.spec.name, door=self._door
-            ) from missing
+    def _refuse_array(self, what: str) -> None:
+        if self.spec.type in INDEXED:
+            problem = f"entries of an array cannot be {what}; set them to zero"
+            raise TypeError(f"{self.spec.name}: {problem}")
 
-    def delete(self, key: bytes) -> bool:
-        """Whether the entry was there."""
-        return self._element(Command.MAP_DELETE, key) is None
+    # --- conversions ----------------------------------------------------------------------------------------------
 
-    def raw_keys(self) -> Iterator[bytes]:
-        """The keys as bytes."""
-        after, key = b"", bytearray(self.spec.key_size)
-        while self._element(Command.MAP_NEXT_KEY, after, key) is None:
-            after = bytes(key)
-            yield after
+    def pack_key(self, key: Value) -> bytes:
+        """The bytes of a key. IndexError behind the end of an array."""
+        raw = exact(self.spec.key, to_key(self.spec.key, key), f"{self.spec.name}: key")
+        if self.spec.type in INDEXED and int(key) >= self.spec.entries:
+            last = self.spec.entries - 1
+            raise IndexError(f"{self.spec.name} has entries 0 to {last}, not {key}")
+        return raw
 
-    def _element(
-        self, command: Command, key: bytes, value: bytes | bytearray = b"", flags: int = 0
-    ) -> OSError | None:
-        """Runs a command on an element; gives the error where there is no such entry."""
-        try:
-            commands.map_element(self._door, command, self.fd, key, value, flags=flags)
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                return error
-            call = f"BPF_MAP_{command.name.removeprefix('MAP_')}_ELEM"
-            raise refusal(error, call, self.spec.name, door=self._door) from error
-        return None
+    def unpack_key(self, data: bytes) -> Value:
+        """The key in bytes."""
+        return from_key(unpack(self.spec.key, data))
 
     def pack_value(self, value: Value) -> bytes:
         """The bytes of a value; of a per-CPU map a list with one for each possible CPU."""
+        place = f"{self.spec.name}: value"
         if not self.cpus:
-            return pack(self.spec.value, value)
+            return exact(self.spec.value, value, place)
+        wanted = f"a list of {self.cpus} values, one for each CPU"
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"{place} is {wanted}, not {value!r}")
         if len(value) != self.cpus:
-            raise ValueError(
-                f"{self.spec.name} takes {self.cpus} values, one for each CPU, not {len(value)}"
-            )
-        return b"".join(pack(self.spec.value, one).ljust(self._slot, b"\0") for one in value)
+            raise ValueError(f"{place} is {wanted}, not {len(value)}")
+        each = (exact(self.spec.value, one, f"{place}[{cpu}]") for cpu, one in enumerate(value))
+        return b"".join(one.ljust(self.slot, b"\0") for one in each)
 
     def unpack_value(self, data: bytes | memoryview) -> Value:
         """The value in ``value_bytes`` bytes."""
         if not self.cpus:
             return unpack(self.spec.value, data)
-        return [unpack(self.spec.value, data[cpu * self._slot :]) for cpu in range(self.cpus)]
-
-    def batches(self, size: int = 4096, *, take: bool = False) -> Batches:
-        """Arrays of keys and values, ``size`` entries at a time; ``take`` deletes what it reads. See Batches."""
-        return Batches(self, min(size, self.spec.entries, _MAX_BATCH), take=take, door=self._door)
-
-    def write(self, keys: Buffer, values: Buffer) -> int:
-        """Writes many packed entries at once (Linux 5.6); gives how many. Full: KernelError [E2BIG]."""
-        batch = Batch(keys, values, len(keys) // self.spec.key_size, bytearray(8))
-        done, code = commands.map_batch(self._door, Command.MAP_UPDATE_BATCH, self.fd, batch)
-        if code:
-            error = OSError(code, "")
-            raise refusal(error, "BPF_MAP_UPDATE_BATCH", self.spec.name, door=self._door)
-        return done
-
-    def memory(self) -> memoryview:
-        """The values of an array made with the MMAPABLE flag, writable, in place; valid until the map is closed."""
-        if self._memory is None:
-            length = -(-self.value_bytes // 8) * 8 * self.spec.entries
-            pages = -(-length // mmap.PAGESIZE) * mmap.PAGESIZE
-            with refused("mmap", self.spec.name, door=self._door):
-                self._memory = self._door.map_memory(self.fd, pages, 0, writable=True)
-        view = memoryview(self._memory)[: self.spec.value_size if self.spec.entries == 1 else None]
-        self._views.append(view)
-        return view
-
-    def close(self) -> None:
-        """Gives the descriptor and the mapping back; views of the memory are void then."""
-        if self.fd < 0:
-            return
-        with suppress(
-            BufferError
-        ):  # somebody still holds a part of the memory: it goes with that part
-            for view in self._views:
-                view.release()
-            if self._memory is not None:
-                self._memory.close()
-        self._views, self._memory = [], None
-        self._door.close(self.fd)
-        self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Map {self.spec.name} {self.spec.type.name} of {self.spec.entries}>"
-
-
-def _create(spec: MapSpec, layout: Layout, door: Door) -> int:
-    sizes = _sizes(spec)
-    return commands.map_create(
-        door, Create(spec.type, *sizes, spec.entries, spec.flags, spec.name, layout)
-    )
-
-
-def _sizes(spec: MapSpec) -> tuple[int, int]:
-    """Key and value size as the kernel wants them: a program array holds descriptors."""
-    return (4, 4) if spec.type is MapType.PROG_ARRAY else (spec.key_size, spec.value_size)
+        return [unpack(self.spec.value, data[cpu * self.slot :]) for cpu in range(self.cpus)]

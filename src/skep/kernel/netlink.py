@@ -26,7 +26,8 @@ _ATTRIBUTE = struct.Struct("<HH")
 
 _ERROR, _DONE = 2, 3
 _REQUEST, _ACK, _DUMP, _CREATE, _EXCL = 0x1, 0x4, 0x300, 0x400, 0x200
-_NEWLINK, _GETLINK, _GETADDR, _GETROUTE = 16, 18, 22, 26
+_NEWLINK, _GETLINK, _GETADDR = 16, 18, 22
+_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _NEWQDISC, _DELQDISC, _GETQDISC = 36, 37, 38
 _NEWTFILTER, _DELTFILTER, _GETTFILTER = 44, 45, 46
 
@@ -179,6 +180,14 @@ class Netlink:
     def set_up(self, index: int) -> None:
         """Brings a device up."""
         self._change(_NEWLINK, _LINK.pack(0, 0, index, _UP, _UP))
+
+    def add_route(self, body: bytes) -> None:
+        """Makes a route of a ``struct rtmsg`` with attributes; EEXIST where there is one."""
+        self._change(_NEWROUTE, body, _CREATE | _EXCL)
+
+    def delete_route(self, body: bytes) -> None:
+        """Takes it away."""
+        self._change(_DELROUTE, body)
 
     def qdiscs(self, index: int) -> list[str]:
         """The kinds of the queueing disciplines on a device."""

@@ -14,6 +14,8 @@ _COUNTERS = struct.Struct("<QQQIII")
 _COUNTERS_AT = 192
 _PROGRAM_SIZE = 232
 _MAP = struct.Struct("<IIIIII16s")
+_MAP_TYPES = struct.Struct("<III")
+_MAP_TYPES_AT = 64
 _MAP_SIZE = 88
 _LINK = struct.Struct("<III")
 _LINK_SIZE = 104
@@ -43,7 +45,7 @@ class ProgramInfo(NamedTuple):
 
 
 class MapInfo(NamedTuple):
-    """A map as the kernel sees it: sizes in bytes."""
+    """A map as the kernel sees it: sizes in bytes; ``btf_id`` 0 where it does not know the types in it."""
 
     id: int
     type: int
@@ -52,6 +54,9 @@ class MapInfo(NamedTuple):
     value_size: int
     entries: int
     flags: int
+    btf_id: int = 0
+    key_type: int = 0
+    value_type: int = 0
 
 
 class LinkInfo(NamedTuple):
@@ -79,10 +84,19 @@ def program_info(door: Door, fd: int) -> ProgramInfo:
 
 def map_info(door: Door, fd: int) -> MapInfo:
     """The info of a map."""
-    kind, number, key, value, entries, flags, name = _MAP.unpack_from(
-        commands.info(door, fd, _MAP_SIZE)
-    )
-    return MapInfo(number, kind, _text(name), key, value, entries, flags)
+    data = commands.info(door, fd, _MAP_SIZE)
+    kind, number, key, value, entries, flags, name = _MAP.unpack_from(data)
+    types = _MAP_TYPES.unpack_from(data, _MAP_TYPES_AT)
+    return MapInfo(number, kind, _text(name), key, value, entries, flags, *types)
+
+
+def btf_blob(door: Door, number: int) -> bytes:
+    """The bytes of a BTF object, by its id; needs CAP_SYS_ADMIN."""
+    fd = commands.by_id(door, Command.BTF_BY_ID, number)
+    try:
+        return commands.btf_data(door, fd)
+    finally:
+        door.close(fd)
 
 
 def link_info(door: Door, fd: int) -> LinkInfo:

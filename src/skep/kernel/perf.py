@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from skep.base.errors import BadInput
 from skep.base.similar import similar
-from skep.kernel.bpf import Door
+from skep.kernel.bpf import Door, address
 
-_ATTRIBUTES = struct.Struct("<IIQQQQQIIQ")
+_ATTRIBUTES = struct.Struct("<IIQQQQQIIQQ")
 _TRACEPOINT = 2
 _DISABLED, _FREQUENCY = 1 << 0, 1 << 10
 _ENABLE = 0x2400
+SOURCES = "/sys/bus/event_source/devices"
 
 # Type and config of each event: hardware 0, software 1.
 EVENTS = {
@@ -38,6 +39,45 @@ class Sampling(NamedTuple):
     period: int = 0
 
 
+class Probe(NamedTuple):
+    """A probe: of the kernel's source ``kprobe`` on a function, or ``uprobe`` on a file, at an offset in bytes.
+
+    ``semaphore`` is the place in the file of a counter that stands above 0 while the probe is there.
+    """
+
+    source: str
+    name: str
+    offset: int = 0
+    returns: bool = False
+    semaphore: int = 0
+
+
+class NoSource(Exception):
+    """The kernel has no such source of events."""
+
+
+def open_probe(door: Door, probe: Probe, pid: int = -1, *, sources: str = SOURCES) -> int:
+    """The perf event of a probe, at rest; of one process, or (-1) of all. NoSource where the kernel has none."""
+    root = f"{sources}/{probe.source}"
+    kind = _number(f"{root}/type", "")
+    returns = 1 << _number(f"{root}/format/retprobe", "config:") if probe.returns else 0
+    semaphore = 0
+    if probe.semaphore:
+        semaphore = probe.semaphore << _number(f"{root}/format/ref_ctr_offset", "config:")
+    name = probe.name.encode() + b"\0"
+    attr = _attr(kind, returns | semaphore, 1, _DISABLED, (address(name), probe.offset))
+    return door.perf_event_open(attr, pid, -1 if pid >= 0 else 0)
+
+
+def _number(path: str, prefix: str) -> int:
+    """A number in a file of a source: its type, or the first bit of a field, as in ``config:32-63``."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read().strip().removeprefix(prefix).partition("-")[0])
+    except OSError as error:
+        raise NoSource(f"it has no {path}") from error
+
+
 def open_tracepoint(door: Door, event_id: int) -> int:
     """The perf event of a tracepoint; a program on it runs for all CPUs and processes."""
     return door.perf_event_open(_attr(_TRACEPOINT, event_id, 1, _DISABLED), -1, 0)
@@ -60,6 +100,6 @@ def enable(door: Door, fd: int) -> None:
     door.ioctl(fd, _ENABLE, 0)
 
 
-def _attr(kind: int, config: int, often: int, flags: int) -> bytes:
+def _attr(kind: int, config: int, often: int, flags: int, more: tuple[int, int] = (0, 0)) -> bytes:
     size = 112
-    return _ATTRIBUTES.pack(kind, size, config, often, 0, 0, flags, 1, 0, 0).ljust(size, b"\0")
+    return _ATTRIBUTES.pack(kind, size, config, often, 0, 0, flags, 1, 0, *more).ljust(size, b"\0")

@@ -31,7 +31,9 @@ class Pins:
         self.directory, self._table = directory, table
 
     def ensure(self) -> None:
-        """Makes the directory (0700); Unsupported where no bpffs is mounted, Forbidden without root."""
+        """Makes the directory (0700) unless it is there; Unsupported without a bpffs, Forbidden without root."""
+        if os.path.isdir(self.directory):
+            return
         found = mounts_of("bpf", self._table)
         if not any(self.directory.startswith(f"{mount}/") for mount in found):
             reason = f"no bpffs is mounted at {ROOT}; mount one with: mount -t bpf bpf {ROOT}"

@@ -1,6 +1,6 @@
 """The table of probes: a capability is one row. Numbers are those of include/uapi/linux/bpf.h.
 
-Names have a group before the dot: prog, map, link, helper, kfunc, cpu, btf, event, fs, cap, run.
+Names have a group before the dot: prog, kind, iterator, map, link, helper, kfunc, cpu, btf, event, fs, cap, run.
 """
 
 import errno
@@ -13,6 +13,8 @@ from skep.kernel.perf import EVENTS
 from skep.kernel.probe_tests import Test
 from skep.kernel.refusal import CAPABILITIES
 from skep.kernel.vmlinux import BLOB, SIGNED_DIVISION
+from skep.lang.kinds import KINDS
+from skep.lang.spec import Context, ProgramKind
 
 _ADMIN = ("CAP_SYS_ADMIN",)
 _TRACE = "stable tracepoints (tp_btf, raw_tp, tracepoint)"
@@ -43,6 +45,8 @@ _PROGRAMS = {
     "tracepoint": Feature(t.program(5), "4.7"),
     "xdp": Feature(t.program(6, 37), "4.8"),
     "xdp_frags": Feature(t.program(6, 37, flags=t.FRAGS), "5.18"),
+    "xdp_devmap": Feature(t.program(6, 33), "5.8"),
+    "xdp_cpumap": Feature(t.program(6, 35), "5.9"),
     "perf_event": Feature(t.program(7), "4.9"),
     "cgroup_skb": Feature(t.program(8), "4.10"),
     "cgroup_sock": Feature(t.program(9, 2), "4.10"),
@@ -59,6 +63,7 @@ _PROGRAMS = {
     "lwt_seg6local": Feature(t.program(19), "4.18"),
     "lirc_mode2": Feature(t.program(20), "4.18"),
     "sk_reuseport": Feature(t.program(21), "4.19"),
+    "sk_reuseport_migrate": Feature(t.program(21, 40), "5.14", "sk_reuseport"),
     "flow_dissector": Feature(t.program(22, 17), "4.20"),
     "cgroup_sysctl": Feature(t.program(23, 18), "5.2"),
     "raw_tracepoint_writable": Feature(t.program(24), "5.2"),
@@ -77,6 +82,27 @@ _PROGRAMS = {
     "sk_lookup": Feature(t.program(30, 36), "5.9"),
     "syscall": Feature(t.program(31, flags=t.SLEEPABLE), "5.14"),
     "netfilter": Feature(t.program(32, 45), "6.4"),
+}
+
+_ITERATORS = {
+    "task": "5.8",
+    "task_file": "5.8",
+    "task_vma": "5.12",
+    "cgroup": "6.1",
+    "bpf_map": "5.8",
+    "bpf_map_elem": "5.9",
+    "bpf_prog": "5.9",
+    "bpf_link": "5.19",
+    "bpf_sk_storage_map": "5.9",
+    "sockmap": "5.10",
+    "tcp": "5.9",
+    "udp": "5.9",
+    "unix": "5.15",
+    "netlink": "5.8",
+    "ipv6_route": "5.8",
+    "ksym": "6.0",
+    "kmem_cache": "6.13",
+    "dmabuf": "6.16",
 }
 
 
@@ -137,8 +163,11 @@ _LINKS = {
     ),
     "kprobe": Feature(t.readable(f"{_SOURCES}/kprobe/type", "no CONFIG_KPROBES"), "4.17", _TRACE),
     "uprobe": Feature(t.readable(f"{_SOURCES}/uprobe/type", "no CONFIG_UPROBES"), "4.17"),
-    "kprobe_multi": Feature(t.kprobe_multi, "5.18", _TRACE),
-    "uprobe_multi": Feature(t.uprobe_multi, "6.6", "single uprobes"),
+    "kprobe_multi": Feature(t.kprobe_multi(42), "5.18", _TRACE),
+    "kprobe_session": Feature(t.kprobe_multi(56), "6.10", "kprobe and kretprobe"),
+    "uprobe_multi": Feature(t.uprobe_multi(48), "6.6", "single uprobes"),
+    "uprobe_session": Feature(t.uprobe_multi(57), "6.13", "uprobe and uretprobe"),
+    "netns": Feature(t.descriptor_link(Load(30, EXIT, expected_attach_type=36), 36), "5.9"),
 }
 
 _HELPERS = {
@@ -202,6 +231,7 @@ _OTHERS = {
 }
 
 
+_BY_TARGET = (Context.BTF_ARGS, Context.ITERATOR, Context.REPLACED)
 _EVENT_INSTEAD = {"cycles": "cpu-clock"}
 
 
@@ -209,8 +239,22 @@ def _named(group: str, features: dict[str, Feature]) -> dict[str, Feature]:
     return {f"{group}.{name}": feature for name, feature in features.items()}
 
 
+def _kind(kind: ProgramKind) -> Feature:
+    """A kind of programs: its smallest program is loaded, or asked for as its row of programs or links is."""
+    group, _, row = kind.feature.partition(".")
+    found = {"prog": _PROGRAMS, "link": _LINKS}[group][row]
+    asked = group == "link" or kind.context in _BY_TARGET
+    test = found.test if asked else t.smallest(kind)
+    return Feature(test, kind.since, kind.instead, found.needs)
+
+
 FEATURES: dict[str, Feature] = (
     _named("prog", _PROGRAMS)
+    | {f"kind.{kind.name}": _kind(kind) for kind in KINDS.values()}
+    | {
+        f"iterator.{name}": Feature(t.targeted(26, 28, Kind.FUNC, f"bpf_iter_{name}"), since)
+        for name, since in _ITERATORS.items()
+    }
     | _named("map", _MAPS)
     | _named("link", _LINKS)
     | _named("helper", _HELPERS)

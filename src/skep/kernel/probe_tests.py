@@ -22,6 +22,7 @@ from skep.kernel.perf import Sampling
 from skep.kernel.pins import mounts_of
 from skep.kernel.refusal import CAPABILITIES
 from skep.kernel.tracefs import MOUNTS
+from skep.lang.spec import Hook, ProgramKind
 
 NO_PREALLOC, MMAPABLE = 1, 1 << 10
 SLEEPABLE, FRAGS = 1 << 4, 1 << 5
@@ -54,6 +55,13 @@ def program(prog_type: int, attach_type: int = 0, *, insns: bytes = EXIT, flags:
     """The kernel loads a program of that kind."""
     load = Load(prog_type, insns, expected_attach_type=attach_type, flags=flags)
     return lambda kernel: kernel.door.close(commands.prog_load(kernel.door, load))
+
+
+def smallest(kind: ProgramKind) -> Test:
+    """The kernel loads a program of that kind that does nothing."""
+    attach_type = 0 if kind.hook is Hook.TCX else kind.attach_type
+    insns = struct.pack("<BBhi", 0xB7, 0, 0, kind.default) + EXIT[8:]
+    return program(kind.prog_type, attach_type, insns=insns, flags=kind.flags)
 
 
 def targeted(prog_type: int, attach_type: int, kind: Kind, name: str) -> Test:
@@ -207,22 +215,31 @@ def descriptor_link(load: Load, attach_type: int) -> Test:
     return link(load, attach_type, errno.EBADF, target=_NO_FD)
 
 
-def kprobe_multi(kernel: Kernel) -> None:
+def kprobe_multi(attach_type: int) -> Test:
     """Probes on many functions at once; set on a function that only the kernel's own tests call."""
     name = b"bpf_fentry_test1\0"
     names = struct.pack("<Q", address(name))
-    extra = bytes(packed("IIQQQ", 0, 1, address(names), 0, 0))
-    with _opened(kernel.door) as opened:
-        load = Load(2, EXIT, expected_attach_type=42)
-        fd = opened(commands.prog_load(kernel.door, load))
-        opened(commands.link_create(kernel.door, fd, 0, 42, extra=extra))
+    load = Load(2, EXIT, expected_attach_type=attach_type)
+
+    def test(kernel: Kernel) -> None:
+        extra = bytes(packed("IIQQQ", 0, 1, address(names), 0, 0))
+        with _opened(kernel.door) as opened:
+            fd = opened(commands.prog_load(kernel.door, load))
+            opened(commands.link_create(kernel.door, fd, 0, attach_type, extra=extra))
+
+    return test
 
 
-def uprobe_multi(kernel: Kernel) -> None:
+def uprobe_multi(attach_type: int) -> Test:
     """Probes on many places of a file; "/" is no file, and the kernel says so (EBADF)."""
     path, offsets = b"/\0", struct.pack("<Q", 0)
-    extra = bytes(packed("QQQQIII", address(path), address(offsets), 0, 0, 1, 0, 0))
-    link(Load(2, EXIT, expected_attach_type=48), 48, errno.EBADF, target=0, extra=extra)(kernel)
+    load = Load(2, EXIT, expected_attach_type=attach_type)
+
+    def test(kernel: Kernel) -> None:
+        extra = bytes(packed("QQQQIII", address(path), address(offsets), 0, 0, 1, 0, 0))
+        link(load, attach_type, errno.EBADF, target=0, extra=extra)(kernel)
+
+    return test
 
 
 def raw_tracepoint(kernel: Kernel) -> None:

@@ -5,49 +5,25 @@ the verifier's log only when it refuses; its text then becomes a VerifierError.
 """
 
 import errno
-import struct
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Protocol, Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Self
 
-from skep.base.errors import Unsupported
+from skep.base.errors import BadInput, Forbidden, SkepError, Unsupported
 from skep.base.lazy import lazy
-from skep.base.similar import similar
 from skep.btf.reader import Btf
-from skep.btf.types import Kind
 from skep.kernel import commands
 from skep.kernel.bpf import DOOR, Door
 from skep.kernel.commands import Load, Run
 from skep.kernel.objects import ProgramInfo, program_info
+from skep.kernel.preparing import Descriptor, prepare
 from skep.kernel.refusal import TRACING, refusal, refused
 from skep.lang.spec import ProgramSpec
 
-verifier = lazy("skep.kernel.verifier")  # only a refusal needs it
+probes, verifier = lazy("skep.kernel.probes"), lazy("skep.kernel.verifier")  # for refusals
 
-_PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
-_INSN = struct.Struct("<BBhi")
 _LOG_TEXT = 1
 _FIRST_LOG, _LAST_LOG = 1 << 16, 1 << 22
-_TRACING, _LSM, _SCHED_CLS = 26, 29, 3
-
-# The kind of the type that names a target, by (program type, attach type).
-_TARGETS = {
-    (_TRACING, 23): Kind.TYPEDEF,  # btf_trace_NAME
-    (_TRACING, 24): Kind.FUNC,
-    (_TRACING, 25): Kind.FUNC,
-    (_TRACING, 26): Kind.FUNC,
-    (_TRACING, 28): Kind.FUNC,  # bpf_iter_NAME
-    (_LSM, 27): Kind.FUNC,  # bpf_lsm_NAME
-}
-
-
-class Descriptor(Protocol):
-    """A map, as far as a program needs it."""
-
-    @property
-    def fd(self) -> int:
-        """Its descriptor."""
-        ...
 
 
 class Program:
@@ -59,9 +35,11 @@ class Program:
         fd: int,
         *,
         following: Descriptor | None = None,
+        load: Load | None = None,
         door: Door = DOOR,
     ) -> None:
         self.spec, self.fd, self.door = spec, fd, door
+        self._load = load
         self.next = following
         """The array by which a chained program goes on; None where it is not chained."""
 
@@ -72,27 +50,29 @@ class Program:
         maps: Sequence[Descriptor],
         btf: Btf | None = None,
         *,
+        onto: "Program | None" = None,
         door: Door = DOOR,
     ) -> Self:
         """Loads ``spec``; ``maps`` are those of ``spec.maps``, in order.
 
-        ``btf`` is the running kernel's, for targets and kernel functions. VerifierError where the verifier refuses;
-        Unsupported where the kernel has no such target, function or kind, or a policy refuses it; Forbidden where a
-        capability is missing.
+        ``btf`` is the running kernel's, for targets and kernel functions; ``onto`` the loaded program that a
+        freplace program stands in for, or that a fentry or fexit program watches. VerifierError where the
+        verifier refuses; Unsupported where the kernel has no such target, function or kind, or a policy
+        refuses it; Forbidden where a capability is missing.
         """
-        insns = resolve(spec, [one.fd for one in maps], btf)
-        target = attach_id(spec, btf)
-        fds: list[int] = []
-        try:
-            if spec.btf:
-                with refused("BPF_BTF_LOAD", spec.name, door=door):
-                    fds.append(commands.btf_load(door, spec.btf))
-            load = _load_of(spec, insns, target, fds[0] if fds else 0)
-            following = None if spec.next is None else maps[spec.next]
-            return cls(spec, _verify(spec, load, door), following=following, door=door)
-        finally:
-            for fd in fds:
-                door.close(fd)
+        load = prepare(spec, maps, btf, onto)
+        following = None if spec.next is None else maps[spec.next]
+        with _typed(spec, load, door) as typed:
+            fd = _verify(spec, typed, btf, door)
+        return cls(spec, fd, following=following, load=load, door=door)
+
+    def verify_again(self, level: int, log: bytearray) -> None:
+        """Verifies it once more, for what the verifier says at ``level``; what this loads is closed at once."""
+        if self._load is None:
+            raise BadInput(self.spec.name, "this program was not loaded here")
+        refusing = refused("BPF_PROG_LOAD", self.spec.name, needs=TRACING, door=self.door)
+        with refusing, _typed(self.spec, self._load, self.door) as typed:
+            self.door.close(commands.prog_load(self.door, typed, log_level=level, log=log))
 
     def info(self) -> ProgramInfo:
         """Identity, sizes and run statistics (``run_cnt`` and ``run_time_ns`` while those are enabled)."""
@@ -129,65 +109,21 @@ class Program:
         return f"<Program {self.spec.name} ({self.spec.kind.name} {self.spec.target})>"
 
 
-def resolve(spec: ProgramSpec, fds: Sequence[int], btf: Btf | None) -> bytes:
-    """The instructions with descriptors of maps, offsets of values and ids of kernel functions in their places."""
-    code = bytearray(spec.insns)
-    for reference in spec.references:
-        value = reference.offset is not None
-        source = _PSEUDO_MAP_VALUE if value else _PSEUDO_MAP_FD
-        _patch(code, reference.insn, source, fds[reference.index])
-        if value:
-            struct.pack_into("<i", code, 8 * (reference.insn + 1) + 4, reference.offset)
-    for call in spec.kfuncs:
-        number = btf.find(Kind.FUNC, call.name) if btf else None
-        if number is None:
-            raise Unsupported(f"the kernel function {call.name}", "its BTF does not have it")
-        _patch(code, call.insn, _PSEUDO_KFUNC_CALL, number)
-    return bytes(code)
+@contextmanager
+def _typed(spec: ProgramSpec, load: Load, door: Door) -> Iterator[Load]:
+    """The same with the program's own types, functions and lines."""
+    if not spec.btf:
+        yield load
+        return
+    with refused("BPF_BTF_LOAD", spec.name, door=door):
+        fd = commands.btf_load(door, spec.btf)
+    try:
+        yield load._replace(btf_fd=fd, func_info=spec.func_info, line_info=spec.line_info)
+    finally:
+        door.close(fd)
 
 
-def _patch(code: bytearray, insn: int, source: int, value: int) -> None:
-    opcode, registers, offset, _ = _INSN.unpack_from(code, 8 * insn)
-    _INSN.pack_into(code, 8 * insn, opcode, registers & 0x0F | source << 4, offset, value)
-
-
-def attach_id(spec: ProgramSpec, btf: Btf | None) -> int:
-    """The BTF id that the program's kind attaches to, 0 where it needs none; Unsupported where the kernel lacks it."""
-    wanted = _TARGETS.get((spec.kind.prog_type, spec.kind.attach_type))
-    if wanted is None:
-        return 0
-    feature = f"{spec.kind.name} {spec.target}"
-    if btf is None:
-        raise Unsupported(feature, "the types of the running kernel are not known")
-    prefix = spec.kind.attach_prefix
-    found = btf.find(wanted, prefix + spec.target)
-    if found is not None:
-        return found
-    near = similar(spec.target, _candidates(btf, wanted, prefix))
-    raise Unsupported(feature, "there is none of that name", instead=near or "")
-
-
-def _candidates(btf: Btf, kind: Kind, prefix: str) -> list[str]:
-    return [name.removeprefix(prefix) for name in btf.names(kind) if name.startswith(prefix)]
-
-
-def _load_of(spec: ProgramSpec, insns: bytes, target: int, btf_fd: int) -> Load:
-    kind = spec.kind
-    return Load(
-        kind.prog_type,
-        insns,
-        spec.license.encode() + b"\0",
-        spec.name,
-        spec.flags,
-        0 if kind.prog_type == _SCHED_CLS else kind.attach_type,  # tc programs have one at the link
-        btf_fd,
-        spec.func_info if btf_fd else b"",
-        spec.line_info if btf_fd else b"",
-        target,
-    )
-
-
-def _verify(spec: ProgramSpec, load: Load, door: Door) -> int:
+def _verify(spec: ProgramSpec, load: Load, btf: Btf | None, door: Door) -> int:
     """The descriptor of the verified program, or the error that says why there is none."""
     try:
         return commands.prog_load(door, load)
@@ -195,12 +131,19 @@ def _verify(spec: ProgramSpec, load: Load, door: Door) -> int:
         log = _log(load, door, _FIRST_LOG if error.errno == errno.E2BIG else _LAST_LOG)
         if log:
             raise verifier.explain(log, spec) from error
-        raise _refusal(error, spec, door) from error
+        raise _refusal(error, spec, btf, door) from error
 
 
-def _refusal(error: OSError, spec: ProgramSpec, door: Door) -> Exception:
-    call = f"BPF_PROG_LOAD ({spec.kind.name})"
-    return refusal(error, call, spec.name, needs=TRACING, door=door)
+def _refusal(error: OSError, spec: ProgramSpec, btf: Btf | None, door: Door) -> SkepError:
+    """Unsupported, with what to use instead, where the kernel does not take the smallest program of the kind either."""
+    kind, call = spec.kind, f"BPF_PROG_LOAD ({spec.kind.name})"
+    found = refusal(error, call, spec.name, needs=TRACING, door=door)
+    if isinstance(found, Forbidden) or not kind.feature.startswith("prog."):
+        return found
+    asked = probes.probe(kind.feature, btf, door=door)
+    if asked.on:
+        return found
+    return Unsupported(f"{kind.name} programs", asked.why, kind.since, kind.instead)
 
 
 def _log(load: Load, door: Door, last: int) -> str:

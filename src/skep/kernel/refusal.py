@@ -56,12 +56,14 @@ def refusal(
     *,
     needs: tuple[str, ...] = ("CAP_BPF",),
     exclusive: bool = False,
+    detail: str = "",
     door: Door = DOOR,
 ) -> SkepError:
     """The error to raise ``from`` an OSError of ``call`` on ``subject``.
 
     EPERM is Forbidden where a capability of ``needs`` is missing, else Unsupported: a policy of the host, which is
-    respected. EBUSY and EEXIST are a Conflict where the place is ``exclusive``. All else is a KernelError.
+    respected. EBUSY and EEXIST are a Conflict where the place is ``exclusive``. All else is a KernelError, with
+    ``detail`` where the caller knows more than errno says.
     """
     code = error.errno or 0
     what = f"{call} of {subject}" if subject else call
@@ -73,7 +75,7 @@ def refusal(
             return Unsupported(what, "a policy of this host refuses it (EPERM with all privileges)")
     if exclusive and code in (errno.EBUSY, errno.EEXIST):
         return Conflict(subject or call, "another program")
-    return KernelError(what, code, meaning(code))
+    return KernelError(what, code, meaning(code), detail)
 
 
 @contextmanager

@@ -135,6 +135,15 @@ class Tracefs:
             found += [f"{group}/{name}" for name in _folders(f"{base}/{group}")]
         return sorted(found)
 
+    def functions(self) -> list[str]:
+        """The functions of the kernel that probes on many at once take. Unsupported where tracefs hides them."""
+        try:
+            with open(f"{self.root}/available_filter_functions", encoding="ascii") as stream:
+                return [line.split()[0] for line in stream if "[" not in line]
+        except OSError as error:
+            reason = f"tracefs does not list the functions ({error.strerror})"
+            raise Unsupported("probes by pattern", reason, instead="functions by name") from error
+
     def _read(self, event: str, file: str) -> str:
         category, _, name = event.partition("/")
         feature = f"tracepoint {event}"

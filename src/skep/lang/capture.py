@@ -12,7 +12,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from skep.lang.helpers import Helper
-from skep.lang.kernel_names import KernelEnum, KernelView
+from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
 from skep.lang.maps import Declaration, Ring
 from skep.lang.source import text_of
 from skep.lang.struct import StructType
@@ -101,7 +101,9 @@ def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
 
 def _layout(kind: Any) -> str:
     if isinstance(kind, StructType):
-        inner = ";".join(f"{f.name}@{f.offset}:{_layout(f.type)}" for f in kind.fields)
+        inner = ";".join(
+            f"{f.name}@{f.offset}:{_layout(f.type)}{f.bits or ''}" for f in kind.fields
+        )
         return (
             f"{kind.__name__}[{kind.size}]{{{inner}}}{sorted(getattr(kind, 'stamps', {}).items())}"
         )
@@ -116,7 +118,9 @@ def _describe(value: Any) -> str | None:
             records = ",".join(_layout(record) for record in value.records)
             return f"{value.spec()!r} {records} {value.wakeup}"
         case Declaration():
-            return f"{value.type} {_layout(value.key)} {_layout(value.value)} {value.entries} {value.flags}"
+            inner = _describe(value.inner) if value.inner else ""
+            layouts = f"{_layout(value.key)} {_layout(value.value)} {_layout(value.carries)}"
+            return f"{value.type} {layouts} {value.entries} {value.flags} {inner}"
         case IntType() | ArrayType() | StructType():
             return _layout(value)
         case enum.EnumMeta():
@@ -126,7 +130,7 @@ def _describe(value: Any) -> str | None:
             return repr(sorted(value, key=repr) if isinstance(value, frozenset) else value)
         case Helper():
             return f"{value.name}#{value.number}"
-        case KernelView(name=name) | KernelEnum(name=name):
+        case KernelView(name=name) | KernelEnum(name=name) | KernelFunction(name=name):
             return f"{type(value).__name__} {name}"
         case _:
             return None

@@ -7,7 +7,7 @@ jump falls through, and the program ends with its verdict.
 
 from dataclasses import dataclass, field
 
-from skep.lang.maps import ProgArray
+from skep.lang.declared.nested import ProgArray
 
 XDP_PASS = 2
 

@@ -5,16 +5,21 @@ number of programs. What comes out depends on the source, what it captures, and 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from skep.lang.backend import Backend, IrModule
 from skep.lang.capture import declarations
 from skep.lang.check.flow import check
+from skep.lang.check.loops import lowerings
 from skep.lang.emit.program import emit as emit_ir
+from skep.lang.emit.program import reachable
 from skep.lang.front.build import Front
 from skep.lang.front.scope import Target
 from skep.lang.link import link
 from skep.lang.linked import Linked
 from skep.lang.programs import Program
+from skep.lang.returns import returned
+from skep.lang.spec import ProgramKind
 from skep.lang.tree import Function
 
 
@@ -27,9 +32,16 @@ def tree(program: Program, target: Target) -> Function:
 def ir(program: Program, target: Target) -> IrModule:
     """The program as the text of an LLVM module. Raises CompileError."""
     entry = tree(program, target)
-    unset = check(entry, program.kind)
+    unset = check(entry, _kind(program, target))
+    how = lowerings(reachable(entry), iterates=target.iterates)
     maps = [declared for _, declared in declarations(program)]
-    return IrModule(program.name, emit_ir(entry, maps, unset, program.chain), target.cpu)
+    return IrModule(program.name, emit_ir(entry, maps, unset, how, program.chain), target.cpu)
+
+
+def _kind(program: Program, target: Target) -> ProgramKind:
+    """The program's kind, with the results that its own hook takes."""
+    kind = program.kind
+    return replace(kind, returns=returned(kind, program.hook, target.types))
 
 
 def compile_all(programs: Sequence[Program], target: Target) -> list[Linked]:

@@ -47,6 +47,7 @@ def finish(program: Program, linked: Linked) -> Compiled:
         linked.func_info,
         linked.line_info,
         program.options,
+        program.kind.flags,
         calls=program.calls,
         next=len(maps) - 1 if program.chain is not None else None,
     )

@@ -1,13 +1,15 @@
-"""The table of kernel helpers: a helper is one row, named as in the kernel without ``bpf_`` and numbered as in bpf.h.
+"""The kernel's helpers: a helper is one row of ``helper_rows``, named as in the kernel without ``bpf_``.
 
 Arguments are in C's order. Where a buffer is followed by its size, a program may leave the size out: it is then that of
 the buffer. A helper is a value of the language; in plain Python a run binds fakes in its place (``skep.testing``).
+``availability`` tells which kinds of programs may call one.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from skep.lang.helper_rows import ROWS, SETS
 from skep.lang.types import IntType, s32, s64, u32, u64
 
 
@@ -35,9 +37,11 @@ class KernelResult:
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A row: name, number, arguments, result, the release it came in, and what it does.
+    """A row: name, number, arguments, result, the release it came in, what it does, and where it works.
 
-    ``partial``: it may leave bytes of the memory that it writes as they were.
+    ``families`` are those of the kinds of programs that may call it (``ProgramKind.family``); with ``others`` true, of
+    those that may not. It ``sleeps`` where it waits for memory: only sleepable programs call it. ``partial``: it may
+    leave bytes of the memory that it writes as they were.
     """
 
     name: str
@@ -46,6 +50,9 @@ class Helper:
     result: IntType | KernelResult
     since: str
     doc: str
+    families: frozenset[str] = frozenset()
+    others: bool = True
+    sleeps: bool = False
     partial: bool = False
 
     @property
@@ -59,157 +66,59 @@ class Helper:
         )
 
 
-C, I, M, O, R, S, A, K = (  # noqa: E741 - a column of letters reads as a table
-    Arg.CONTEXT,
-    Arg.INT,
-    Arg.MAP,
-    Arg.OUT,
-    Arg.IN,
-    Arg.SIZE,
-    Arg.ADDRESS,
-    Arg.KERNEL,
+LETTERS = {
+    "C": Arg.CONTEXT,
+    "I": Arg.INT,
+    "M": Arg.MAP,
+    "O": Arg.OUT,
+    "R": Arg.IN,
+    "S": Arg.SIZE,
+    "A": Arg.ADDRESS,
+    "K": Arg.KERNEL,
+}
+_NUMBERS = {"u32": u32, "u64": u64, "s32": s32, "s64": s64}
+_SLEEPING = frozenset({"copy_from_user", "copy_from_user_task", "ima_inode_hash", "ima_file_hash"})
+_PARTIAL = frozenset(
+    {
+        *("probe_read_user_str", "probe_read_kernel_str"),
+        *("get_task_stack", "get_branch_snapshot", "read_branch_records"),
+        *("d_path", "ima_inode_hash", "ima_file_hash", "getsockopt", "load_hdr_opt"),
+        *("skb_get_tunnel_opt", "skb_get_xfrm_state", "fib_lookup", "strtol", "strtoul"),
+        *("sysctl_get_name", "sysctl_get_current_value", "sysctl_get_new_value"),
+        *("sys_bpf", "kallsyms_lookup_name", "check_mtu", "get_func_arg", "get_func_ret"),
+    }
 )
 
-HELPERS: dict[str, Helper] = {
-    row.name: row
-    for row in (
-        Helper(
-            "probe_read_user",
-            112,
-            (O, S, A),
-            s64,
-            "5.5",
-            "Copy from user memory; zeroes on a fault.",
-        ),
-        Helper(
-            "probe_read_kernel",
-            113,
-            (O, S, A),
-            s64,
-            "5.5",
-            "Copy from kernel memory; zeroes on a fault.",
-        ),
-        Helper(
-            "probe_read_user_str",
-            114,
-            (O, S, A),
-            s64,
-            "5.5",
-            "Copy a string from user memory; its size with NUL.",
-            partial=True,
-        ),
-        Helper(
-            "probe_read_kernel_str",
-            115,
-            (O, S, A),
-            s64,
-            "5.5",
-            "Copy a string from kernel memory.",
-            partial=True,
-        ),
-        Helper("ktime_get_ns", 5, (), u64, "4.1", "Monotonic time in ns, without time suspended."),
-        Helper(
-            "ktime_get_boot_ns",
-            125,
-            (),
-            u64,
-            "5.7",
-            "Time since boot in ns, suspended time included.",
-        ),
-        Helper("get_prandom_u32", 7, (), u32, "4.1", "A pseudo-random number."),
-        Helper("get_smp_processor_id", 8, (), u32, "4.1", "The CPU that runs the program."),
-        Helper(
-            "get_current_pid_tgid", 14, (), u64, "4.2", "tgid << 32 | pid, in the kernel's words."
-        ),
-        Helper("get_current_uid_gid", 15, (), u64, "4.2", "gid << 32 | uid."),
-        Helper("get_current_comm", 16, (O, S), s64, "4.2", "The task's name, 16 bytes."),
-        Helper(
-            "get_current_task",
-            35,
-            (),
-            KernelResult("task_struct", probe=True),
-            "4.8",
-            "The current task.",
-        ),
-        Helper(
-            "get_current_task_btf",
-            158,
-            (),
-            KernelResult("task_struct"),
-            "5.11",
-            "The current task.",
-        ),
-        Helper("get_current_cgroup_id", 80, (), u64, "4.18", "The task's cgroup v2 id."),
-        Helper(
-            "get_current_ancestor_cgroup_id",
-            123,
-            (I,),
-            u64,
-            "5.6",
-            "The id of its ancestor at a level.",
-        ),
-        Helper(
-            "get_stackid", 27, (C, M, I), s64, "4.6", "The id of the stack in a stack-trace map."
-        ),
-        Helper(
-            "get_stack", 67, (C, O, S, I), s64, "4.18", "The stack's addresses; the bytes written."
-        ),
-        Helper(
-            "get_task_stack",
-            141,
-            (K, O, S, I),
-            s64,
-            "5.9",
-            "A task's stack; the bytes written.",
-            partial=True,  # all or, where the task has no stack any more, nothing
-        ),
-        Helper(
-            "get_socket_cookie", 46, (K,), u64, "4.12", "A number that names a socket for its life."
-        ),
-        Helper(
-            "skc_to_tcp_sock",
-            137,
-            (K,),
-            KernelResult("tcp_sock", nullable=True),
-            "5.9",
-            "A socket as TCP's.",
-        ),
-        Helper("send_signal", 109, (I,), s64, "5.3", "Signal the current process."),
-        Helper("seq_write", 127, (K, R, S), s64, "5.7", "Write bytes to an iterator's file."),
-        Helper("redirect", 23, (I, I), s64, "4.4", "Send the packet out of a device."),
-        Helper("skb_load_bytes", 26, (C, I, O, S), s64, "4.5", "Copy bytes of a packet."),
-        Helper("skb_store_bytes", 9, (C, I, R, S, I), s64, "4.1", "Write bytes into a packet."),
-        Helper("skb_pull_data", 39, (C, I), s64, "4.9", "Make the first bytes directly readable."),
-        Helper("skb_cgroup_id", 79, (C,), u64, "4.18", "The cgroup id of the packet's socket."),
-        Helper("xdp_adjust_head", 44, (C, I), s32, "4.10", "Move the start of the packet."),
-        Helper("set_retval", 187, (I,), s64, "5.18", "The errno that the refused call returns."),
-        Helper("get_retval", 186, (), s64, "5.18", "The errno that the call would return."),
-        Helper(
-            "tail_call",
-            12,
-            (C, M, I),
-            s64,
-            "4.2",
-            "Go on in another program; returns only when it fails.",
-        ),
-        Helper("ringbuf_output", 130, (M, R, S, I), s64, "5.8", "Copy bytes into a ring."),
-        Helper("jiffies64", 118, (), u64, "5.5", "The kernel's tick."),
-        Helper("get_numa_node_id", 42, (), s32, "4.10", "The NUMA node."),
-        Helper(
-            "perf_prog_read_value",
-            56,
-            (C, O, S),
-            s64,
-            "4.15",
-            "The counter of a perf_event program.",
-        ),
-        Helper(
-            "get_attach_cookie",
-            174,
-            (C,),
-            u64,
-            "5.15",
-            "The number given when the program was attached.",
-        ),
-    )
-}
+
+def _result(text: str) -> IntType | KernelResult:
+    if text in _NUMBERS:
+        return _NUMBERS[text]
+    return KernelResult(text.lstrip("?~"), nullable=text[0] == "?", probe=text[0] == "~")
+
+
+def _families(words: list[str]) -> frozenset[str]:
+    return frozenset(family for word in words for family in SETS.get(word, (word,)))
+
+
+def _rows(text: str) -> dict[str, Helper]:
+    found: dict[str, Helper] = {}
+    families, others = frozenset[str](), True
+    for line in filter(None, text.splitlines()):
+        if line.startswith("@"):
+            words = line[1:].split()
+            others = words[0] in ("not", "everywhere")
+            families = _families(words[1:] if others else words)
+            continue
+        name, number, letters, result, since, doc = line.split(None, 5)
+        args = tuple(LETTERS[letter] for letter in letters.strip("-"))
+        found[name] = Helper(
+            *(name, int(number), args, _result(result), since, doc),
+            families=families,
+            others=others,
+            sleeps=name in _SLEEPING,
+            partial=name in _PARTIAL,
+        )
+    return found
+
+
+HELPERS: dict[str, Helper] = _rows(ROWS)

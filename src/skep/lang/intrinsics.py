@@ -1,4 +1,6 @@
-"""Functions of the language that are no kernel helpers: atomics and byte order. In plain Python they do the same.
+"""Functions of the language that are no kernel helpers: atomics, byte order, text that is copied from elsewhere.
+
+In plain Python they do the same.
 
 An atomic operation takes an integer in memory: a field of a map value or record (``value.hits``), or what a lookup of
 an integer gave. In plain Python such an integer is a ``Reference`` (``skep.testing``).
@@ -60,7 +62,16 @@ htons = Intrinsic("htons", lambda value: u16(_swap(value, 2)))
 htonl = Intrinsic("htonl", lambda value: u32(_swap(value, 4)))
 htonll = Intrinsic("htonll", lambda value: u64(_swap(value, 8)))
 
+
+def _text(_address: Any, _size: int) -> Any:
+    raise TypeError("text is copied in programs; as plain Python, call the program by .py(...)")
+
+
+user_string = Intrinsic("user_string", _text)
+kernel_string = Intrinsic("kernel_string", _text)
+
 SWAPS = {"ntohs": u16, "htons": u16, "ntohl": u32, "htonl": u32, "ntohll": u64, "htonll": u64}
+TEXTS = {"user_string": "probe_read_user_str", "kernel_string": "probe_read_kernel_str"}
 ATOMICS = {
     "atomic_add": "add",
     "atomic_and": "and",

@@ -42,6 +42,28 @@ class KernelEnum:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KernelFunction:
+    """A function that the kernel offers to programs, by name; its types are those of the kernel compiled for."""
+
+    name: str
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(self, *_: Any) -> Any:
+        """Refuse: it exists in the kernel only."""
+        raise TypeError(
+            f"{self.name}() runs in the kernel; in plain Python a FakeKernel has its fake"
+        )
+
+
+def kfunc(name: str) -> KernelFunction:
+    """A kernel function ("kfunc"), ``kfunc("bpf_task_from_pid")``; which there are depends on the kernel."""
+    return KernelFunction(name)
+
+
 def kernel_struct(name: str) -> KernelView:
     """``struct name`` (or ``union name``)."""
     return KernelView(name)

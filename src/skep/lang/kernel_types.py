@@ -1,5 +1,6 @@
 """The kernel's BTF as types of the compiler: structs, members, arguments of tracepoints."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.btf import types as btf
@@ -7,10 +8,14 @@ from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.lang.tree import Bitfield
 from skep.lang.types import ArrayType, char
-from skep.lang.values import BY_SHAPE, KernelPointer, KernelStruct, Type
+from skep.lang.values import BY_SHAPE, VOID, KernelPointer, KernelStruct, Type
 
 WORD = 8
 TRACEPOINT = "btf_trace_"
+ITERATOR = "bpf_iter__"
+PROMOTED = {"tcp_congestion_ops": (("sock", "tcp_sock"),)}
+X86_64, AARCH64 = ("di", "si", "dx", "cx", "r8", "r9"), 8
+SYSCALL = ("di", "si", "dx", "r10", "r8", "r9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,66 @@ class Member:
     type: Type
     offset: int
     bits: Bitfield | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function of the kernel: its arguments' types, the context's slot of 8 bytes of each, and the slot behind them.
+
+    A struct that is passed by value takes as many slots as it fills.
+    """
+
+    arguments: tuple[Type, ...]
+    result: Type
+    slots: tuple[int, ...]
+    end: int
+
+    @classmethod
+    def plain(cls, arguments: Sequence[Type]) -> "Signature":
+        """One whose arguments fill a slot each, and that gives nothing."""
+        return cls(tuple(arguments), None, tuple(range(len(arguments))), len(arguments))
+
+    def seen_as(self, others: Mapping[KernelStruct, KernelStruct]) -> "Signature":
+        """The same, with pointers to other structs in place of some."""
+
+        def seen(kind: Type) -> Type:
+            known = isinstance(kind, KernelPointer) and isinstance(kind.target, KernelStruct)
+            return KernelPointer(others.get(kind.target, kind.target), kind.user) if known else kind
+
+        return Signature(tuple(map(seen, self.arguments)), self.result, self.slots, self.end)
+
+    def shared(self, others: Sequence["Signature"]) -> "Signature":
+        """What functions have in common: the arguments and the result whose types are the same in all."""
+        kinds = [
+            kind if all(one.arguments[i : i + 1] == (kind,) for one in others) else None
+            for i, kind in enumerate(self.arguments)
+        ]
+        most = max((len(one.arguments) for one in others), default=0)
+        result = self.result if all(one.result == self.result for one in others) else None
+        kinds += [None] * (most - len(kinds))
+        return Signature(tuple(kinds), result, tuple(range(len(kinds))), len(kinds))
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """Where a machine's calling convention keeps arguments and the result: words of ``struct pt_regs``."""
+
+    arguments: tuple[int, ...]
+    result: int
+    names: dict[str, int]
+
+    @property
+    def syscall(self) -> tuple[int, ...]:
+        """Those in which a process passes the arguments of a system call."""
+        return tuple(self.names[name] for name in SYSCALL if name in self.names) or self.arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Prototype:
+    """A function: (name, type) of each parameter, and its result."""
+
+    params: tuple[tuple[str, Type], ...]
+    result: Type
 
 
 class KernelTypes:
@@ -90,6 +155,23 @@ class KernelTypes:
         names = self.btf.names(Kind.TYPEDEF)
         return [n.removeprefix(TRACEPOINT) for n in names if n.startswith(TRACEPOINT)]
 
+    def function(self, name: str) -> bool:
+        """Whether the kernel has a function of that name with types."""
+        return self.btf.find(Kind.FUNC, name) is not None
+
+    def prototype(self, name: str) -> "Prototype | None":
+        """The parameters and the result of a function; None where there is none of that name."""
+        found = self.btf.find(Kind.FUNC, name)
+        if found is None:
+            return None
+        proto = self.btf.prototype(found)
+        params = tuple((p.name, self.convert(p.type_id)) for p in proto.params)
+        return Prototype(params, self.convert(proto.result) if proto.result else VOID)
+
+    def offered(self) -> list[str]:
+        """The names of functions that begin as those for programs do, for "did you mean"."""
+        return [name for name in self.btf.names(Kind.FUNC) if name.startswith("bpf_")]
+
     def numbers(self, enum: str) -> dict[str, int]:
         """The numbers of an enumeration by name; empty where there is none."""
         found = self.btf.find(Kind.ENUM, enum) or self.btf.find(Kind.ENUM64, enum)
@@ -108,3 +190,64 @@ class KernelTypes:
         if not isinstance(proto, btf.FuncProto):
             return None
         return [self.convert(parameter.type_id) for parameter in proto.params[1:]]
+
+    def signature(self, function: str) -> Signature | None:
+        """The types of a function; None where the kernel has none of that name, or not its types."""
+        found = self.btf.find(Kind.FUNC, function)
+        if found is None:
+            return None
+        return self._signature(self.btf.prototype(found))
+
+    def _signature(self, proto: btf.FuncProto) -> Signature:
+        slots, end = [], 0
+        for parameter in proto.params:
+            slots.append(end)
+            end += max(1, -(-self.btf.size(parameter.type_id) // WORD))
+        arguments = tuple(self.convert(parameter.type_id) for parameter in proto.params)
+        return Signature(arguments, self.convert(proto.result), tuple(slots), end)
+
+    def functions(self, ops: str) -> dict[str, Signature]:
+        """The functions of a table that programs fill, by name; none where the kernel lets no program fill it."""
+        struct = self.btf.find(Kind.STRUCT, ops)
+        if struct is None or self.btf.find(Kind.STRUCT, f"bpf_struct_ops_{ops}") is None:
+            return {}
+        found = {}
+        for field in self.btf.fields(struct):
+            pointer = self.btf.type(self.btf.resolve(field.type_id))
+            target = (
+                self.btf.type(self.btf.resolve(pointer.type_id))
+                if isinstance(pointer, btf.Ptr)
+                else None
+            )
+            if isinstance(target, btf.FuncProto):
+                found[field.name] = self._signature(target)
+        return found
+
+    def promoted(self, ops: str) -> dict[KernelStruct, KernelStruct]:
+        """Objects of a table that the verifier takes for larger ones: a socket of congestion control is TCP's."""
+        pairs = [(self.struct(small), self.struct(large)) for small, large in PROMOTED.get(ops, ())]
+        return {small: large for small, large in pairs if small and large}
+
+    def result_name(self, function: str) -> str:
+        """The name of the type that a function gives: "int", "_Bool", "void"; "" where it is not known."""
+        found = self.btf.find(Kind.FUNC, function)
+        if found is None:
+            return ""
+        result = self.btf.prototype(found).result
+        return self.btf.name(self.btf.resolve(result)) if result else "void"
+
+    def registers(self) -> Registers:
+        """The words of ``struct pt_regs`` in which this machine passes arguments and results."""
+        struct = self.struct("pt_regs")
+        if struct is None:
+            return Registers((), 0, {})
+        members = {name: self.member(struct, name) for name in self.members(struct)}
+        words = {name: found.offset // WORD for name, found in members.items() if found}
+        if "regs" in words:
+            return Registers(tuple(range(AARCH64)), 0, words)
+        return Registers(tuple(words[name] for name in X86_64), words["ax"], words)
+
+    def iterators(self) -> list[str]:
+        """What the kernel iterates over."""
+        names = self.btf.names(Kind.STRUCT)
+        return [name.removeprefix(ITERATOR) for name in names if name.startswith(ITERATOR)]

@@ -4,116 +4,164 @@ A declaration is compared by identity: two programs that capture the same one sh
 methods are compiled; in plain Python they are those of the fakes that a test binds (``skep.testing``).
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn, TypedDict, Unpack
 
 from skep.lang.spec import MapSpec, MapType
+from skep.lang.special import check_special, special
 from skep.lang.struct import Struct, StructType, sized
-from skep.lang.types import u32, u64
+from skep.lang.types import s32, u8, u32, u64
 
 PREALLOCATED, NO_PREALLOC = 0, 1
+READ_ONLY = 1 << 7
 MMAPABLE = 1 << 10
+NAME = 15
+
+Migrate = Callable[[Any, Any], tuple[Any, Any] | None]
+"""From key and value of an entry of the old layout to those of the new one; None leaves it out."""
+
+
+class Options(TypedDict, total=False):
+    """What every declaration takes.
+
+    ``name`` is the kernel's (else that of the variable); ``pin`` lets the map outlive its programs, under that name in
+    the instance's directory; ``migrate`` moves its entries where the pinned map has another layout.
+    """
+
+    name: str
+    pin: str
+    migrate: Migrate
 
 
 class Declaration:
-    """A map to be: its type, key, value and number of entries (of bytes, for a ring)."""
+    """A map to be: its type, key, value and number of entries (of bytes, for a ring).
+
+    ``inner`` is the pattern of the maps in it, ``carries`` the Struct of what goes through it.
+    """
 
     type: MapType
+    inner: "Declaration | None" = None
+    carries: Any = None
+    extra = 0
 
     def __init__(
-        self, key: Any, value: Any, entries: int, *, flags: int = 0, name: str = ""
+        self, key: Any, value: Any, entries: int, *, flags: int = 0, **options: Unpack[Options]
     ) -> None:
         if entries < 1:
             raise ValueError(f"a map needs at least one entry, not {entries}")
         for what, kind in (("key", key), ("value", value)):
             if kind is not None:
                 sized(f"{type(self).__name__}(...), {what}", kind)
+        check_special(self.type, value)
         self.key, self.value, self.entries = key, value, entries
-        self.flags, self.name = flags, name
+        self.flags, self.name = flags, options.get("name", "")
+        self.pin, self.migrate = options.get("pin", ""), options.get("migrate")
+        plain = self.pin.replace("-", "_").replace("_", "a")
+        if self.pin and not (plain.isascii() and plain.isalnum() and self.pin[0] != "-"):
+            raise ValueError(f"{self.pin!r} cannot name a pin; take letters, digits, - and _")
 
     def spec(self, name: str = "") -> MapSpec:
         """The spec, under the declaration's own name or else ``name`` (cut to the kernel's 15 characters)."""
         return MapSpec(
-            (self.name or name)[:15], self.type, self.key, self.value, self.entries, self.flags
+            (self.name or name)[:NAME],
+            self.type,
+            self.key,
+            self.value,
+            self.entries,
+            self.flags,
+            self.inner.spec(f"{name[: NAME - 3]}_in") if self.inner else None,
+            self.pin,
+            self.extra,
         )
+
+
+class Table(Declaration):
+    """A map with keys."""
 
     # What a program writes; compiled there, and refused everywhere else.
 
-    def lookup(self, key: Any) -> Any:
-        """The value of a key, in place, or None."""
-        raise _compiled("lookup")
+    def lookup(self, key: Any, cpu: int = 0) -> Any:
+        """The value of a key, in place, or None; of a per-CPU map also that of another ``cpu`` (Linux 5.18)."""
+        raise compiled("lookup")
 
     def update(self, key: Any, value: Any, flags: int = 0) -> int:
         """Set a key's value; 0, or a negative errno."""
-        raise _compiled("update")
+        raise compiled("update")
 
     def delete(self, key: Any) -> int:
         """Forget a key; 0, or a negative errno."""
-        raise _compiled("delete")
+        raise compiled("delete")
 
     def increment(self, key: Any, by: int = 1) -> None:
         """Add to the number of a key, which is made where it is missing."""
-        raise _compiled("increment")
+        raise compiled("increment")
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        raise compiled("[]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise _compiled("update")
+        raise compiled("update")
 
     def __delitem__(self, key: Any) -> None:
-        raise _compiled("delete")
+        raise compiled("delete")
 
     def __contains__(self, key: Any) -> bool:
-        raise _compiled("in")
+        raise compiled("in")
 
 
-def _compiled(what: str) -> TypeError:
+def compiled(what: str) -> TypeError:
+    """What a method of a declaration raises outside of programs."""
     return TypeError(
         f"{what} on a declared map exists in programs; the live map is live[...] of skep.load(...)"
     )
 
 
-class Hash(Declaration):
+class Hash(Table):
     """``Hash(key, value, entries)``: BPF_MAP_TYPE_HASH."""
 
     type = MapType.HASH
 
 
-class PerCpuHash(Declaration):
+class PerCpuHash(Table):
     """As Hash, with a value for each CPU."""
 
     type = MapType.PERCPU_HASH
 
 
-class LruHash(Declaration):
+class LruHash(Table):
     """As Hash; a full map forgets the entry that was used least recently."""
 
     type = MapType.LRU_HASH
 
 
-class LruPerCpuHash(Declaration):
+class LruPerCpuHash(Table):
     """As LruHash, with a value for each CPU."""
 
     type = MapType.LRU_PERCPU_HASH
 
 
-class Lpm(Declaration):
+class Lpm(Table):
     """Longest prefix match: ``key`` is a Struct whose first field is the ``u32`` prefix length in bits."""
 
     type = MapType.LPM_TRIE
 
-    def __init__(self, key: Any, value: Any, entries: int, *, name: str = "") -> None:
+    def __init__(self, key: Any, value: Any, entries: int, **options: Unpack[Options]) -> None:
         if not isinstance(key, StructType) or not key.fields or key.fields[0].type is not u32:
             raise TypeError(
                 "the key of an Lpm map is a Struct whose first field is a u32, the prefix length"
             )
-        super().__init__(key, value, entries, flags=NO_PREALLOC, name=name)
+        super().__init__(key, value, entries, flags=NO_PREALLOC, **options)
 
 
-class Array(Declaration):
+class Array(Table):
     """``Array(value, entries)``: indexed by u32, zero at first."""
 
     type = MapType.ARRAY
 
-    def __init__(self, value: Any, entries: int, *, flags: int = 0, name: str = "") -> None:
-        super().__init__(u32, value, entries, flags=flags, name=name)
+    def __init__(
+        self, value: Any, entries: int, *, flags: int = 0, **options: Unpack[Options]
+    ) -> None:
+        super().__init__(u32, value, entries, flags=flags, **options)
 
 
 class PerCpuArray(Array):
@@ -122,31 +170,60 @@ class PerCpuArray(Array):
     type = MapType.PERCPU_ARRAY
 
 
-class ProgArray(Declaration):
-    """Programs by number, to go on in by a tail call; a loader puts them there."""
+class BuildId(Struct):
+    """A place in a file: ``status`` 1: ``offset`` in the file of that build id; 2: ``offset`` is the address."""
 
-    type = MapType.PROG_ARRAY
+    status: s32
+    build_id: u8[20]
+    offset: u64
 
-    def __init__(self, entries: int, *, name: str = "") -> None:
-        super().__init__(None, None, entries, name=name)
+
+STACK_BUILD_ID = 1 << 5
 
 
-class StackTraces(Declaration):
-    """Stacks of addresses by stack id (``bpf_get_stackid``); ``depth`` frames at most."""
+class StackTraces(Table):
+    """Stacks of addresses by stack id (``bpf_get_stackid``); ``depth`` frames at most.
+
+    ``build_ids``: user stacks as places in files, a ``BuildId`` each, which mean the same in any process.
+    """
 
     type = MapType.STACK_TRACE
 
-    def __init__(self, depth: int, entries: int, *, name: str = "") -> None:
-        super().__init__(u32, u64[depth], entries, name=name)
+    def __init__(
+        self, depth: int, entries: int, *, build_ids: bool = False, **options: Unpack[Options]
+    ) -> None:
+        frame: Any = BuildId if build_ids else u64
+        flags = STACK_BUILD_ID if build_ids else 0
+        super().__init__(u32, frame[depth], entries, flags=flags, **options)
 
 
 class Global(Declaration):
-    """One value of a Struct, reached by its address without a lookup, and mapped into the loader's memory."""
+    """One value of a Struct, reached by its address without a lookup, and mapped into the loader's memory.
+
+    ``initial`` is what it holds at first, zero where there is none. ``constant``: nobody writes to it once the program
+    is loaded, so that the kernel leaves out what its values switch off; ``skep.load(..., initial={...})`` sets them.
+    """
 
     type = MapType.ARRAY
 
-    def __init__(self, value: Any, *, name: str = "") -> None:
-        super().__init__(u32, value, 1, flags=MMAPABLE, name=name)
+    def __init__(
+        self,
+        value: StructType,
+        initial: Struct | None = None,
+        *,
+        constant: bool = False,
+        **options: Unpack[Options],
+    ) -> None:
+        if not isinstance(value, StructType):
+            raise TypeError(f"a Global is a Struct with named fields, not {value!r}")
+        if initial is not None and type(initial) is not value:
+            raise TypeError(f"the initial value is a {value.__name__}, not {initial!r}")
+        if special(value):
+            raise TypeError(f"a Global has no locks and timers ({value!r}); take Array(..., 1)")
+        if constant and options.get("pin"):
+            raise ValueError("a constant belongs to one load of a program; it is not pinned")
+        super().__init__(u32, value, 1, flags=READ_ONLY if constant else MMAPABLE, **options)
+        self.initial, self.constant = initial, constant
 
 
 class RingState(Struct):
@@ -174,7 +251,11 @@ class Ring(Declaration):
     type = MapType.RINGBUF
 
     def __init__(
-        self, *records: StructType, size: int = 1 << 20, wakeup: str = "doorbell", name: str = ""
+        self,
+        *records: StructType,
+        size: int = 1 << 20,
+        wakeup: str = "doorbell",
+        **options: Unpack[Options],
     ) -> None:
         if not records:
             raise TypeError("Ring(...) takes the records that it carries")
@@ -197,14 +278,18 @@ class Ring(Declaration):
             )
         if wakeup not in ("doorbell", "none"):
             raise ValueError(f'wakeup is "doorbell" or "none", not {wakeup!r}')
-        super().__init__(None, None, size, name=name)
+        super().__init__(None, None, size, **options)
         self.records, self.wakeup = records, wakeup
-        self.state = Global(RingState, name=f"{name}_state"[:15] if name else "")
+        self.state = Global(
+            RingState,
+            name=f"{self.name}_state"[:NAME] if self.name else "",
+            pin=f"{self.pin}_state" if self.pin else "",
+        )
 
     def reserve(self, record: Any = None) -> Any:
         """A record with its header stamped, or None where the ring is full; then ``submit()`` or ``discard()``."""
-        raise _compiled("reserve")
+        raise compiled("reserve")
 
     def output(self, data: Any, size: int = 0) -> int:
         """Copy memory into the ring, stamping nothing; 0, or a negative errno."""
-        raise _compiled("output")
+        raise compiled("output")

@@ -3,14 +3,15 @@
 The decorators make them. A program holds nothing live; ``compile`` turns it into a spec, a loader makes that live.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from skep.base.lazy import lazy
-from skep.lang.chains import XDP_PASS, Chain
+from skep.lang.chains import Chain
 from skep.lang.kinds import KINDS
-from skep.lang.spec import ProgramKind
+from skep.lang.spec import SLEEPABLE, Hook, ProgramKind
 
 if TYPE_CHECKING:
     from skep.lang.plain.kernel import FakeKernel
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
 GPL = "GPL"
 plain = lazy("skep.lang.plain.rebuild")
 
+BY_ITSELF = frozenset(
+    {
+        *(Hook.RAW_TRACEPOINT, Hook.TRACEPOINT, Hook.PERF_EVENT, Hook.ITERATOR, Hook.KPROBE),
+        *(Hook.KPROBE_MULTI, Hook.UPROBE, Hook.UPROBE_MULTI, Hook.USDT, Hook.SYSCALL),
+    }
+)
+NEEDING = frozenset({"bpf_map_elem", "bpf_sk_storage_map", "sockmap", "cgroup"})
+"""Iterators over what is in one object, which is named when they are attached."""
+NAMED = frozenset({Hook.UPROBE, Hook.UPROBE_MULTI})
+
 
 class Program:
-    """A function that is to run in the kernel. Calling it is an error: ``py(...)`` runs it as plain Python."""
+    """A function that is to run in the kernel. Calling it is an error: ``py(...)`` runs it as plain Python.
 
-    def __init__(
+    ``onto`` is the program that it stands in for, or watches.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that a program is; its decorators make it
         self,
         function: Callable[..., Any],
         kind: ProgramKind,
@@ -30,13 +44,14 @@ class Program:
         *,
         license: str = GPL,  # noqa: A002 - the kernel's word
         options: tuple[tuple[str, int | str], ...] = (),
+        onto: "Program | None" = None,
         chain: Chain | None = None,
         calls: tuple[str, ...] = (),
     ) -> None:
         if not isinstance(function, FunctionType):
             raise TypeError(f"@{kind.name} decorates a function, not {function!r}")
         self.function, self.kind, self.hook = function, kind, hook
-        self.license, self.options = license, options
+        self.license, self.options, self.onto = license, options, onto
         self.chain, self.calls = chain, calls
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
@@ -45,6 +60,13 @@ class Program:
     def name(self) -> str:
         """The function's name; the kernel keeps the first 15 characters."""
         return self.function.__name__
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether it says itself where it goes, so that loading attaches it."""
+        if self.kind.hook not in BY_ITSELF or self.hook in NEEDING:
+            return False
+        return bool(self.hook) or self.kind.hook not in NAMED
 
     def __call__(self, *_: Any) -> Any:
         """Refuse: a program is loaded, not called."""
@@ -66,7 +88,7 @@ class Program:
 
 Decorator = Callable[[Callable[..., Any]], Program]
 
-NAMED = {
+EXAMPLES = {
     "tp_btf": "sched_process_exec",
     "raw_tp": "sched_process_exec",
     "tracepoint": "syscalls/sys_enter_openat",
@@ -75,90 +97,30 @@ NAMED = {
 """What an error shows for a decorator that was given no name."""
 
 
-def _on(kind: str, hook: str, **options: int | str) -> Decorator:
+Options = Mapping[str, int | str]
+
+
+def on(
+    kind: str, hook: str = "", *, sleepable: bool = False, options: Options | None = None
+) -> Decorator:
+    """A decorator for programs of a row of the table of kinds; ``sleepable`` ones may wait for memory."""
     if not isinstance(hook, str):
         raise TypeError(
-            f'@{kind} takes the name of what it runs on: @{kind}("{NAMED.get(kind, "name")}")'
+            f'@{kind} takes the name of what it runs on: @{kind}("{EXAMPLES.get(kind, "name")}")'
         )
+    row = KINDS[kind]
+    if sleepable:
+        row = replace(row, flags=row.flags | SLEEPABLE)
 
     def decorate(function: Callable[..., Any]) -> Program:
-        return Program(function, KINDS[kind], hook, options=tuple(sorted(options.items())))
+        return Program(function, row, hook, options=tuple(sorted((options or {}).items())))
 
     return decorate
 
 
-def tp_btf(name: str) -> Decorator:
-    """On a tracepoint, with its arguments typed and trusted: ``@tp_btf("sched_process_exec")``. Linux 5.5."""
-    return _on("tp_btf", name)
-
-
-def raw_tp(name: str) -> Decorator:
-    """On a tracepoint, with its arguments typed; pointers are read by probe. Linux 4.17."""
-    return _on("raw_tp", name)
-
-
-def tracepoint(name: str) -> Decorator:
-    """On a tracepoint by category and name, ``@tracepoint("syscalls/sys_enter_openat")``: its format's fields."""
-    if isinstance(name, str) and name.count("/") != 1:
-        raise ValueError(
-            f'a tracepoint is named "category/name", as "syscalls/sys_enter_openat", not {name!r}'
-        )
-    return _on("tracepoint", name)
-
-
-def perf_event(event: str = "cpu-clock", *, frequency: int = 0, period: int = 0) -> Decorator:
-    """On a software event: ``frequency`` samples a second on each CPU, or one each ``period`` events (clocks: ns)."""
-    if (frequency > 0) == (period > 0):
-        raise ValueError(
-            "a perf_event program takes frequency= (Hz) or period= (events), one of the two"
-        )
-    return _on("perf_event", "", event=event, frequency=frequency, period=period)
-
-
-def iterator(name: str) -> Decorator:
-    """Over the kernel's objects, ``@iterator("task")``: called once for each, and once at the end with None."""
-    return _on("iterator", name)
-
-
-@overload
-def xdp(function: Callable[..., Any], /) -> Program: ...
-@overload
-def xdp(*, order: int) -> Decorator: ...
-def xdp(
-    function: Callable[..., Any] | None = None, /, *, order: int | None = None
-) -> Program | Decorator:
-    """On packets as they arrive at a device, before the network stack. Returns an XDP verdict; PASS by default.
-
-    ``@xdp`` has the device to itself. ``@xdp(order=10)`` shares it with others: the lowest order runs first, and the
-    first verdict other than PASS ends the packet's way.
-    """
-    if function is not None:
-        return Program(function, KINDS["xdp"])
-    if not isinstance(order, int):
-        raise TypeError(
-            "write @xdp without brackets, or @xdp(order=10), the place among the programs of a device"
-        )
-
-    def decorate(function: Callable[..., Any]) -> Program:
-        return Program(function, KINDS["xdp"], options=(("order", order),), chain=Chain(XDP_PASS))
-
-    return decorate
-
-
-def tc(direction: str) -> Decorator:
-    """On packets at a device, ``"ingress"`` or ``"egress"``: tcx where the kernel has it (6.6), clsact before."""
-    if direction not in ("ingress", "egress"):
-        raise ValueError(f'a tc program is for "ingress" or "egress", not {direction!r}')
-    return _on(f"tcx_{direction}", "")
-
-
-def cgroup(hook: str) -> Decorator:
-    """On what a cgroup's processes do: ``"connect4"``, ``"connect6"``, ``"skb_ingress"``, ``"skb_egress"``."""
-    name = f"cgroup_{hook}"
-    if name not in KINDS:
-        known = ", ".join(k.removeprefix("cgroup_") for k in KINDS if k.startswith("cgroup_"))
-        raise ValueError(f"there is no cgroup hook {hook!r}; there are {known}")
-    return _on(name, "")
+def bare(kind: str, function: Callable[..., Any]) -> Program:
+    """A program of a row whose decorator takes nothing."""
+    return Program(function, KINDS[kind])
 
 
 def noinline(function: Callable[..., Any]) -> Callable[..., Any]:

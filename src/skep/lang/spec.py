@@ -14,13 +14,34 @@ class MapType(IntEnum):
     HASH = 1
     ARRAY = 2
     PROG_ARRAY = 3
+    PERF_EVENT_ARRAY = 4
     PERCPU_HASH = 5
     PERCPU_ARRAY = 6
     STACK_TRACE = 7
+    CGROUP_ARRAY = 8
     LRU_HASH = 9
     LRU_PERCPU_HASH = 10
     LPM_TRIE = 11
+    ARRAY_OF_MAPS = 12
+    HASH_OF_MAPS = 13
+    DEVMAP = 14
+    SOCKMAP = 15
+    CPUMAP = 16
+    XSKMAP = 17
+    SOCKHASH = 18
+    REUSEPORT_SOCKARRAY = 20
+    QUEUE = 22
+    STACK = 23
+    SK_STORAGE = 24
+    DEVMAP_HASH = 25
+    STRUCT_OPS = 26
     RINGBUF = 27
+    INODE_STORAGE = 28
+    TASK_STORAGE = 29
+    BLOOM_FILTER = 30
+    USER_RINGBUF = 31
+    CGRP_STORAGE = 32
+    ARENA = 33
 
     @property
     def per_cpu(self) -> bool:
@@ -33,6 +54,8 @@ class MapSpec:
     """A map to be created. ``key`` and ``value`` are types of ``skep.lang`` (None: the map has none); sizes in bytes.
 
     ``name`` is at most 15 characters of the kernel's alphabet. ``flags`` are the BPF_F_ flags of BPF_MAP_CREATE.
+    ``inner`` is the pattern of the maps in a map of maps; ``pin`` the name under which the map outlives its loader;
+    ``extra`` the kernel's map_extra (of a bloom filter: how many hashes).
     """
 
     name: str
@@ -41,6 +64,9 @@ class MapSpec:
     value: Any
     entries: int
     flags: int = 0
+    inner: "MapSpec | None" = None
+    pin: str = ""
+    extra: int = 0
 
     @property
     def key_size(self) -> int:
@@ -56,15 +82,23 @@ class MapSpec:
 class Context(Enum):
     """How a program's parameters get their values."""
 
-    BTF_ARGS = "one trusted or plain argument each, loaded from the context (tp_btf)"
+    BTF_ARGS = "one trusted or plain argument each, loaded from the context (tp_btf, fentry, lsm)"
     RAW_ARGS = "one argument each, pointers untrusted (raw_tp)"
+    REGISTERS = (
+        "the arguments of a function, from the registers at its entry or end (kprobe, uprobe)"
+    )
+    SYSCALL = "the arguments of a system call, from the registers of the process (ksyscall)"
+    USDT = "the arguments of a static probe, from where its note says"
     STRUCT = (
         "one parameter: a kernel struct that only the verifier's window shows (xdp_md, __sk_buff)"
     )
     FORMAT = "one parameter: the fields of a tracepoint's format (tracepoint)"
     ITERATOR = "one parameter: struct bpf_iter__NAME of BTF, its pointers may be None"
-    SYSCALL = "parameters by name, from the classic tracepoint of a system call"
-    SYSCALL_RAW = "the same, from the registers that the hook of all system calls gives"
+    SUBSCRIBED = "parameters by name, from the classic tracepoint of a system call"
+    SUBSCRIBED_RAW = "the same, from the registers that the hook of all system calls gives"
+    OWN = "one parameter: a Struct of the user's, by annotation (syscall)"
+    REPLACED = "that of the program that is replaced (freplace)"
+    PROGRAM = "what a program that is watched is given, as the kernel's own object (fentry, fexit)"
 
 
 class Hook(Enum):
@@ -74,10 +108,27 @@ class Hook(Enum):
     TRACEPOINT = "tracepoint"
     PERF_EVENT = "perf_event"
     ITERATOR = "iterator"
+    KPROBE = "kprobe"
+    KPROBE_MULTI = "kprobe_multi"
+    UPROBE = "uprobe"
+    UPROBE_MULTI = "uprobe_multi"
+    USDT = "usdt"
     XDP = "xdp"
     TCX = "tcx"
     CGROUP = "cgroup"
     SYSCALL = "syscall"
+    SOCKET = "a socket's own filter, by setsockopt(2)"
+    SOCKETS = "a map of sockets"
+    NETNS = "a network namespace"
+    NETFILTER = "netfilter"
+    ROUTE = "a route's tunnel state, by netlink"
+    STRUCT_OPS = "a table of functions of the kernel's"
+    MAP = "beside a value of a map"
+    NOWHERE = "run by its loader only"
+
+
+SLEEPABLE, FRAGS = 1 << 4, 1 << 5
+"""BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS: flags of a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +137,11 @@ class ProgramKind:
 
     ``returns`` is the inclusive range that the kernel takes, None where any value goes; ``default`` is what a program
     that ends without ``return`` gives. ``attach_prefix`` goes before the target to name the BTF id (``btf_trace_``).
+    ``packet``: ``view`` and ``len`` reach what lies between the fields ``ends``. Of the context's fields, a program
+    may set ``writes`` and not see ``hides``; the pointers ``present`` are never None, and what ``changes`` point to
+    may be written. ``family`` is the name under which helpers list the kind, ``feature`` its row among the probes,
+    ``instead`` what serves where the kernel lacks it. ``flags`` are the program's; ``feeds``: BPF_PROG_TEST_RUN takes
+    a packet, though the program has no view of it.
     """
 
     name: str
@@ -99,6 +155,21 @@ class ProgramKind:
     default: int = 0
     packet: bool = False
     since: str = "5.5"
+    family: str = ""
+    feature: str = ""
+    instead: str = ""
+    writes: tuple[str, ...] = ()
+    hides: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    ends: tuple[str, str] = ("data", "data_end")
+    flags: int = 0
+    feeds: bool = False
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether its programs may wait, as for user memory that is not there."""
+        return bool(self.flags & SLEEPABLE)
 
 
 @dataclass(frozen=True, slots=True)

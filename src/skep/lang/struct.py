@@ -7,26 +7,15 @@ numpy dtype, conversion from and to bytes, and, in the compiler, typed access to
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Self
 
 from skep.base.lazy import lazy
+from skep.lang.layout import Bits, Layout, align, units
+from skep.lang.layout import Field as Member
 from skep.lang.types import ArrayType, IntType, char
 
 np = lazy("numpy")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A member: its name, type and offset in bytes."""
-
-    name: str
-    type: Any
-    offset: int
-
-
-def _align(offset: int, alignment: int) -> int:
-    return (offset + alignment - 1) // alignment * alignment
+Field = Member
 
 
 def _annotation(cls: type, value: Any) -> Any:
@@ -45,6 +34,11 @@ def sized(where: str, kind: Any) -> None:
     )
 
 
+def _check_bits(cls: type, name: str) -> None:
+    if hasattr(cls, "stamps"):
+        raise TypeError(f"{cls.__name__}.{name}: the fields of a record are whole numbers")
+
+
 class StructType(type):
     """The class of Struct classes: computes the layout when the class is made."""
 
@@ -57,21 +51,22 @@ class StructType(type):
         cls, name: str, bases: tuple[type, ...], space: dict[str, Any], *, size: int = 0
     ) -> None:
         super().__init__(name, bases, space)
-        fields = list(getattr(cls, "fields", ()))
-        offset = fields[-1].offset + fields[-1].type.size if fields else 0
-        align = max([f.type.align for f in fields], default=1)
+        layout = Layout(getattr(cls, "fields", ()), union=getattr(cls, "__union__", False))
         for key, value in space.get("__annotations__", {}).items():
             kind = _annotation(cls, value)
             sized(f"{cls.__name__}.{key}", kind)
-            offset, align = _align(offset, kind.align), max(align, kind.align)
-            fields.append(Field(key, kind, offset))
-            offset += kind.size
-        natural = _align(offset, align)
+            part = space.get(key)
+            layout.add(key, kind, part if isinstance(part, Bits) else None)
+            if isinstance(part, Bits):
+                _check_bits(cls, key)
+                delattr(cls, key)
+        alignment = max([f.type.align for f in layout.fields], default=1)
+        natural = align(layout.size, alignment)
         if size and size < natural:
             raise TypeError(
                 f"{name} has {natural} bytes, more than the {size} it is to be padded to"
             )
-        cls.fields, cls.align, cls.size = tuple(fields), align, size or natural
+        cls.fields, cls.align, cls.size = tuple(layout.fields), alignment, size or natural
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **_: Any) -> Any:
         """Make the class; the keywords are for ``__init__``."""
@@ -86,12 +81,13 @@ class StructType(type):
 
     @property
     def dtype(cls) -> Any:
-        """The numpy dtype of one record: same offsets, same size."""
+        """The numpy dtype of one record: same offsets, same size; bit fields by their units (``_bitsOFFSET``)."""
+        members = tuple(units(cls.fields))
         return np.dtype(
             {
-                "names": [f.name for f in cls.fields],
-                "formats": [_dtype(f.type) for f in cls.fields],
-                "offsets": [f.offset for f in cls.fields],
+                "names": [f.name for f in members],
+                "formats": [_dtype(f.type) for f in members],
+                "offsets": [f.offset for f in members],
                 "itemsize": cls.size,
             }
         )
@@ -174,13 +170,13 @@ class Struct(metaclass=StructType):
         view = memoryview(data)
         if len(view) < cls.size:
             raise ValueError(f"{cls.__name__} takes {cls.size} bytes, not {len(view)}")
-        return cls(*(_unpack(f.type, view, f.offset) for f in cls.fields))
+        return cls(*(member(f, view) for f in cls.fields))
 
     def to_bytes(self) -> bytes:
         """The C layout, padding zero."""
         data = bytearray(type(self).size)
         for field in type(self).fields:
-            _pack(field.type, getattr(self, field.name), data, field.offset)
+            set_member(field, data, getattr(self, field.name))
         return bytes(data)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
@@ -195,6 +191,61 @@ class Struct(metaclass=StructType):
     def __repr__(self) -> str:
         inner = ", ".join(f"{k}={v!r}" for k, v in self)
         return f"{type(self).__name__}({inner})"
+
+
+def member(field: Field, data: memoryview) -> Any:
+    """The value of a member in the bytes of its struct."""
+    value = _unpack(field.type, data, field.offset)
+    return value if field.bits is None else field.bits.get(field.type, value)
+
+
+def set_member(field: Field, data: bytearray, value: Any) -> None:
+    """Set a member in the bytes of its struct."""
+    if field.bits is not None:
+        unit = _unpack(field.type, memoryview(data), field.offset)
+        value = field.bits.put(unit, int(value))
+    _pack(field.type, value, data, field.offset)
+
+
+class Union(Struct):
+    """Base of C unions: all fields begin at offset 0, and what is written to one is read from the others.
+
+    An instance is made of one field at most, ``Address(v4=1)``. A field that is an array is read as a copy.
+    """
+
+    __union__ = True
+
+    def __init__(self, **named: Any) -> None:
+        if len(named) > 1:
+            raise TypeError(f"{type(self).__name__} is a union: it is made of one field")
+        object.__setattr__(self, "_data", bytearray(type(self).size))
+        for name, value in named.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview) -> Self:
+        """An instance of ``size`` bytes."""
+        if len(data) < cls.size:
+            raise ValueError(f"{cls.__name__} takes {cls.size} bytes, not {len(data)}")
+        made = cls()
+        made._data[:] = data[: cls.size]
+        return made
+
+    def to_bytes(self) -> bytes:
+        """Its bytes."""
+        return bytes(self._data)
+
+    def __getattr__(self, name: str) -> Any:
+        field = type(self).field(name)
+        if field is None:
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+        return member(field, memoryview(self._data))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        field = type(self).field(name)
+        if field is None:
+            raise TypeError(f"{type(self).__name__} has no field {name!r}")
+        set_member(field, self._data, value)
 
 
 def unpack(kind: Any, data: bytes | memoryview) -> Any:

@@ -1,6 +1,8 @@
 """The typed tree between the front end and the emitter: every node has its type and its place in the user's source."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from skep.base.errors import Span
@@ -161,11 +163,37 @@ class HelperCall(Expr):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class KernelCall(Expr):
+    """A call of a kernel function by name; ``kinds`` are the types of its parameters."""
+
+    name: str
+    kinds: tuple[Type, ...]
+    args: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SubCall(Expr):
-    """A call of another compiled function."""
+    """A call of another compiled function; several results go to stack slot ``out``."""
 
     function: "Function"
     args: tuple[Expr, ...]
+    out: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item(Expr):
+    """One of several results, in the stack slot of ``size`` bytes that a call filled."""
+
+    slot: str
+    size: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Together(Expr):
+    """Several values, as a function returns them."""
+
+    items: tuple[Expr, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,10 +212,10 @@ class ValueAddress(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Build(Expr):
-    """A struct made in stack slot ``slot``: zero, then each value at its place; the node's value is its address."""
+    """Memory made in stack slot ``slot``: zero, then filled by statements; the node's value is its address."""
 
     slot: str
-    stores: tuple["Store | Copy", ...] = ()
+    stores: tuple["Store | Copy | Write | Evaluate", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,10 +235,31 @@ class Spill(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapCall(Expr):
-    """A method of a map: ``lookup``, ``update``, ``delete``, ``increment`` ...; key and value are in memory."""
+    """A method of a map: ``lookup``, ``update``, ``delete``, ``increment`` ...; key and value are in memory.
+
+    ``via`` gives the map where it was found in another one; ``map`` is its pattern then.
+    """
 
     method: str
     map: Declaration
+    args: tuple[Expr, ...]
+    via: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Callback(Expr):
+    """A function that a helper calls, as an argument; ``shape`` names what the kernel hands to it."""
+
+    function: "Function"
+    shape: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceCall(Expr):
+    """``set`` or ``clear`` of the reference of type ``reference`` that the first argument points at."""
+
+    action: str
+    reference: Any
     args: tuple[Expr, ...]
 
 
@@ -234,12 +283,16 @@ class Release(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View(Expr):
-    """The bytes of a packet from ``offset`` on as the type pointed at, or None where the packet is too short."""
+    """The bytes of a packet from ``offset`` on as the type pointed at, or None where the packet is too short.
+
+    The ends are fields of the context: of 8 bytes where they are ``wide``, else of 4.
+    """
 
     context: Expr
     offset: Expr
     start_field: int
     end_field: int
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,6 +355,14 @@ class Copy(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Write(Node):
+    """Bytes that are known while compiling go to memory."""
+
+    place: Place
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Zero(Node):
     """``size`` bytes of a place become zero."""
 
@@ -338,6 +399,14 @@ class For(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class While(Node):
+    """``while test``."""
+
+    test: Expr
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Break(Node):
     """Leaves the innermost loop."""
 
@@ -365,7 +434,10 @@ class Parameter:
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """A compiled function: parameters, variables (name to type), stack slots (name to type), body, and its result."""
+    """A compiled function: parameters, variables (name to type), stack slots (name to type), body, and its result.
+
+    ``tails``: it goes on in another program, so that its body stands where it is called.
+    """
 
     name: str
     file: str
@@ -381,3 +453,23 @@ class Function:
     context: bool = False
     default: int = 0
     calls: tuple["Function", ...] = ()
+    tails: bool = False
+
+
+@cache
+def _made_of(kind: type[Node]) -> tuple[str, ...]:
+    """The fields of a class of nodes that may hold nodes."""
+    return tuple(f.name for f in fields(kind) if f.name not in ("span", "type"))
+
+
+def walk(*nodes: Node) -> Iterator[Node]:
+    """Nodes and all that they are made of, but not the bodies of functions that they call."""
+    queue: list[Any] = list(nodes)
+    while queue:
+        node = queue.pop()
+        if isinstance(node, tuple):
+            queue += node
+        elif isinstance(node, Node):
+            yield node
+            kind: Any = type(node)
+            queue += [getattr(node, name) for name in _made_of(kind)]

@@ -49,9 +49,14 @@ class Memory(Enum):
     PROBE = "untyped kernel memory"
     CONTEXT = "the program's context"
     USER = "user memory"
+    MAP = "a map of maps"
+    CONSTANT = "constant memory"
+    ARENA = "an arena"
 
 
-WRITABLE = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET, Memory.CONTEXT})
+WRITABLE = frozenset(
+    {Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET, Memory.ARENA, Memory.CONTEXT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +109,17 @@ class KernelPointer:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """An address in a register. ``what`` names it in messages ("a map lookup"); ``owner`` is a record's ring."""
+    """An address in a register. ``what`` names it in messages ("a map lookup"); ``owner`` is a record's ring.
+
+    ``align``: what the address is a multiple of, if what it leads into is.
+    """
 
     target: Any
     memory: Memory
     nullable: bool = False
     what: str = ""
     owner: Any = None
+    align: int = 8
 
     def checked(self) -> "Pointer":
         """The same, known not to be None."""
@@ -122,6 +131,18 @@ class Static:
     """A Python object that is known while compiling: a map, a helper, a function, a class, a module, a type."""
 
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """The results of a function that gives more than one."""
+
+    items: tuple[Any, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory: each takes a word."""
+        return 8 * len(self.items)
 
 
 Type = Any
@@ -139,6 +160,8 @@ def describe(kind: Type) -> str:
             return f"a pointer to {inner} in {memory.value}{maybe}"
         case KernelStruct(name=name):
             return f"struct {name}"
+        case Several(items=items):
+            return f"{len(items)} values"
         case Static(value=value):
             return _described(value)
         case Simple():
@@ -189,9 +212,13 @@ def join(left: Type, right: Type) -> Type:
             return left.joined(right)
         case (Literal() | IntType() | Simple.BOOL, Literal() | IntType() | Simple.BOOL):
             return _join_numbers(left, right)
+        case (Several(items=a), Several(items=b)) if len(a) == len(b):
+            joined = tuple(join(x, y) for x, y in zip(a, b, strict=True))
+            return None if None in joined else Several(joined)
         case (Pointer(), Pointer()):
             same = all(getattr(left, k) == getattr(right, k) for k in ("target", "memory", "owner"))
-            return (left if left.nullable else right) if same else None
+            kept = left if left.nullable else right
+            return replace(kept, align=min(left.align, right.align)) if same else None
         case (Pointer(), Simple.NONE) | (Simple.NONE, Pointer()):
             return replace(left if right is NONE else right, nullable=True)
     return None

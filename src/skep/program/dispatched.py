@@ -12,9 +12,10 @@ from skep.kernel.dispatch.owner import ENTER, EXIT, Dispatcher
 from skep.kernel.dispatch.plan import SyscallSubscriber
 from skep.kernel.dispatch.programs import gates
 from skep.kernel.dispatch.syscalls import Gate
-from skep.kernel.hooks import AnyLink, Place
+from skep.kernel.hooks import AnyLink
 from skep.kernel.links import attach as attach_alone
 from skep.kernel.maps import Map
+from skep.kernel.place import Place
 from skep.kernel.programs import Program as Loaded
 from skep.lang.finish import Compiled
 from skep.lang.programs import Program

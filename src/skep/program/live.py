@@ -1,19 +1,24 @@
 """Live programs: what ``skep.load`` gives. Leaving the ``with`` block detaches everything and frees the maps."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self, overload
 
 from skep.base.errors import BadInput
 from skep.base.lazy import lazy
-from skep.kernel import hooks, links, maps, programs
-from skep.kernel.rings import RingReader
+from skep.kernel import links, maps, programs
+from skep.kernel.classes import class_of
+from skep.kernel.handle import Handle
+from skep.kernel.pins import Pins
+from skep.kernel.place import HasFileno, Place
 from skep.lang.finish import Compiled
-from skep.lang.maps import Declaration, Ring
+from skep.lang.maps import Declaration, Global, Ring
 from skep.lang.programs import Program
 from skep.lang.spec import Hook, MapSpec
-from skep.lang.struct import Struct
+from skep.lang.struct_ops import StructOps
+from skep.program.live_maps import Face, Initial, LiveMaps, pins_of
+from skep.program.live_ring import LiveRing
 from skep.program.machine import Machine
 from skep.program.objects import compiled
 from skep.program.plainly import plainly
@@ -21,65 +26,40 @@ from skep.program.plainly import plainly
 if TYPE_CHECKING:
     from skep.kernel.dispatch.chain import ChainLink
     from skep.kernel.dispatch.owner import Dispatcher
+    from skep.kernel.nested import MapOfMaps
+    from skep.kernel.queues import Bloom, Queue
+    from skep.kernel.storages import Storage
+    from skep.kernel.user_rings import UserRing
+    from skep.kernel.variables import LiveGlobal, Variables
+    from skep.lang.declared import nested, streams
+    from skep.lang.declared import queues as declared_queues
+    from skep.lang.declared import storage as declared_storage
+    from skep.lang.declared.arena import Arena
+    from skep.program.live_perf import LivePerfBuffer
+    from skep.program.live_programs import LivePrograms
 
 dispatched = lazy("skep.program.dispatched")  # only programs that share a hook need it
-
-BY_ITSELF = frozenset(
-    {Hook.RAW_TRACEPOINT, Hook.TRACEPOINT, Hook.PERF_EVENT, Hook.ITERATOR, Hook.SYSCALL}
-)
-FOREVER = 3600.0
-
-
-class LiveRing:
-    """A ring's events: iterate over it. ``lost`` counts those that found no room."""
-
-    def __init__(self, ring: Ring, reader: RingReader) -> None:
-        self.ring, self.reader = ring, reader
-        self._kinds = {getattr(record, "kind_number", 0): record for record in ring.records}
-
-    def __iter__(self) -> Iterator[Struct]:
-        """Events as they come, as records; waits for the next one and never ends by itself."""
-        while True:
-            yield from self.poll()
-            self.reader.wait(FOREVER)
-
-    def poll(self, seconds: float = 0.0) -> Iterator[Struct]:
-        """The events that are there, after waiting at most ``seconds`` for the first."""
-        if seconds:
-            self.reader.wait(seconds)
-        for view in self.reader.read_records():
-            yield self.record(view)
-
-    def record(self, view: memoryview) -> Struct:
-        """The record in ``view``, of the class that its header names."""
-        kinds = self._kinds
-        kind = int.from_bytes(view[18:20], "little") if len(kinds) > 1 else next(iter(kinds))
-        found: Struct = kinds[kind].from_bytes(view)
-        return found
-
-    @property
-    def attempts(self) -> int:
-        """Records that programs tried to reserve."""
-        return self.reader.attempts
-
-    @property
-    def lost(self) -> int:
-        """Records that found no room."""
-        return self.reader.refused
+struct_ops = lazy("skep.kernel.struct_ops")  # few programs need it
 
 
 class Live:
     """Loaded programs, their maps and links. ``live[ring]`` is iterated, ``live[map]`` is used like a dict."""
 
-    def __init__(self, machine: Machine, dispatcher: "Dispatcher | None" = None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        pins: Pins | None = None,
+        initial: Initial | None = None,
+        dispatcher: "Dispatcher | None" = None,
+    ) -> None:
         self._machine, self._dispatcher = machine, dispatcher
         self._stack = ExitStack()
-        self._maps: dict[int, maps.Map] = {}
-        self._rings: dict[int, LiveRing] = {}
+        self._maps = LiveMaps(self._loaded, pins, initial)
+        self._stack.callback(self._maps.close)
         self.programs: dict[str, programs.Program] = {}
         self.links: dict[str, list[links.AnyLink | ChainLink]] = {}
-        self._names: dict[int, str] = {}
         self._made: dict[str, Compiled] = {}
+        self._names: dict[int, str] = {}
 
     # --- making ---------------------------------------------------------------------------------------------------
 
@@ -88,7 +68,7 @@ class Live:
 
         A second program of one name (a function on two hooks) is ``programs["name.1"]``.
         """
-        loaded = self._load(made)
+        loaded = self._load(program, made)
         same = sum(name.partition(".")[0] == program.name for name in self.programs)
         name = f"{program.name}.{same}" if same else program.name
         self.programs[name] = loaded
@@ -96,55 +76,63 @@ class Live:
         self._made[name] = made
         return loaded
 
-    def _load(self, made: Compiled) -> programs.Program:
+    def _load(self, program: Program, made: Compiled) -> programs.Program:
         held = []
         for index, (declared, spec) in enumerate(zip(made.maps, made.spec.maps, strict=True)):
             own = index == made.spec.next
             held.append(self._create(spec) if own else self.map(declared, spec))
-        loaded = programs.Program.load(made.spec, held, self._machine.btf)
+        onto = self._loaded(program.onto) if program.onto else None
+        loaded = programs.Program.load(made.spec, held, self._machine.btf, onto=onto)
         self._stack.callback(loaded.close)
         return loaded
 
-    def _create(self, spec: MapSpec) -> maps.Map:
-        live = maps.Map.create(spec)
+    def _create(self, spec: MapSpec) -> Handle:
+        live: Handle = class_of(spec.type).create(spec)
         self._stack.callback(live.close)
         return live
 
-    def map(self, declared: Declaration, spec: MapSpec) -> maps.Map:
+    def check_initial(self) -> None:
+        """Refuse first values of Globals that no program uses. BadInput."""
+        self._maps.unused()
+
+    def map(self, declared: Declaration, spec: MapSpec) -> Handle:
         """The live map of a declaration, made at first."""
-        if id(declared) not in self._maps:
-            self._maps[id(declared)] = self._create(spec)
-        return self._maps[id(declared)]
+        return self._maps.make(declared, spec)
 
     def attach(
         self,
         program: Program,
-        target: str | int = "",
+        target: str | int | Declaration | HasFileno = "",
         *,
         netns: str = "",
         mode: str = "",
         pid: int = -1,
+        cookie: int = 0,
     ) -> "links.AnyLink | ChainLink":
         """Attach a loaded program; closing the link, or this object, detaches it.
 
-        ``target`` is a device (name or index; ``netns`` a namespace's file) for XDP and tc, a cgroup's directory for
-        cgroup programs; ``mode`` of XDP is "native", "generic" or the better one; ``pid`` narrows sampling to a
-        process. A program that shares a hook (``@xdp(order=...)``, ``@syscall``) is put there by the dispatcher.
-        BadInput where the program was not loaded here; Conflict where the place is taken.
+        ``target`` is where: a device (name or index) for XDP and tc, a cgroup's directory for its programs, a socket
+        (or its descriptor), the declaration of a map of sockets or of the map that an iterator goes over, a place in
+        a binary ("libc:malloc"), a route ("10.9.0.0/24 dev veth0") for lwt; ``netns`` the file of the namespace that
+        it lies in. ``mode`` of XDP is "native", "generic" or the better one, of tc "clsact" or the better one, of an
+        iterator over cgroups "self", "down", "down_after" or "up". ``pid`` narrows sampling, probes of binaries and
+        iterators over tasks to a process. ``cookie`` is what ``get_attach_cookie()`` gives there. A program that shares
+        a hook (``@xdp(order=...)``, ``@syscall``) is put there by the dispatcher. BadInput where the program was not
+        loaded here; Conflict where the place is taken.
         """
-        name = self._names.get(id(program))
-        if name is None:
-            raise BadInput(
-                program.name, "this program was not loaded here", "pass it to skep.load(...)"
-            )
+        where = self[target].fd if isinstance(target, Declaration) else target
+        if not isinstance(where, str | int):
+            where = where.fileno()
+        loaded = self._loaded(program)
         link: links.AnyLink | ChainLink
         if program.chain is not None or program.kind.hook is Hook.SYSCALL:
-            place = hooks.Place(target, netns, mode=mode)
-            link = dispatched.attach(self._free(name), place, self.dispatcher, self._machine)
+            place = Place(where, netns, mode=mode)
+            free = self._free(program, loaded)
+            link = dispatched.attach(free, place, self.dispatcher, self._machine)
         else:
-            link = links.attach(self.programs[name], target, netns=netns, mode=mode, pid=pid)
+            link = links.attach(loaded, where, netns=netns, mode=mode, pid=pid, cookie=cookie)
         self._stack.callback(link.close)
-        self.links.setdefault(name, []).append(link)
+        self.links.setdefault(self._names[id(program)], []).append(link)
         return link
 
     @property
@@ -154,30 +142,64 @@ class Live:
             self._dispatcher = dispatched.Dispatcher()
         return self._dispatcher
 
-    def _free(self, name: str) -> programs.Program:
+    def _free(self, program: Program, loaded: programs.Program) -> programs.Program:
         """The loaded program; another one of the same code where it is in a chain, for it goes on to one program."""
+        name = self._names[id(program)]
         made = self._made[name]
         used = made.spec.next is not None and any(one.fd >= 0 for one in self.links.get(name, ()))
-        return self._load(made) if used else self.programs[name]
+        return self._load(program, made) if used else loaded
+
+    def register(self, ops: StructOps) -> links.AnyLink:
+        """Register a function table whose programs were loaded; closing the link, or this object, takes it back."""
+        members = {
+            name: self._loaded(value) if isinstance(value, Program) else value
+            for name, value in ops.members.items()
+        }
+        link: links.AnyLink = struct_ops.register(ops.ops, members, self._machine.btf)
+        self._stack.callback(link.close)
+        self.links.setdefault(ops.ops, []).append(link)
+        return link
+
+    def unpin(self, declared: Declaration) -> bool:
+        """Take the pin of a map away, so that it ends with its last program and holder; whether there was one."""
+        return self._maps.unpin(declared)
+
+    def _loaded(self, program: Program) -> programs.Program:
+        """The loaded form of a program. BadInput where it was not loaded here."""
+        name = self._names.get(id(program))
+        if name is None:
+            raise BadInput(
+                program.name, "this program was not loaded here", "pass it to skep.load(...)"
+            )
+        return self.programs[name]
 
     # --- using ----------------------------------------------------------------------------------------------------
 
     @overload
     def __getitem__(self, declared: Ring) -> LiveRing: ...  # type: ignore[overload-overlap]  # a ring is no dict
     @overload
+    def __getitem__(self, declared: "Arena") -> "Variables": ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, declared: Global) -> "LiveGlobal": ...  # type: ignore[overload-overlap]  # nor are these
+    @overload
+    def __getitem__(self, declared: "declared_queues.Queue") -> "Queue": ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, declared: "declared_queues.Bloom") -> "Bloom": ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, declared: "nested.ProgArray") -> "LivePrograms": ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, declared: "declared_storage.Storage") -> "Storage": ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, declared: "streams.PerfBuffer") -> "LivePerfBuffer": ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, declared: "streams.UserRing") -> "UserRing": ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, declared: "nested.ArrayOfMaps") -> "MapOfMaps": ...
+    @overload
     def __getitem__(self, declared: Declaration) -> maps.Map: ...
-    def __getitem__(self, declared: Declaration) -> LiveRing | maps.Map:
+    def __getitem__(self, declared: Declaration) -> Face:
         """The live ring or map of a declaration. KeyError where no loaded program uses it."""
-        if id(declared) not in self._maps:
-            raise KeyError(f"no program that was loaded here uses this {type(declared).__name__}")
-        if not isinstance(declared, Ring):
-            return self._maps[id(declared)]
-        if id(declared) not in self._rings:
-            state = self._maps[id(declared.state)]
-            reader = RingReader.of(self._maps[id(declared)], state, declared.records)
-            self._stack.callback(reader.close)
-            self._rings[id(declared)] = LiveRing(declared, reader)
-        return self._rings[id(declared)]
+        return self._maps.face(declared)
 
     def name(self, program: Program) -> str:
         """The key of a loaded program in ``programs`` and ``links``: of its last load, where there were several."""
@@ -191,14 +213,13 @@ class Live:
         return link.read()
 
     @property
-    def maps(self) -> Iterable[maps.Map]:
+    def maps(self) -> Iterable[Handle]:
         """All live maps."""
-        return self._maps.values()
+        return self._maps
 
     def close(self) -> None:
         """Detach and free everything."""
         self._stack.close()
-        self._maps, self._rings = {}, {}
 
     def __enter__(self) -> Self:
         return self
@@ -207,37 +228,53 @@ class Live:
         self.close()
 
 
+def _programs(given: Program | StructOps) -> tuple[Program, ...]:
+    return given.programs if isinstance(given, StructOps) else (given,)
+
+
+def _depth(program: Program) -> int:
+    """How many programs it stands upon, which are loaded before it."""
+    return 0 if program.onto is None else 1 + _depth(program.onto)
+
+
 @plainly
 def load(
-    *wanted: Program,
+    *wanted: Program | StructOps,
     machine: Machine | None = None,
     attach: bool = True,
+    initial: Initial | None = None,
+    pins: str | None = "",
     dispatcher: "Dispatcher | None" = None,
 ) -> Live:
     """Compile, load and attach programs: ``with skep.load(on_exec) as live: for event in live[ring]: ...``.
 
-    Programs whose place only the caller knows (XDP, tc, cgroup) are loaded; ``live.attach`` attaches them. Loads that
-    are given one ``dispatcher`` share devices and the hook of all system calls.
+    Programs whose place only the caller knows (XDP, tc, cgroup) are loaded; ``live.attach`` attaches them.
     CompileError at what is outside the language, VerifierError where the kernel refuses, Unsupported where it lacks
-    something, Forbidden without the privilege. When it raises, nothing is left behind.
+    something, Forbidden without the privilege, Conflict where a pin has another layout. When it raises, nothing is left
+    behind but pins. ``initial`` gives Globals their first values. ``pins`` is the directory of pinned maps, "" that of
+    the instance (SKEP_INSTANCE), None: nothing is pinned. Loads that are given one ``dispatcher`` share devices and the
+    hook of all system calls.
     """
-    if not wanted or not all(isinstance(program, Program) for program in wanted):
+    if not wanted or not all(isinstance(program, Program | StructOps) for program in wanted):
         raise TypeError(
             "skep.load takes programs: functions decorated with skep.tp_btf, skep.xdp, ..."
         )
     host = machine or Machine()
-    live = Live(host, dispatcher)
-    shared = any(program.kind.hook is Hook.SYSCALL for program in wanted)
-    chosen = dispatched.forms(wanted, live.dispatcher, host) if shared else wanted
-    made = compiled(chosen, host)
+    programs = sorted((one for given in wanted for one in _programs(given)), key=_depth)
+    live = Live(host, pins_of(pins), initial, dispatcher)
+    shared = any(program.kind.hook is Hook.SYSCALL for program in programs)
+    made = compiled(dispatched.forms(programs, live.dispatcher, host) if shared else programs, host)
     for refusal in host.refusals:
         warnings.warn(f"{refusal}; programs are compiled anew", RuntimeWarning, stacklevel=3)
     try:
-        for program, one in zip(wanted, made, strict=True):
+        for program, one in zip(programs, made, strict=True):
             live.add(program, one)
-        for program in wanted:
-            if attach and program.kind.hook in BY_ITSELF:
-                live.attach(program)
+        live.check_initial()
+        for given in wanted if attach else ():
+            if isinstance(given, StructOps):
+                live.register(given)
+            elif given.by_itself:
+                live.attach(given)
     except BaseException:
         live.close()
         raise

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 front = lazy("skep.lang.front.scope")
 kernel_types = lazy("skep.lang.kernel_types")
+probing = lazy("skep.kernel.probing")
 
 
 class Machine:
@@ -52,5 +53,6 @@ class Machine:
     @cached_property
     def target(self) -> "Target":
         """What the compiler compiles for."""
-        made: Target = front.Target(kernel_types.KernelTypes(self.btf), self.cpu, self.formats)
+        types = kernel_types.KernelTypes(self.btf)
+        made: Target = front.Target(types, self.cpu, self.formats, usdt=probing.static_ways)
         return made

@@ -71,8 +71,10 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
     if kind.name == "tracepoint":
         found = host.target.formats(*program.hook.split("/"))
         layout = repr([(f.name, repr(f.type), f.offset) for f in found.fields]) if found else ""
+    elif kind.name == "usdt":
+        layout = repr(host.target.usdt(program.hook))
     chained = "" if program.chain is None else f"go on at {program.chain.go_on}"
-    form = (kind.name, program.hook, *program.calls, chained)
+    form = (kind.name, kind.context.name, kind.struct, program.hook, *program.calls, chained)
     parts = (compiler_id, host.identity, host.cpu, repr(form), program.name, layout)
     return bytes.fromhex(fingerprint(program, *parts))
 

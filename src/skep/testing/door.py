@@ -10,20 +10,17 @@ import mmap
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
-from skep.kernel import cpus
 from skep.kernel.bpf import memory
 from skep.kernel.commands import Command
 from skep.kernel.rings import BUSY, HEADER, PAGE
+from skep.testing.fake_maps import ARRAYS, BLOOM, HASHES, MMAPABLE, RING, U32, FakeMap
+from skep.testing.fake_maps import refused as _error
 
+_STRUCT_OPS = 44  # the attach type of a function table, which a map holds
 ALL_CAPABILITIES = (1 << 41) - 1
-_ARRAYS, _PER_CPU, _LPM, _RING = (2, 6), (5, 6, 10), 11, 27
-_HASHES = (1, 5, 9, 10, _LPM)
-_NOEXIST, _EXIST = 1, 2
-_MMAPABLE = 1 << 10
-_U32 = struct.Struct("<I")
 
 
 def _text(at: int) -> str:
@@ -32,33 +29,6 @@ def _text(at: int) -> str:
     while (byte := memory(at + len(found), 1)[0]) != 0:
         found.append(byte)
     return found.decode()
-
-
-def _error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
-@dataclass(slots=True)
-class FakeMap:
-    """A map: ``values`` by key, as bytes; of a ring or a mapped array the memory behind ``file``."""
-
-    id: int
-    type: int
-    key_size: int
-    value_size: int
-    entries: int
-    flags: int
-    name: str
-    values: dict[bytes, bytes] = field(default_factory=dict)
-    file: int = -1
-    frozen: bool = False
-    btf: tuple[int, int, int] = (0, 0, 0)
-
-    @property
-    def stored(self) -> int:
-        """Bytes of a value as a system call sees it."""
-        slot = -(-self.value_size // 8) * 8
-        return slot * len(cpus.possible()) if self.type in _PER_CPU else self.value_size
 
 
 @dataclass(slots=True)
@@ -93,6 +63,7 @@ class FakeBlob:
     """A BTF object, or a descriptor of something else (a perf event, an iterator)."""
 
     data: bytes = b""
+    id: int = 0
 
 
 FakeObject = FakeMap | FakeProgram | FakeLink | FakeBlob
@@ -120,6 +91,7 @@ class FakeDoor:
         self.entered: list[int] = []
         self.output: list[bytes] = []
         self._refusals: dict[Command, list[_Refusal]] = {}
+        self._blobs: dict[int, FakeBlob] = {}
         self._fds, self._ids = count(1000), count(1)
         self._commands: dict[Command, Callable[[bytearray], int]] = {
             Command.MAP_CREATE: self._map_create,
@@ -133,6 +105,7 @@ class FakeDoor:
             Command.MAP_UPDATE_BATCH: self._update_batch,
             Command.MAP_FREEZE: self._freeze,
             Command.BTF_LOAD: self._btf_load,
+            Command.BTF_BY_ID: self._btf_by_id,
             Command.PROG_LOAD: self._prog_load,
             Command.PROG_TEST_RUN: self._test_run,
             Command.RAW_TRACEPOINT_OPEN: self._raw_tracepoint,
@@ -157,7 +130,7 @@ class FakeDoor:
         """Puts a record into a ring, as a program would; ``flags`` are BUSY and DISCARD."""
         ring = self._map(fd)
         position = self._position(ring)
-        slot = _U32.pack(len(record) | flags) + bytes(4) + record
+        slot = U32.pack(len(record) | flags) + bytes(4) + record
         slot += bytes(-len(slot) % 8)
         for at, byte in enumerate(slot, position):
             for copy in (0, ring.entries):
@@ -170,8 +143,8 @@ class FakeDoor:
         ring = self._map(fd)
         for copy in (0, ring.entries):
             place = 2 * PAGE + copy + (position & (ring.entries - 1))
-            length = _U32.unpack(os.pread(ring.file, 4, place))[0]
-            os.pwrite(ring.file, _U32.pack(length & ~BUSY | flags), place)
+            length = U32.unpack(os.pread(ring.file, 4, place))[0]
+            os.pwrite(ring.file, U32.pack(length & ~BUSY | flags), place)
 
     def _position(self, ring: FakeMap) -> int:
         return int.from_bytes(os.pread(ring.file, HEADER, PAGE), "little")
@@ -268,91 +241,55 @@ class FakeDoor:
         name = bytes(attr[28:44]).split(b"\0")[0].decode()
         if not all(c.isalnum() or c in "_." for c in name):
             raise _error(errno.EINVAL)
-        if kind == _RING and (key or value or entries % PAGE or entries & (entries - 1)):
+        if kind == RING and (key or value or entries % PAGE or entries & (entries - 1)):
             raise _error(errno.EINVAL)
         btf_fd, key_id, value_id = struct.unpack_from("<III", attr, 48)
-        if key_id or value_id:
-            self._object(btf_fd)
         made = FakeMap(next(self._ids), kind, key, value, entries, flags, name)
-        made.btf = btf_fd, key_id, value_id
-        if kind in _ARRAYS:
-            made.values = {_U32.pack(n): bytes(made.stored) for n in range(entries)}
-        if kind == _RING:
+        blob = self._object(btf_fd) if key_id or value_id else None
+        made.btf = (blob.id, key_id, value_id) if isinstance(blob, FakeBlob) else (0, 0, 0)
+        made.fill()
+        if kind == RING:
             made.file = _file(2 * PAGE + 2 * entries)
-        elif flags & _MMAPABLE:
+        elif flags & MMAPABLE:
             made.file = _file(-(-made.stored // 8) * 8 * entries)
         return self._new(made)
 
     def _lookup(self, attr: bytearray) -> int:
         found, key, value = self._element(attr)
-        stored = self._find(found, key)
-        if stored is None:
-            raise _error(errno.ENOENT)
-        memory(value, found.stored)[:] = self._value(found, stored)
+        found.note(struct.unpack_from("<Q", attr, 24)[0])
+        asked = bytes(memory(value, found.stored)) if found.type == BLOOM else key
+        memory(value, found.stored)[:] = found.read(asked)
         return 0
 
     def _take(self, attr: bytearray) -> int:
-        self._lookup(attr)
-        return self._delete(attr)
-
-    def _find(self, found: FakeMap, key: bytes) -> bytes | None:
-        """The stored key for ``key``: of an LPM map the longest prefix of it."""
-        if found.type != _LPM:
-            return key if key in found.values else None
-        matching = [one for one in found.values if _covers(one, key)]
-        return max(matching, key=lambda one: _U32.unpack_from(one)[0], default=None)
-
-    def _value(self, found: FakeMap, key: bytes) -> bytes:
-        if found.type in _ARRAYS and found.file >= 0:
-            step = -(-found.stored // 8) * 8
-            return os.pread(found.file, found.stored, _U32.unpack(key)[0] * step)
-        return found.values[key]
+        found, key, value = self._element(attr)
+        found.note(struct.unpack_from("<Q", attr, 24)[0])
+        memory(value, found.stored)[:] = found.take(key)
+        return 0
 
     def _update(self, attr: bytearray) -> int:
         found, key, value = self._element(attr)
         (flags,) = struct.unpack_from("<Q", attr, 24)
-        self._store(found, key, bytes(memory(value, found.stored)), flags)
+        found.note(flags)
+        found.store(key, bytes(memory(value, found.stored)), flags)
         return 0
-
-    def _store(self, found: FakeMap, key: bytes, value: bytes, flags: int) -> None:
-        there = key in found.values
-        if found.frozen:
-            raise _error(errno.EPERM)
-        if there and flags == _NOEXIST:
-            raise _error(errno.EEXIST)
-        if not there and flags == _EXIST:
-            raise _error(errno.ENOENT)
-        if not there and len(found.values) >= found.entries:
-            raise _error(errno.E2BIG)
-        found.values[key] = value
-        if found.type in _ARRAYS and found.file >= 0:
-            step = -(-found.stored // 8) * 8
-            os.pwrite(found.file, value, _U32.unpack(key)[0] * step)
 
     def _delete(self, attr: bytearray) -> int:
         found, key, _ = self._element(attr)
-        if found.type in _ARRAYS:
-            raise _error(errno.EINVAL)
-        if key not in found.values:
-            raise _error(errno.ENOENT)
-        del found.values[key]
+        found.remove(key)
         return 0
 
     def _next_key(self, attr: bytearray) -> int:
         fd, _, at, following = struct.unpack_from("<IIQQ", attr)
         found = self._map(fd)
-        keys = list(found.values)
         key = bytes(memory(at, found.key_size)) if at else None
-        index = keys.index(key) + 1 if key in found.values else 0
-        if index >= len(keys):
-            raise _error(errno.ENOENT)
-        memory(following, found.key_size)[:] = keys[index]
+        memory(following, found.key_size)[:] = found.after(key)
         return 0
 
     def _element(self, attr: bytearray) -> tuple[FakeMap, bytes, int]:
         fd, _, key, value = struct.unpack_from("<IIQQ", attr)
         found = self._map(fd)
-        return found, bytes(memory(key, found.key_size)), value
+        return found, bytes(memory(key, found.key_size)) if key else b"", value
 
     def _lookup_batch(self, attr: bytearray) -> int:
         return self._read_batch(attr, take=False)
@@ -363,15 +300,16 @@ class FakeDoor:
     def _read_batch(self, attr: bytearray, *, take: bool) -> int:
         start, cursor, keys, values, room, fd = struct.unpack_from("<QQQQII", attr)
         found = self._map(fd)
-        if found.type not in _HASHES + _ARRAYS or (take and found.type not in _HASHES):
+        found.note(struct.unpack_from("<Q", attr, 40)[0])
+        if found.type not in HASHES + ARRAYS or (take and found.type not in HASHES):
             raise _error(524)
         at = int.from_bytes(memory(start, 4), "little") if start else 0
         everything = list(found.values)
         chosen = everything[at : at + room]
         for n, key in enumerate(chosen):
             memory(keys + n * found.key_size, found.key_size)[:] = key
-            memory(values + n * found.stored, found.stored)[:] = self._value(found, key)
-        memory(cursor, 4)[:] = _U32.pack(0 if take else at + len(chosen))
+            memory(values + n * found.stored, found.stored)[:] = found.value(key)
+        memory(cursor, 4)[:] = U32.pack(0 if take else at + len(chosen))
         struct.pack_into("<I", attr, 32, len(chosen))
         if take:
             for key in chosen:
@@ -383,15 +321,16 @@ class FakeDoor:
     def _update_batch(self, attr: bytearray) -> int:
         _, _, keys, values, size, fd = struct.unpack_from("<QQQQII", attr)
         found = self._map(fd)
+        found.note(struct.unpack_from("<Q", attr, 40)[0])
         for n in range(size):
             key = bytes(memory(keys + n * found.key_size, found.key_size))
             struct.pack_into("<I", attr, 32, n)
-            self._store(found, key, bytes(memory(values + n * found.stored, found.stored)), 0)
+            found.store(key, bytes(memory(values + n * found.stored, found.stored)), 0)
         struct.pack_into("<I", attr, 32, size)
         return 0
 
     def _freeze(self, attr: bytearray) -> int:
-        self._map(_U32.unpack_from(attr)[0]).frozen = True
+        self._map(U32.unpack_from(attr)[0]).frozen = True
         return 0
 
     # --- programs, links, pins
@@ -401,13 +340,21 @@ class FakeDoor:
         data = bytes(memory(at, size))
         if data[:2] != b"\x9f\xeb":
             raise _error(errno.EINVAL)
-        return self._new(FakeBlob(data))
+        made = FakeBlob(data, next(self._ids))
+        self._blobs[made.id] = made
+        return self._new(made)
+
+    def _btf_by_id(self, attr: bytearray) -> int:
+        number = U32.unpack_from(attr)[0]
+        if number not in self._blobs:
+            raise _error(errno.ENOENT)
+        return self._new(self._blobs[number])
 
     def _prog_load(self, attr: bytearray) -> int:
         kind, size, at = struct.unpack_from("<IIQ", attr)
         name = bytes(attr[48:64]).split(b"\0")[0].decode()
-        expected = _U32.unpack_from(attr, 68)[0]
-        target = _U32.unpack_from(attr, 108)[0]
+        expected = U32.unpack_from(attr, 68)[0]
+        target = U32.unpack_from(attr, 108)[0]
         insns = bytes(memory(at, 8 * size))
         return self._new(FakeProgram(next(self._ids), kind, name, insns, expected, target))
 
@@ -427,8 +374,8 @@ class FakeDoor:
 
     def _link_create(self, attr: bytearray) -> int:
         fd, target, attach_type, flags = struct.unpack_from("<IIII", attr)
-        program = self._program(fd)
-        return self._new(FakeLink(next(self._ids), program.id, target, attach_type, flags))
+        holds = self._map(fd) if attach_type == _STRUCT_OPS else self._program(fd)
+        return self._new(FakeLink(next(self._ids), holds.id, target, attach_type, flags))
 
     def _link_update(self, attr: bytearray) -> int:
         fd, program = struct.unpack_from("<II", attr)
@@ -439,7 +386,7 @@ class FakeDoor:
         return 0
 
     def _iter_create(self, attr: bytearray) -> int:
-        self._object(_U32.unpack_from(attr)[0])
+        self._object(U32.unpack_from(attr)[0])
         return self._new(FakeBlob())
 
     def _pin(self, attr: bytearray) -> int:
@@ -458,7 +405,11 @@ class FakeDoor:
 
     def _info(self, attr: bytearray) -> int:
         fd, size, at = struct.unpack_from("<IIQ", attr)
-        data = _info_of(self._object(fd))[:size]
+        found = self._object(fd)
+        if isinstance(found, FakeBlob):
+            where, room = struct.unpack_from("<QI", memory(at, size))
+            memory(where, min(room, len(found.data)))[:] = found.data[:room]
+        data = _info_of(found)[:size]
         memory(at, len(data))[:] = data
         return 0
 
@@ -471,14 +422,14 @@ def _info_of(one: FakeObject) -> bytes:
     """The info structure of an object."""
     if isinstance(one, FakeMap):
         sizes = (one.type, one.id, one.key_size, one.value_size, one.entries, one.flags)
-        return struct.pack("<6I16s", *sizes, one.name.encode())
+        return struct.pack("<6I16s24x3I", *sizes, one.name.encode(), *one.btf)
     if isinstance(one, FakeProgram):
         head = struct.pack("<II", one.type, one.id).ljust(64, b"\0") + one.name.encode()
         counters = (one.run_time_ns, one.run_cnt, one.recursion_misses, len(one.insns) // 8)
         return head.ljust(192, b"\0") + struct.pack("<QQQI", *counters)
     if isinstance(one, FakeLink):
         return struct.pack("<III", 0, one.id, one.program)
-    return b""
+    return struct.pack("<QII", 0, len(one.data), one.id)
 
 
 def _file(size: int) -> int:
@@ -486,11 +437,3 @@ def _file(size: int) -> int:
     fd = os.memfd_create("skep-fake", os.MFD_CLOEXEC)
     os.ftruncate(fd, -(-size // PAGE) * PAGE)
     return fd
-
-
-def _covers(prefix: bytes, key: bytes) -> bool:
-    """Whether the LPM key ``prefix`` matches the address in ``key``."""
-    bits: int = _U32.unpack_from(prefix)[0]
-    shift = (len(key) - 4) * 8 - bits
-    same = int.from_bytes(prefix[4:], "big") >> shift == int.from_bytes(key[4:], "big") >> shift
-    return same and bits <= _U32.unpack_from(key)[0]

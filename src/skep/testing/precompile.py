@@ -19,6 +19,7 @@ from typing import Any
 import skep
 from skep.base.errors import SkepError
 from skep.btf.reader import Btf
+from skep.kernel.probing import static_ways
 from skep.kernel.tracefs import Tracefs
 from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
@@ -55,7 +56,8 @@ class SavedKernel:
     def target(self) -> Target:
         """The compiler's target."""
         formats = Tracefs(self.folder).formats
-        return Target(KernelTypes(Btf(self._read("btf"))), self.cpu, formats)
+        types = KernelTypes(Btf(self._read("btf")))
+        return Target(types, self.cpu, formats, usdt=static_ways)
 
 
 def shipped() -> Iterator[ModuleType]:

@@ -27,6 +27,7 @@ OPTIONS = {
     "kfunc.bpf_xdp_ct_lookup": "CONFIG_NF_CONNTRACK",
     "link.kprobe": "CONFIG_KPROBE_EVENTS",
     "link.kprobe_multi": "CONFIG_FPROBE",
+    "link.kprobe_session": "CONFIG_FPROBE",
     "link.netfilter": "CONFIG_NETFILTER_BPF_LINK",
     "link.netkit": "CONFIG_NETKIT",
     "link.tcx": "CONFIG_NET_XGRESS",

@@ -1,8 +1,11 @@
 """``skep run`` and ``skep check`` on files as users write them."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,37 @@ counts = skep.Hash(skep.u32, skep.u64, 16)
 """
 
 
+PROBE = """
+import skep
+
+counts = skep.Hash(skep.u32, skep.u64, 1024)
+
+@skep.uprobe("libc", "getservbyname")
+def on_service(name):
+    counts.increment(skep.u32(skep.get_current_pid_tgid() >> 32))
+"""
+CONTROL = """
+import skep
+
+@skep.struct_ops("tcp_congestion_ops.ssthresh")
+def on_loss(sk):
+    return max(sk.snd_cwnd >> 1, 2)
+
+@skep.struct_ops("tcp_congestion_ops.undo_cwnd")
+def on_undo(sk):
+    return sk.snd_cwnd
+
+@skep.struct_ops("tcp_congestion_ops.cong_avoid")
+def on_ack(sk, ack, acked):
+    sk.snd_cwnd = sk.snd_cwnd + 1
+
+control = skep.StructOps(
+    "tcp_congestion_ops", name="skep_file", ssthresh=on_loss, undo_cwnd=on_undo, cong_avoid=on_ack
+)
+"""
+CONTROLS = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
+
+
 @pytest.fixture(name="file")
 def user_file(tmp_path: Path) -> Path:
     return tmp_path / "mine.py"
@@ -131,6 +165,11 @@ class Run:
         """Signal it; its exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
+
+
+def start(file: Path, *options: str) -> "subprocess.Popen[str]":
+    words = [*SKEP, "run", *options, str(file)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def is_gone(name: str) -> None:
@@ -201,6 +240,31 @@ def test_an_xdp_program_wants_a_device(file: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "--device: pass_all is for packets of a device" in done.stderr
     is_gone("pass_all")
+
+
+def test_a_probe_of_a_library_is_attached_for_one_process(file: Path) -> None:
+    file.write_text(PROBE)
+    running = start(file, "--pid", str(os.getpid()))
+    assert running.stderr is not None
+    assert running.stderr.readline() == "attached on_service\n"
+    with suppress(OSError):
+        socket.getservbyname("skep-none", "tcp")
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=60)
+    assert f"{os.getpid()}: 1\n" in output
+    is_gone("on_service")
+
+
+def test_a_function_table_is_registered_while_the_file_runs(file: Path) -> None:
+    file.write_text(CONTROL)
+    running = start(file)
+    assert running.stderr is not None
+    assert running.stderr.readline() == "attached on_loss, on_undo, on_ack\n"
+    assert "skep_file" in CONTROLS.read_text()
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    wait_for(lambda: "skep_file" not in CONTROLS.read_text(), "the table is gone")
+    assert skep("check", str(file)).returncode == 0
 
 
 def test_check_tells_what_the_verifier_saw_and_attaches_nothing(file: Path) -> None:

@@ -17,7 +17,8 @@ from skep.kernel.dispatch.owner import Dispatcher
 from skep.lang.maps import Declaration, Ring
 from skep.lang.programs import Program
 from skep.lang.struct import Struct
-from skep.program.live import Live, LiveRing, load
+from skep.program.live import Live, load
+from skep.program.live_ring import LiveRing
 from skep.program.machine import Machine
 from skep.program.objects import compiled
 from tests.kernel.bench.libbpf import Libbpf, Object, twin

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from skep.kernel.maps import Map
+from skep.kernel.classes import class_of
 from skep.kernel.programs import Program as Loaded
 from skep.lang.capture import declarations
 from skep.lang.finish import Compiled
@@ -21,6 +21,7 @@ from skep.program.machine import Machine
 
 NEEDED = ("libz.so.1", "libelf.so.1")
 VERBOSE = 2
+STATISTICS, ROOM = 4, 1 << 20
 _PRINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
@@ -57,15 +58,23 @@ class Libbpf:
 
 
 class Object:
-    """Programs of one object file, loaded: those that are named, with their maps."""
+    """Programs of one object file, loaded: those that are named, with their maps.
 
-    def __init__(self, libbpf: Libbpf, data: bytes, names: Sequence[str]) -> None:
+    ``counted``: the verifier is asked for its statistics of each, and no refusal has its log.
+    """
+
+    def __init__(
+        self, libbpf: Libbpf, data: bytes, names: Sequence[str], *, counted: bool = False
+    ) -> None:
         self._libbpf, self._data = libbpf, data
+        self._logs: dict[str, Any] = {}
         self._held = self._call("bpf_object__open_mem", data, len(data), None)
         if not self._held:
             raise Refused("".join(libbpf.said))
         for name, program in self._each("program").items():
             libbpf.call("bpf_program__set_autoload", program, ctypes.c_bool(name in names))
+            if counted and name in names:
+                self._count(name, program)
         if libbpf.call("bpf_object__load", self._held):
             self.close()
             raise Refused("".join(libbpf.said))
@@ -73,6 +82,16 @@ class Object:
     def _call(self, name: str, *args: object) -> int | None:
         found: int | None = self._libbpf.call(name, *args, result=ctypes.c_void_p)
         return found
+
+    def _count(self, name: str, program: int) -> None:
+        log = self._logs[name] = ctypes.create_string_buffer(ROOM)
+        self._libbpf.call("bpf_program__set_log_level", program, ctypes.c_uint(STATISTICS))
+        self._libbpf.call("bpf_program__set_log_buf", program, log, ctypes.c_size_t(ROOM))
+
+    def statistics(self, name: str) -> str:
+        """What the verifier told of a program, in its own words."""
+        text: bytes = self._logs[name].value
+        return text.decode()
 
     def _each(self, what: str) -> dict[str, int]:
         """The programs or maps, by name."""
@@ -123,11 +142,10 @@ class Twin(Live):
             id(one.state): f".data.{names[id(one)]}" for one in made.maps if isinstance(one, Ring)
         }
         for declared, spec in zip(made.maps, made.spec.maps, strict=True):
-            if id(declared) not in self._maps:
+            if declared not in self._maps:
                 name = found.map_name(states.get(id(declared), names[id(declared)]))
-                live = Map(spec, found.descriptor("map", name))
-                self._stack.callback(live.close)
-                self._maps[id(declared)] = live
+                live = class_of(spec.type)(spec, found.descriptor("map", name))
+                self._maps.adopt(declared, live)
         loaded = Loaded(made.spec, found.descriptor("program", program.name))
         self._stack.callback(loaded.close)
         self.programs[program.name] = loaded

@@ -3,8 +3,8 @@
 import skep
 from skep.events.record import Record
 from skep.events.texts import TEXT_HEADER, Text
+from skep.lang.decorators.tracing import raw_tp
 from skep.lang.maps import Array, Global, Ring
-from skep.lang.programs import raw_tp
 from skep.lang.struct import Struct
 from skep.lang.types import char, u8, u32, u64
 

@@ -4,86 +4,18 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from skep.kernel import objects
 from skep.kernel.bpf import DOOR
+from tests.kernel.examples.running import EXAMPLES, ROOT, SECONDS, output_of, running
 
-ROOT = Path(__file__).parents[3]
-EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 PROGRAMS = EXAMPLES  # compiled beforehand for machines without a compiler
-SECONDS = 60.0
-LINES = 60
-
-
-class Running:
-    """An example that runs; its output is read until a line says what is wanted."""
-
-    def __init__(self, name: str, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "examples" / name), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.output = ""
-
-    def read(self) -> None:
-        """Take what it has printed."""
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
-        with suppress(BlockingIOError):
-            self.output += os.read(self.process.stdout.fileno(), 1 << 16).decode()
-
-    def until(self, pattern: str, do: Callable[[], object] = lambda: None) -> re.Match[str]:
-        """The first match in the output; ``do`` is done again and again until there is one."""
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            do()
-            self.read()
-            if found := re.search(pattern, self.output, re.MULTILINE):
-                return found
-            assert self.process.poll() is None, self.rest()
-            time.sleep(0.02)
-        raise AssertionError(f"no {pattern!r} in:\n{self.output}")
-
-    def interrupt(self) -> None:
-        """Ctrl-C: it ends by itself, and complains of nothing."""
-        self.process.send_signal(signal.SIGINT)
-        errors = self.rest()
-        assert (self.process.returncode, errors) == (0, "")
-
-    def rest(self) -> str:
-        """Wait for its end; what it wrote to standard error."""
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), True)
-        output, errors = self.process.communicate(timeout=SECONDS)
-        self.output += output.decode()
-        return errors.decode()
-
-
-@contextmanager
-def running(name: str, *arguments: str) -> Iterator[Running]:
-    made = Running(name, *arguments)
-    try:
-        yield made
-    finally:
-        if made.process.poll() is None:
-            made.process.kill()
-        made.process.communicate()
-
-
-def output_of(name: str, *arguments: str) -> str:
-    """What an example prints that ends by itself."""
-    with running(name, *arguments) as one:
-        errors = one.rest()
-        assert (one.process.returncode, errors) == (0, "")
-        return one.output
+TESTS = "\n".join(one.read_text() for one in Path(__file__).parent.glob("test_*.py"))
+LINES = 100
 
 
 def start_something() -> None:
@@ -189,7 +121,7 @@ def test_an_example_is_short_and_says_what_one_sees(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line.strip()]
     assert len(lines) <= LINES
     assert lines[0].startswith('"""')
-    assert f'"{path.name}"' in Path(__file__).read_text()
+    assert f'"{path.name}"' in TESTS
 
 
 def ids_of(pid: int, kind: str) -> set[int]:

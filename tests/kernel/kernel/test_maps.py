@@ -9,7 +9,9 @@ import pytest
 from skep.base.errors import Conflict, KernelError
 from skep.kernel import commands, cpus, stats
 from skep.kernel.bpf import DOOR
-from skep.kernel.maps import NOEXIST, Map
+from skep.kernel.elements import NOEXIST
+from skep.kernel.maps import Map
+from skep.kernel.pinned import different, reuse
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.struct import Struct
 from skep.lang.types import be16, char, u8, u32, u64
@@ -103,7 +105,7 @@ def test_many_entries_are_written_at_once_and_a_full_map_says_so() -> None:
         with pytest.raises(KernelError, match="E2BIG"):
             numbers.write(struct.pack("<I", 9), struct.pack("<I", 9))
         with pytest.raises(KernelError, match="EEXIST"):
-            numbers.update(struct.pack("<I", 1), bytes(4), NOEXIST)
+            numbers.put(struct.pack("<I", 1), bytes(4), NOEXIST)
 
 
 def test_taking_reads_and_deletes_at_once() -> None:
@@ -139,7 +141,7 @@ def test_the_kernel_knows_name_sizes_types_and_memory() -> None:
             16,
             50,
         )
-        assert flows.difference() == ""
+        assert different(flows.fd, flows.spec, DOOR) == ()
         btf_id = struct.unpack_from("<III", commands.info(DOOR, flows.fd, 88), 64)
         assert all(btf_id)  # the object and both types
         assert stats.memory_bytes(flows.fd) > 50 * 24
@@ -160,10 +162,10 @@ def test_a_pin_is_the_same_map_and_one_of_another_layout_a_conflict(bpffs: str) 
         numbers.pin(path)
         try:
             numbers[1] = 2
-            with Map.pinned(numbers.spec, path) as again:
+            with reuse(Map, numbers.spec, path) as again:
                 assert again[1] == 2
             with pytest.raises(Conflict, match="entries 5 instead of 6"):
-                Map.pinned(MapSpec("skep_probe", MapType.HASH, u32, u32, 6), path)
+                reuse(Map, MapSpec("skep_probe", MapType.HASH, u32, u32, 6), path)
             with pytest.raises(Conflict):
                 numbers.pin(path)
         finally:

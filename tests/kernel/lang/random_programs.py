@@ -34,9 +34,15 @@ from tests.kernel.lang.reference import (
     Sub,
     arithmetic,
     cast,
+    comparable,
+    constant,
+    fitting,
+    indented,
     literal,
     met,
     promoted,
+    sequence,
+    variable,
     with_literal,
 )
 
@@ -85,7 +91,7 @@ class Generator:
     def leaf(self) -> E:
         """A variable, a field of the input, or a value in memory."""
         found = list(self.leaves)
-        found += [_variable(name, kind) for name, kind in self.variables.items()] * 2
+        found += [variable(name, kind) for name, kind in self.variables.items()] * 2
         return self.rng.choice(found)
 
     def operand(self, depth: int) -> E:
@@ -127,7 +133,7 @@ class Generator:
 
     def divide(self, depth: int) -> E:
         left, right, kind = self.pair(depth)
-        left, right = (_fitting(side, kind) for side in (left, right))
+        left, right = (fitting(side, kind) for side in (left, right))
         return arithmetic(self.rng.choice(("//", "%")), kind, left, right)
 
     def shift(self, depth: int) -> E:
@@ -135,8 +141,8 @@ class Generator:
         if self.rng.random() < 0.15:
             left = literal(abs(self.number()) % (1 << 31))
         kind = promoted(left.kind) if left.kind else u64
-        constant = left.kind is not None and self.rng.random() < 0.4
-        right = literal(self.rng.randrange(kind.bits)) if constant else self.typed(depth)
+        fixed = left.kind is not None and self.rng.random() < 0.4
+        right = literal(self.rng.randrange(kind.bits)) if fixed else self.typed(depth)
 
         def value(env: Env) -> int:
             number, amount = left.value(env), right.value(env) % kind.bits
@@ -157,7 +163,7 @@ class Generator:
     def choice(self, depth: int) -> E:
         test = self.condition(depth)
         left, right, kind = self.pair(depth)
-        left, right = (_fitting(side, kind) for side in (left, right))
+        left, right = (fitting(side, kind) for side in (left, right))
         if left.kind is right.kind and left.kind is not None:
             kind = left.kind
         text = f"({left.text} if {test.text} else {right.text})"
@@ -166,7 +172,7 @@ class Generator:
 
     def extreme(self, depth: int) -> E:
         left, right, kind = self.pair(depth)
-        left, right = (_fitting(side, kind) for side in (left, right))
+        left, right = (fitting(side, kind) for side in (left, right))
         name, choose = self.rng.choice((("min", min), ("max", max)))
         return E(
             f"{name}({left.text}, {right.text})",
@@ -203,9 +209,9 @@ class Generator:
     def compare(self, depth: int) -> E:
         left, right, kind = self.pair(depth)
         op = self.rng.choice(tuple(ORDER))
-        if _constant(left) is not None or _constant(right) is not None:
+        if constant(left) is not None or constant(right) is not None:
             kind = promoted(left.kind or right.kind or u64)
-        left, right = (_comparable(side, kind) for side in (left, right))
+        left, right = (comparable(side, kind) for side in (left, right))
         return E(
             f"({left.text} {op} {right.text})",
             None,
@@ -260,7 +266,7 @@ class Generator:
         before = dict(self.variables)
         made = [self.statement(depth) for _ in range(self.rng.randrange(1, count + 1))]
         self.variables = before
-        return _sequence(made)
+        return sequence(made)
 
     def statement(self, depth: int) -> S:
         made: list[Callable[[int], S]] = [
@@ -304,7 +310,7 @@ class Generator:
         kind = self.variables[name]
         other = cast(kind, self.operand(2))
         op = self.rng.choice(("+", "-", "*", "&", "|", "^", "//", "%"))
-        made = arithmetic(op, promoted(kind), _variable(name, kind), other)
+        made = arithmetic(op, promoted(kind), variable(name, kind), other)
         return S(
             [f"{name} {op}= {other.text}"],
             lambda env: env.update({name: kind.wrap(made.value(env))}),
@@ -347,11 +353,11 @@ class Generator:
 
     def branch(self, depth: int) -> S:
         test, then = self.condition(2), self.block(depth - 1, 3)
-        lines = [f"if {test.text}:", *_indented(then.lines)]
+        lines = [f"if {test.text}:", *indented(then.lines)]
         other: S | None = None
         if self.rng.random() < 0.6:
             other = self.block(depth - 1, 3)
-            lines += ["else:", *_indented(other.lines)]
+            lines += ["else:", *indented(other.lines)]
 
         def run(env: Env) -> Ended:
             if test.value(env):
@@ -384,7 +390,7 @@ class Generator:
                     return ended
             return None
 
-        return S([*declaration, head, *_indented(body.lines)], run)
+        return S([*declaration, head, *indented(body.lines)], run)
 
     def _bounds(self) -> tuple[int, int, int]:
         count, step = self.rng.randrange(5), self.rng.choice((1, 1, 2, 3))
@@ -415,7 +421,7 @@ class Generator:
             f"def {name}({listed}):",
             f"    if {test.text}:",
             f"        return {early.text}",
-            *_indented(body.lines),
+            *indented(body.lines),
             f"    return {last.text}",
         ]
 
@@ -428,70 +434,48 @@ class Generator:
 
         return Sub(name, parameters, result, [line for line in lines if line], run)
 
+    def functions(self) -> list[str]:
+        """The functions that the program may call."""
+        self.subs = [self.sub(i) for i in range(self.rng.randrange(3))]
+        return [line for sub in self.subs for line in sub.lines]
+
+    def memory(self) -> list[str]:
+        """What the program has on the stack."""
+        self.leaves.append(E("m[3]", u32, lambda env: env["m"][3]))
+        return [f"m = u32[{SCRATCH}]()"]
+
+    def fresh(self) -> Env:
+        """What is on the stack when a program begins."""
+        return {"m": [0] * SCRATCH}
+
     def program(self) -> "Program":
         """The whole program."""
-        self.subs = [self.sub(i) for i in range(self.rng.randrange(3))]
+        functions = self.functions()
         self.leaves = [
             E(f"v.{f.name}", LOADED.get(f.type, f.type), lambda env, n=f.name: env["in"][n])  # type: ignore[misc]
             for f in In.fields
         ]
-        self.leaves.append(E("m[3]", u32, lambda env: env["m"][3]))
-        body = _sequence([self.statement(2) for _ in range(self.rng.randrange(4, 9))])
+        memory = self.memory()
+        body = sequence([self.statement(2) for _ in range(self.rng.randrange(4, 9))])
         verdict = cast(s32, self.typed(2))
         name = f"p{self.seed}"
         lines = [
-            *(line for sub in self.subs for line in sub.lines),
+            *functions,
             "@skep.xdp",
             f"def {name}(ctx):",
             "    v = ctx.view(In)",
             f"    o = ctx.view(Out, {OUT_OFFSET})",
             "    if v is None or o is None:",
             "        return 0",
-            f"    m = u32[{SCRATCH}]()",
-            *_indented(body.lines),
+            *indented(memory),
+            *indented(body.lines),
             f"    return {verdict.text}",
         ]
 
         def run(packet: bytes) -> tuple[int, bytes]:
             given, left = In.from_bytes(packet), Out.from_bytes(packet[OUT_OFFSET:])
-            env: Env = {"in": dict(given), "out": dict(left), "m": [0] * SCRATCH}
+            env: Env = {"in": dict(given), "out": dict(left), **self.fresh()}
             body.run(env)
             return verdict.value(env), packet[:OUT_OFFSET] + Out(**env["out"]).to_bytes()
 
         return Program(name, "\n".join(lines) + "\n", run)
-
-
-def _variable(name: str, kind: IntType) -> E:
-    return E(name, kind, lambda env: env[name])
-
-
-def _sequence(made: list[S]) -> S:
-    def run(env: Env) -> Ended:
-        for one in made:
-            ended = one.run(env)
-            if ended is not None:
-                return ended
-        return None
-
-    return S([line for one in made for line in one.lines], run)
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
-
-
-def _constant(side: E) -> int | None:
-    text = side.text.strip("()")
-    return int(text) if side.kind is None and text.lstrip("-").isdigit() else None
-
-
-def _fitting(side: E, kind: IntType) -> E:
-    """A literal that the compiler takes as ``kind`` without a cast; anything else as it is."""
-    value = _constant(side)
-    return literal(abs(value) % (kind.high + 1)) if value is not None else side
-
-
-def _comparable(side: E, kind: IntType) -> E:
-    """A literal whose comparison has more than one result."""
-    value = _constant(side)
-    return literal(abs(value) % kind.high or 1) if value is not None else side

@@ -64,6 +64,7 @@ OUT_OFFSET = In.size
 SIZE = In.size + Out.size
 HEADER = """import skep
 from skep import s8, s16, s32, s64, u8, u16, u32, u64
+from tests.kernel.lang.random_constructs import Odd
 from tests.kernel.lang.random_programs import In, Out
 """
 
@@ -200,3 +201,44 @@ def packet(rng: random.Random, struct: StructType = In) -> bytes:
         values[one.name] = one.type.wrap(value)
     made: bytes = struct(**values).to_bytes()
     return made + bytes(Out.size)
+
+
+def variable(name: str, kind: IntType) -> E:
+    """A variable."""
+    return E(name, kind, lambda env: env[name])
+
+
+def sequence(made: list[S]) -> S:
+    """Statements one after the other."""
+
+    def run(env: Env) -> Ended:
+        for one in made:
+            ended = one.run(env)
+            if ended is not None:
+                return ended
+        return None
+
+    return S([line for one in made for line in one.lines], run)
+
+
+def indented(lines: list[str]) -> list[str]:
+    """Lines of a block."""
+    return [f"    {line}" for line in lines]
+
+
+def constant(side: E) -> int | None:
+    """The value of a literal; None of anything else."""
+    text = side.text.strip("()")
+    return int(text) if side.kind is None and text.lstrip("-").isdigit() else None
+
+
+def fitting(side: E, kind: IntType) -> E:
+    """A literal that the compiler takes as ``kind`` without a cast; anything else as it is."""
+    value = constant(side)
+    return literal(abs(value) % (kind.high + 1)) if value is not None else side
+
+
+def comparable(side: E, kind: IntType) -> E:
+    """A literal whose comparison has more than one result."""
+    value = constant(side)
+    return literal(abs(value) % kind.high or 1) if value is not None else side

@@ -11,7 +11,8 @@ from skep.btf.reader import Btf
 from skep.kernel import commands
 from skep.kernel.bpf import DOOR
 from skep.kernel.maps import Map
-from skep.kernel.programs import Program, resolve
+from skep.kernel.preparing import resolve
+from skep.kernel.programs import Program
 from skep.kernel.vmlinux import vmlinux
 from skep.lang.debuginfo import loadable
 from skep.lang.disasm import Names, instructions
@@ -56,7 +57,7 @@ def maps(made: Linked) -> Iterator[list[Map]]:
     with Map.create(COUNTS) as counts, Map.create(STATE) as state, Map.create(TEXT) as text:
         counts[0] = 5
         state[0] = [0, 1000]
-        text.update(bytes(4), made.constants)
+        text.put(bytes(4), made.constants)
         yield [counts, state, text]
 
 

@@ -7,7 +7,17 @@ from skep.lang.programs import Program
 from tests.unit.lang.page import PAGE, blocks, run_page
 
 pytestmark = pytest.mark.native("compiles what is on the page")
-CHECKING = ("numbers", "loops", "memory", "maps", "packets", "functions")
+CHECKING = (
+    "numbers",
+    "loops",
+    "long_loops",
+    "choices",
+    "texts",
+    "memory",
+    "maps",
+    "packets",
+    "functions",
+)
 
 
 def test_every_program_of_the_page_is_loaded() -> None:

@@ -13,8 +13,9 @@ from skep.base.errors import (
     Unsupported,
     VerifierError,
 )
+from skep.lang.decorators.tracing import tp_btf
 from skep.lang.finish import Compiled
-from skep.lang.programs import Program, tp_btf
+from skep.lang.programs import Program
 
 ERRORS = {
     "absent": Unsupported("tp_btf x", "there is none of that name", "5.5"),

@@ -41,7 +41,7 @@ def test_every_program_that_is_shipped_has_a_twin(one: shipped.Shipped) -> None:
     text = one.twin.read_text()
     name = re.escape(one.program.name)
     assert re.search(
-        rf"^SEC\(\"[^\"]+\"\)\nint (?:BPF_PROG\({name}\b|{name}\()", text, re.MULTILINE
+        rf"^SEC\(\"[^\"]+\"\)\nint (?:BPF_[A-Z]+\({name}\b|{name}\()", text, re.MULTILINE
     )
 
 

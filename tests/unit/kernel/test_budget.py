@@ -67,6 +67,7 @@ def test_bounds_hold_and_the_budget_is_kept_unless_the_least_is_more(
         (MapType.HASH, 4, 8 + 8 + 72),
         (MapType.PERCPU_HASH, 4, 8 + 32 + 80),
         (MapType.LPM_TRIE, 4, 8 + 8 + 48),
+        (MapType.DEVMAP, 4, 8),
     ],
 )
 def test_per_cpu_maps_are_reckoned_with_every_possible_cpu(
@@ -78,4 +79,10 @@ def test_per_cpu_maps_are_reckoned_with_every_possible_cpu(
 
 
 def test_a_ring_takes_its_bytes() -> None:
-    assert map_bytes(MapSpec("r", MapType.RINGBUF, None, None, MB), 64) == MB
+    for kind in (MapType.RINGBUF, MapType.USER_RINGBUF):
+        assert map_bytes(MapSpec("r", kind, None, None, MB), 64) == MB
+
+
+def test_maps_without_keys_take_their_values() -> None:
+    assert map_bytes(MapSpec("q", MapType.QUEUE, None, u64, 10), 4) == 80
+    assert map_bytes(MapSpec("b", MapType.BLOOM_FILTER, None, u64, 10, extra=5), 4) == 20

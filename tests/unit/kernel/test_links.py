@@ -140,6 +140,12 @@ def test_xdp_in_a_mode_that_was_asked_for_does_not_fall_back(door: FakeDoor) -> 
         assert link.remarks == ()
 
 
+@pytest.mark.parametrize(("kind", "known"), [("xdp", "native, generic"), ("tcx_ingress", "clsact")])
+def test_a_mode_that_there_is_not_is_bad_input(door: FakeDoor, kind: str, known: str) -> None:
+    with pytest.raises(BadInput, match=f"no mode 'sideways' here; give {known}"):
+        attach(loaded(door, kind), LOOPBACK, mode="sideways")
+
+
 def test_a_device_that_has_an_xdp_program_is_a_conflict(door: FakeDoor) -> None:
     filter_ = loaded(door, "xdp")
     door.refuse(Command.LINK_CREATE, errno.EBUSY)

@@ -8,10 +8,13 @@ import pytest
 from skep.base.errors import Conflict, Forbidden, KernelError, Unsupported
 from skep.kernel import cpus
 from skep.kernel.commands import Command
-from skep.kernel.maps import EXIST, NOEXIST, Map
+from skep.kernel.elements import EXIST, NOEXIST
+from skep.kernel.maps import Map
+from skep.kernel.pinned import reuse
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.types import u32, u64
-from skep.testing.door import FakeDoor, FakeMap
+from skep.testing.door import FakeDoor
+from skep.testing.fake_maps import FakeMap
 from tests.unit.kernel.samples import HASH, Key, Prefix, Value, live
 
 
@@ -101,7 +104,7 @@ def test_a_full_map_and_flags_that_fail_name_the_map_and_the_errno(door: FakeDoo
         small[2] = 2
     for key, flags, name in ((1, NOEXIST, "EEXIST"), (2, EXIST, "ENOENT")):
         with pytest.raises(KernelError, match=name):
-            small.update(struct.pack("<I", key), bytes(4), flags)
+            small.put(struct.pack("<I", key), bytes(4), flags)
 
 
 def test_batches_hold_every_entry_once(flows: Map) -> None:
@@ -209,7 +212,7 @@ def test_with_every_privilege_a_refusal_is_the_hosts_policy(door: FakeDoor) -> N
 def test_a_pin_of_the_same_layout_is_the_same_map(door: FakeDoor, flows: Map) -> None:
     flows[Key(1, 1)] = Value(5)
     flows.pin("/pins/flows")
-    assert Map.pinned(HASH, "/pins/flows", door=door)[Key(1, 1)] == Value(5)
+    assert reuse(Map, HASH, "/pins/flows", door=door)[Key(1, 1)] == Value(5)
 
 
 def test_a_pin_of_another_layout_is_a_conflict_that_says_in_what(
@@ -219,7 +222,7 @@ def test_a_pin_of_another_layout_is_a_conflict_that_says_in_what(
     before = len(door.open)
     other = MapSpec("flows", MapType.HASH, u64, Value, 50)
     with pytest.raises(Conflict, match="entries 100 instead of 50"):
-        Map.pinned(other, "/pins/flows", door=door)
+        reuse(Map, other, "/pins/flows", door=door)
     assert len(door.open) == before
 
 

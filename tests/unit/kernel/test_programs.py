@@ -11,7 +11,8 @@ from skep.btf.types import Kind, Param
 from skep.btf.writer import Builder
 from skep.kernel.commands import Command
 from skep.kernel.maps import Map
-from skep.kernel.programs import Program, attach_id, resolve
+from skep.kernel.preparing import attach_id, resolve
+from skep.kernel.programs import Program
 from skep.lang.spec import KfuncReference, MapReference, MapSpec, MapType
 from skep.lang.types import u32
 from skep.testing.door import FakeDoor, FakeProgram

@@ -5,6 +5,7 @@ Offsets are not those of any kernel. ``TARGET`` compiles without root, and the s
 
 from collections.abc import Sequence
 
+from skep.base.errors import BadInput
 from skep.btf.reader import Btf
 from skep.btf.types import Kind, Member, Param
 from skep.btf.writer import Builder
@@ -166,22 +167,105 @@ class _Kernel:
         )
         self.struct("bpf_iter__task", 16, [("meta", meta, 0), ("task", b.ptr(task), 8)])
 
+    def functions(self, task: int) -> None:
+        """Functions with types, the registers that they are called with, and what a socket's context has."""
+        b = self.b
+        filename = b.ptr(self.struct("filename", 16, [("name", b.ptr(self.char), 0)]))
+        b.func(
+            "do_unlinkat", b.prototype(self.s32, [Param("dfd", self.s32), Param("name", filename)])
+        )
+        b.func("do_rmdir", b.prototype(self.s32, [Param("dfd", self.s32), Param("why", self.s64)]))
+        b.func("forgets", b.prototype(0, [Param("task", b.ptr(task))]))
+        many = [Param(f"a{i}", self.u64) for i in range(7)]
+        pair = self.struct("pair", 16, [("first", self.u64, 0), ("second", self.u64, 8)])
+        mixed = [Param("a", self.s32), Param("pair", pair), Param("b", self.s32)]
+        b.func("takes_a_struct", b.prototype(0, mixed))
+        b.func("takes_many", b.prototype(self.u64, many))
+        b.func("bpf_lsm_file_open", b.prototype(self.s32, [Param("task", b.ptr(task))]))
+        b.func("bpf_lsm_known", b.prototype(self.bool, [Param("task", b.ptr(task))]))
+        b.func("bpf_lsm_forgets", b.prototype(0, [Param("task", b.ptr(task))]))
+        b.func("bpf_iter_task", b.prototype(self.s32, []))
+        names = (
+            "r15",
+            "r14",
+            "r13",
+            "r12",
+            "bp",
+            "bx",
+            "r11",
+            "r10",
+            "r9",
+            "r8",
+            "ax",
+            "cx",
+            "dx",
+        )
+        words = (*names, "si", "di", "orig_ax", "ip", "cs", "flags", "sp", "ss")
+        fields = [(name, self.u64, 8 * i) for i, name in enumerate(words)]
+        self.registers = b.ptr(self.struct("pt_regs", 168, fields))
+        self.event("test_finish", b.ptr(self.s32))
+        sock = b.ptr(self.struct("bpf_sock", 8, [("family", self.u32, 0), ("type", self.u32, 4)]))
+        ends = [("data", self.void, 0), ("data_end", self.void, 8), ("sk", sock, 16)]
+        self.struct("sk_msg_md", 32, [*ends, ("size", self.u32, 24)])
+
+    def tables(self, sock: int) -> None:
+        """A table of functions that programs fill."""
+        b = self.b
+        self.struct("tcp_sock", 32, [("srtt_us", self.u32, 0), ("cwnd", self.u32, 4)])
+        asked = b.ptr(b.prototype(self.u32, [Param("sk", sock)]))
+        name = b.array(self.char, self.u32, 16)
+        members = [("ssthresh", asked, 0), ("flags", self.u32, 8), ("name", name, 12)]
+        table = self.struct("tcp_congestion_ops", 32, members)
+        self.struct("bpf_struct_ops_tcp_congestion_ops", 64, [("data", table, 32)])
+
+    def offered(self, task: int) -> None:
+        """Functions that programs may call."""
+        b, ratio = self.b, self.b.floating("float", 4)
+        for name, result, params in (
+            ("bpf_task_from_pid", task, [("pid", self.s32)]),
+            ("bpf_task_release", 0, [("p", task)]),
+            ("bpf_scale", self.s32, [("by", ratio)]),
+            (
+                "bpf_tell",
+                self.u32,
+                [
+                    ("data", self.void),
+                    ("data__sz", self.u32),
+                    ("p__nullable", task),
+                    ("x__ign", task),
+                ],
+            ),
+        ):
+            b.func(name, b.prototype(result, [Param(one, kind) for one, kind in params]))
+
     def build(self) -> Btf:
         """The whole."""
         b = self.b
         task = self.task()
         self.contexts(task)
+        self.functions(task)
         pointer = b.ptr(b.qualified(Kind.CONST, task))
         sock = b.ptr(self.struct("sock", 16, [("sk_state", self.u8, 0), ("sk_mark", self.u32, 4)]))
-        self.struct("tcp_sock", 32, [("srtt_us", self.u32, 0)])
+        self.tables(sock)
         self.event("sched_process_exec", pointer, self.s32, sock)
         self.event("sched_switch", self.bool, pointer, pointer, self.u32)
-        members = [("di", self.u64, 8), ("orig_ax", self.u64, 16), ("si", self.u64, 24)]
-        registers = b.ptr(self.struct("pt_regs", 32, members))
-        self.event("sys_enter", registers, self.s64)
-        self.event("sys_exit", registers, self.s64)
+        self.event("sys_enter", self.registers, self.s64)
+        self.event("sys_exit", self.registers, self.s64)
+        self.offered(b.ptr(task))
         b.enum("tcp_state", [("TCP_ESTABLISHED", 1), ("TCP_LISTEN", 10)])
         return Btf(b.build())
 
 
-TARGET = Target(KernelTypes(_Kernel().build()), "v3", formats)
+def ways(target: str) -> tuple[str, ...]:
+    """The static probes: one with arguments in two ways, one in a place that cannot be read, and no binary."""
+    if target.startswith("nowhere:"):
+        raise BadInput("nowhere", "there is no program and no library of that name", "give a path")
+    found = {
+        "app:skep:two": ("-4@%eax 8@-24(%rbp) 1@$7", "-4@8(%rsp,%rcx,4) 8@%r12"),
+        "app:skep:vector": ("8f@%xmm0",),
+        "app:skep:strange": ("8@%xmm0",),
+    }
+    return found.get(target, ())
+
+
+TARGET = Target(KernelTypes(_Kernel().build()), "v3", formats, usdt=ways)

@@ -26,20 +26,20 @@ class Block:
     line: int
 
 
-def blocks() -> list[Block]:
-    """The blocks of the page, in order."""
-    page = PAGE.read_text()
+def blocks(path: Path = PAGE) -> list[Block]:
+    """The blocks of a page, in order."""
+    page = path.read_text()
     return [
         Block(m[1], m[2], m[3], page.count("\n", 0, m.start(3)) + 1) for m in BLOCK.finditer(page)
     ]
 
 
-def run_page() -> dict[str, Any]:
+def run_page(path: Path = PAGE) -> dict[str, Any]:
     """Run the blocks that need no kernel, one after the other, at their own lines of the page."""
-    text, file = PAGE.read_text(), str(PAGE)
+    text, file = path.read_text(), str(path)
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     space: dict[str, Any] = {"__name__": "page"}
-    for block in blocks():
+    for block in blocks(path):
         if block.language == "python" and block.kind in ("", "run"):
             exec(compile("\n" * (block.line - 1) + block.text, file, "exec"), space)
     return space

@@ -12,11 +12,14 @@ from skep import (
     Ring,
     StackTraces,
     Struct,
+    Union,
     be16,
     be32,
+    bits,
     char,
     kernel_enum,
     kernel_struct,
+    kfunc,
     s32,
     u8,
     u32,
@@ -49,6 +52,22 @@ class Wide(Struct):
     bytes: u8[8]
     pairs: Pair[4]  # type: ignore[type-arg, valid-type]
     inner: Pair
+
+
+class Flags(Struct):
+    """Bit fields."""
+
+    low: u8 = bits(3)
+    high: u8 = bits(5)
+    wide: u32 = bits(20)
+    signed: s32 = bits(6)
+
+
+class Address(Union):
+    """One of two."""
+
+    v4: be32
+    v6: u8[16]
 
 
 class Eth(Struct):
@@ -85,6 +104,7 @@ class Color(enum.IntEnum):
     GREEN = 2
 
 
+FLAGS = Global(Flags)
 counts = Hash(u32, u64, 64)
 bytes_of = Hash(u32, u8, 64)
 ports = LruHash(be32, be16, 64)
@@ -95,12 +115,15 @@ stacks = StackTraces(16, 64)
 STATE = Global(Wide)
 ring = Ring(Note)
 rings = Ring(Other, Padded)
+task_from_pid, task_release = kfunc("bpf_task_from_pid"), kfunc("bpf_task_release")
+tell, scale, unknown = kfunc("bpf_tell"), kfunc("bpf_scale"), kfunc("bpf_task_from_pit")
 SOCKET = kernel_struct("sock")
 STATES = kernel_enum("tcp_state")
 LIMIT, HALF, HUGE = 10, 0.5, 1 << 64
 CHOICES = (2, 3, 5)
 EVERY_OTHER = range(0, 10, 2)
 ALL = [1, 2, 3]
+TYPES, LONG = (u8, u32), tuple(range(65))
 
 
 def double(value: u32) -> int:

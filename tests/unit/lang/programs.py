@@ -4,7 +4,7 @@ They are compiled for the kernel of ``kernel.py``, not run; those that run are i
 """
 
 import skep
-from skep import u8, u16, u32, u64
+from skep import s32, u8, u16, u32, u64
 from tests.unit.lang.prelude import (
     CHOICES,
     LIMIT,
@@ -126,7 +126,7 @@ def none_at_first_and_used_before_it_is_found(ctx):
 
 @skep.xdp
 def none_or_a_packet(ctx):
-    eth = ctx.view(Eth) if ctx.egress_ifindex else None
+    eth = ctx.view(Eth) if ctx.rx_queue_index else None
     later = None
     if ctx.ingress_ifindex > 1:
         later = ctx.view(Eth, 14)
@@ -438,3 +438,62 @@ def every_call(number, arg0):
 @skep.syscall_exit()
 def every_exit(number):
     counts.increment(number)
+
+
+@skep.struct_ops("tcp_congestion_ops.ssthresh")
+def sets_a_field_of_an_object(sk):
+    sk.cwnd = max(sk.cwnd >> 1, 2)
+    return sk.srtt_us
+
+
+@skep.usdt("app", "skep:two")
+def arguments_in_two_ways(number, where: u32):
+    return number + s32(where)
+
+
+@skep.kretprobe("do_unlinkat")
+def a_result(result, ctx):
+    return result + s32(ctx.ip)
+
+
+@skep.fexit("do_unlinkat")
+def arguments_and_a_result(dfd, name, result):
+    if result + dfd > 3:
+        return 0
+    return 0
+
+
+@skep.kprobe_multi("do_unlinkat", "do_rmdir")
+def what_functions_share(dfd, other):
+    return dfd + s32(other)
+
+
+@skep.raw_tp("test_finish", writable=True)
+def changes_an_argument(error):
+    if error[0] == 0:
+        error[0] = -5
+
+
+@skep.sk_msg
+def a_packet_between_whole_pointers(ctx):
+    first = ctx.view(u16, 2)
+    sk = ctx.sk
+    if first is None or len(ctx) != ctx.size:
+        return sk.family == 2
+    first[0] = 5
+    return 1
+
+
+@skep.lsm("known")
+def a_truth_value_of_a_hook(task):
+    return 1
+
+
+@skep.lsm("forgets")
+def any_result_of_a_hook_without(task):
+    return 5
+
+
+@skep.fmod_ret("do_unlinkat")
+def any_result_of_a_function(dfd):
+    return 5

@@ -130,6 +130,14 @@ class Second(Struct):
         ("thing.lookup(1)", Hash(u32, First, 8), Hash(u32, Second, 8)),
         ("thing.lookup(1)", Hash(u32, u32, 8), skep.LruHash(u32, u32, 8)),
         (
+            "thing.lookup(1)",
+            skep.ArrayOfMaps(Hash(u32, u32, 8), 2),
+            skep.ArrayOfMaps(Hash(u32, u64, 8), 2),
+        ),
+        ("thing.drain(f)", skep.UserRing(First), skep.UserRing(Second)),
+        ("thing.output(f)", skep.PerfBuffer(First), skep.PerfBuffer(Second)),
+        ("thing.first", skep.Global(First), skep.Global(First, constant=True)),
+        (
             "thing.reserve()",
             Ring(skep.Record),
             Ring(skep.Record, wakeup="none"),

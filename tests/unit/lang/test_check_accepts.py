@@ -1,24 +1,29 @@
 """Programs that are right compile, through every step, and a check asks for nothing that the kernel would not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from skep.lang import compile as compiler
 from skep.lang.check.flow import check
 from skep.lang.finish import finish
-from skep.lang.front.scope import Target
 from skep.lang.programs import Program
 from skep.lang.tree import Assign, Function, If, Node, Reserve
 from tests.unit.lang import corpus, programs
-from tests.unit.lang.kernel import TARGET, formats
+from tests.unit.lang.constructs import programs as constructs
+from tests.unit.lang.kernel import TARGET
 
-PROGRAMS = {name: one for name, one in vars(programs).items() if isinstance(one, Program)}
+PROGRAMS = {
+    name: one
+    for name, one in (*vars(programs).items(), *vars(constructs).items())
+    if isinstance(one, Program)
+}
 
 
 @pytest.mark.parametrize("cpu", ["v3", "v4"])
 def test_every_accepted_program_becomes_instructions(cpu: str) -> None:
-    linked = compiler.compile_all(list(PROGRAMS.values()), Target(TARGET.types, cpu, formats))
+    linked = compiler.compile_all(list(PROGRAMS.values()), replace(TARGET, cpu=cpu))
     for program, one in zip(PROGRAMS.values(), linked, strict=True):
         made = finish(program, one)
         assert len(made.spec.insns) % 8 == 0

@@ -18,7 +18,20 @@ def test_the_page_runs_from_top_to_bottom() -> None:
     assert len(programs) >= 8
 
 
-@pytest.mark.parametrize("name", ["numbers", "loops", "memory", "maps", "packets", "functions"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "numbers",
+        "loops",
+        "long_loops",
+        "choices",
+        "texts",
+        "memory",
+        "maps",
+        "packets",
+        "functions",
+    ],
+)
 def test_a_program_that_checks_itself_is_right_as_plain_python(name: str) -> None:
     assert run_page()[name].py(bytes(20)) == 2
 

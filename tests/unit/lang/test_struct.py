@@ -1,9 +1,13 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skep.lang.struct import Struct, StructType, pack, unpack
+from skep.events.record import Record
+from skep.lang.layout import bits
+from skep.lang.struct import Struct, StructType, Union, pack, unpack
 from skep.lang.types import INTEGERS, IntType, be16, be32, char, s8, s32, u8, u16, u32, u64
 
 
@@ -154,3 +158,91 @@ def test_every_layout_is_naturally_aligned_without_overlap(kinds: list[IntType])
         end = field.offset + field.type.size
     assert made.size % made.align == 0
     assert made.size - end < made.align
+
+
+class Header(Struct):
+    ihl: u8 = bits(4)
+    version: u8 = bits(4)
+    tos: u8
+    flags: u16 = bits(3)
+    offset: u16 = bits(13)
+
+
+class Mixed(Struct):
+    a: u32 = bits(20)
+    b: u32 = bits(13)
+    c: s8 = bits(3)
+    d: u16
+    e: u64 = bits(40)
+
+
+class Address(Union):
+    v4: be32
+    v6: u8[16]
+    words: u16[3]
+
+
+class Peer(Struct):
+    port: u16
+    address: Address
+
+
+def test_bit_fields_fill_their_unit_from_the_lowest_bit() -> None:
+    found = [(f.name, f.offset, f.bits and (f.bits.shift, f.bits.width)) for f in Header.fields]
+    assert Header.size == 4
+    assert found == [
+        ("ihl", 0, (0, 4)),
+        ("version", 0, (4, 4)),
+        ("tos", 1, None),
+        ("flags", 2, (0, 3)),
+        ("offset", 2, (3, 13)),
+    ]
+    made = Header(version=4, ihl=5, flags=2, offset=0x1FFF)
+    assert made.to_bytes() == b"\x45\0\xfa\xff"
+    assert Header.from_bytes(b"\x45\x07\xfa\xff").offset == 0x1FFF
+
+
+def test_a_bit_field_that_does_not_fit_begins_the_next_unit() -> None:
+    places = [(f.name, f.offset, f.bits.shift if f.bits else None) for f in Mixed.fields]
+    assert places == [("a", 0, 0), ("b", 4, 0), ("c", 5, 5), ("d", 6, None), ("e", 8, 0)]
+    assert (Mixed.size, Mixed.align) == (16, 8)
+    assert Mixed.from_bytes(Mixed(a=-1, c=-3, e=1 << 39).to_bytes()).c == -3
+
+
+def test_numpy_sees_the_units_of_bit_fields() -> None:
+    assert Header.dtype.names == ("_bits0", "tos", "_bits2")
+    assert Header.dtype.itemsize == 4
+
+
+def test_the_fields_of_a_union_share_their_bytes() -> None:
+    assert [f.offset for f in Address.fields] == [0, 0, 0]
+    assert (Address.size, Address.align, Peer.size) == (16, 4, 20)
+    address = Address(v4=0x0A000001)
+    assert address.v6[:4] == [10, 0, 0, 1]
+    address.words = [0x201, 0, 7]
+    assert (address.v4, address.v6[4]) == (0x01020000, 7)
+    peer = Peer(port=5, address=address)
+    assert Peer.from_bytes(peer.to_bytes()) == peer
+    assert dict(Address.from_bytes(bytes(16)))["v4"] == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Address(v4=1, v6=[0] * 16), "made of one field"),
+        (lambda: Address(v5=1), "no field 'v5'"),
+        (lambda: Address.from_bytes(b""), "takes 16 bytes"),
+        (
+            lambda: type("Odd", (Struct,), {"__annotations__": {"a": be32}, "a": bits(3)}),
+            "bit field",
+        ),
+        (
+            lambda: type("Wide", (Struct,), {"__annotations__": {"a": u8}, "a": bits(9)}),
+            "of 9 bits",
+        ),
+        (lambda: type("Event", (Record,), {"__annotations__": {"a": u8}, "a": bits(3)}), "whole"),
+    ],
+)
+def test_what_is_no_layout_is_said(make: Callable[[], object], words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        make()

@@ -24,11 +24,12 @@ from skep.flows.programs.records import (
     Close,
     Connect,
 )
+from skep.lang.decorators.tracing import tp_btf, tracepoint
 from skep.lang.helpers import HELPERS
 from skep.lang.intrinsics import ntohs
 from skep.lang.kernel_names import kernel_struct
 from skep.lang.maps import LruHash, Ring
-from skep.lang.programs import inline, tp_btf, tracepoint
+from skep.lang.programs import inline
 from skep.lang.struct import Struct
 from skep.lang.types import char, s64, u16, u32, u64
 

@@ -6,11 +6,12 @@ Nothing of a packet's payload is read.
 """
 
 from skep.flows.programs.records import Drop
+from skep.lang.decorators.tracing import tp_btf
 from skep.lang.helpers import HELPERS
 from skep.lang.intrinsics import atomic_add, ntohs
 from skep.lang.kernel_names import kernel_enum, kernel_struct
 from skep.lang.maps import Global, PerCpuHash, Ring
-from skep.lang.programs import inline, tp_btf
+from skep.lang.programs import inline
 from skep.lang.struct import Struct
 from skep.lang.types import be16, u8, u32, u64
 

@@ -26,12 +26,15 @@ from skep.lang.tree import (
     Function,
     If,
     Local,
+    MapCall,
     Node,
     NoneValue,
     Release,
     Reserve,
     Return,
     Store,
+    While,
+    Write,
     Zero,
 )
 from skep.lang.values import Memory, Pointer
@@ -103,6 +106,8 @@ class Flow:
         place(state, node.place)
         state = self.records.expr(state, node.value)
         state = self.records.reach(state, node.place)
+        if node.place.bits is not None:  # what else is in the unit stays
+            state = self.records.read(state, node.place, node.place.type.size)
         return self.records.write(state, node.place, node.place.type.size)
 
     def copy(self, state: State, node: Copy) -> State:
@@ -118,6 +123,12 @@ class Flow:
         place(state, node.place)
         return self.records.write(state, node.place, node.size)
 
+    def write(self, state: State, node: Write) -> State:
+        """Known bytes go to memory."""
+        place(state, node.place)
+        state = self.records.reach(state, node.place)
+        return self.records.write(state, node.place, len(node.data))
+
     def evaluate(self, state: State, node: Evaluate) -> State:
         """An expression for its effect."""
         value = node.value
@@ -125,6 +136,8 @@ class Flow:
             raise CompileError("a reserved record needs a name", node.span, "e = ring.reserve()")
         expr(state, value)
         state = self.records.expr(state, value)
+        if isinstance(value, MapCall) and value.method == "tail_call":
+            _refuse_held(state, node.span)
         return self._release(state, value) if isinstance(value, Release) else state
 
     def _release(self, state: State, node: Release) -> State:
@@ -142,17 +155,34 @@ class Flow:
         then, other = condition(self.records.expr(state, node.test), node.test)
         return merge(self.block(then, node.then), self.block(other, node.other))
 
-    def loop(self, state: State, node: For) -> State | None:
-        """A loop, walked until what holds at its head stands still."""
+    def counted(self, state: State, node: For) -> State | None:
+        """A loop over numbers."""
         expr(state, node.start)
         expr(state, node.stop)
         state = self.records.expr(self.records.expr(state, node.start), node.stop)
-        head: State = state
+        body, head, end = self._rounds(
+            state, node.body, lambda at: (at.bind(node.name, present=True), at)
+        )
+        return _leaving(body, end if _runs(node) else head)
+
+    def repeated(self, state: State, node: While) -> State | None:
+        """A loop that goes on while a condition holds."""
+
+        def test(at: State) -> tuple[State, State]:
+            return condition(self.records.expr(at, node.test), node.test)
+
+        body, head, _ = self._rounds(state, node.body, test)
+        return _leaving(body, None if isinstance(node.test, Const) else test(head)[1])
+
+    def _rounds(
+        self, head: State, nodes: tuple[Node, ...], enter: Callable[[State], tuple[State, State]]
+    ) -> tuple[Loop, State, State | None]:
+        """Walk a body until what holds at its head stands still; the head, and the end of a round."""
         end: State | None = None
         inner = Loop()
         for _ in range(ROUNDS):
             self.loops.append(inner := Loop())
-            end = self.block(head.bind(node.name, present=True), node.body)
+            end = self.block(enter(head)[0], nodes)
             self.loops.pop()
             for other in inner.continues:
                 end = merge(end, other)
@@ -160,10 +190,7 @@ class Flow:
             if again == head:
                 break
             head = again
-        after = end if _runs(node) else head
-        for other in inner.breaks:
-            after = merge(after, other)
-        return after
+        return inner, head, end
 
     def leave(self, state: State, _node: Break) -> None:
         """Break."""
@@ -187,7 +214,8 @@ class Flow:
             return
         low, high = self.returns
         if not low <= value.value <= high:
-            problem = f"{self.kind.name} programs return {low} to {high}, not {value.value}"
+            taken = f"{low} to {high}" if low != high else f"{low} only"
+            problem = f"{self.kind.name} programs return {taken}, not {value.value}"
             raise CompileError(problem, value.span)
 
 
@@ -206,6 +234,13 @@ def _refuse_held(state: State, span: Span | None) -> None:
         raise CompileError(problem, span, hint)
 
 
+def _leaving(loop: Loop, after: State | None) -> State | None:
+    """The state after a loop."""
+    for other in loop.breaks:
+        after = merge(after, other)
+    return after
+
+
 def _runs(node: For) -> bool:
     """Whether a loop is known to run at least once."""
     start, stop = node.start, node.stop
@@ -218,10 +253,12 @@ STATEMENTS: dict[type[Node], Callable[[Flow, State, Any], State | None]] = {
     Assign: Flow.assign,
     Store: Flow.store,
     Copy: Flow.copy,
+    Write: Flow.write,
     Zero: Flow.zero,
     Evaluate: Flow.evaluate,
     If: Flow.branch,
-    For: Flow.loop,
+    For: Flow.counted,
+    While: Flow.repeated,
     Break: Flow.leave,
     Continue: Flow.go_on,
     Return: Flow.end,

@@ -16,9 +16,11 @@ from skep.lang.tree import (
     Build,
     Const,
     Copy,
+    Evaluate,
     Expr,
     Function,
     HelperCall,
+    KernelCall,
     Load,
     Local,
     Logic,
@@ -27,6 +29,7 @@ from skep.lang.tree import (
     Reserve,
     Select,
     Spill,
+    Store,
     SubCall,
 )
 
@@ -102,7 +105,7 @@ class Records:
         for store in node.stores:
             if isinstance(store, Copy):
                 state = self.read(state, store.source, store.size)
-            else:
+            elif isinstance(store, Store | Evaluate):
                 state = self.expr(state, store.value)
         return state
 
@@ -122,9 +125,10 @@ class Records:
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
-    def map_call(self, state: State, node: MapCall) -> State:
-        """Keys and values are read."""
-        for argument in node.args:
+    def map_call(self, state: State, node: MapCall | KernelCall) -> State:
+        """Keys and values are read, and what a kernel function is given."""
+        via = node.via if isinstance(node, MapCall) else None
+        for argument in node.args if via is None else (via, *node.args):
             state = self._argument(state, argument, ())
         return state
 
@@ -218,6 +222,7 @@ RULES: dict[type[Expr], Callable[[Records, State, Any], State]] = {
     Select: Records.select,
     Logic: Records.logic,
     MapCall: Records.map_call,
+    KernelCall: Records.map_call,
     HelperCall: Records.helper,
     SubCall: Records.call,
 }

@@ -16,6 +16,7 @@ from skep.lang.tree import (
     Expr,
     HelperCall,
     IsNone,
+    KernelCall,
     Load,
     Local,
     Logic,
@@ -24,13 +25,16 @@ from skep.lang.tree import (
     Once,
     Opaque,
     Place,
+    ReferenceCall,
     Release,
     Reserve,
     Select,
     Spill,
     SubCall,
     Swap,
+    Together,
     View,
+    Write,
 )
 from skep.lang.values import Pointer
 
@@ -50,16 +54,18 @@ def parts(node: Expr) -> tuple[Part, ...]:
             | IsNone(operand=operand)
             | Once(operand=operand)
             | Opaque(operand=operand)
+            | Spill(value=operand)
         ):
             return (operand,)
+        case Together(items=items):
+            return items
         case View(context=context, offset=offset):
             return context, offset
-        case Spill(value=value):
-            return (value,)
         case Atomic(place=place, operand=operand, expected=expected):
             return (place, operand) if expected is None else (place, operand, expected)
         case Build(stores=stores):
-            return tuple(s.source if isinstance(s, Copy) else s.value for s in stores)
+            given = (s for s in stores if not isinstance(s, Write))
+            return tuple(s.source if isinstance(s, Copy) else s.value for s in given)
     return ()
 
 
@@ -104,8 +110,15 @@ def expr(state: State, node: Expr) -> None:
         case Reserve():
             hint = "assign it to a variable, and test that with `is None`"
             raise CompileError("a reserved record needs a name", node.span, hint)
-        case HelperCall(args=args) | SubCall(args=args) | MapCall(args=args):
-            for argument in args:
+        case (
+            HelperCall(args=args)
+            | SubCall(args=args)
+            | MapCall(args=args)
+            | ReferenceCall(args=args)
+            | KernelCall(args=args)
+        ):
+            via = (node.via,) if isinstance(node, MapCall) and node.via else ()
+            for argument in (*via, *args):
                 need(state, argument)
         case _:
             for part in parts(node):

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from skep.lang.emit import arithmetic, maps, memory
+from skep.lang.emit import arithmetic, callbacks, maps, memory, packets, references, rings
 from skep.lang.emit.function import READ, WRITTEN, Value, Writer, paired
-from skep.lang.emit.text import llvm_type
+from skep.lang.emit.text import DECLARED, llvm_type
 from skep.lang.helpers import Arg
 from skep.lang.tree import (
     Address,
@@ -13,6 +13,7 @@ from skep.lang.tree import (
     Atomic,
     Binary,
     Build,
+    Callback,
     Compare,
     Const,
     ContextValue,
@@ -20,6 +21,8 @@ from skep.lang.tree import (
     Expr,
     HelperCall,
     IsNone,
+    Item,
+    KernelCall,
     Load,
     Local,
     Logic,
@@ -29,6 +32,7 @@ from skep.lang.tree import (
     Not,
     Once,
     Opaque,
+    ReferenceCall,
     Release,
     Reserve,
     Select,
@@ -40,7 +44,7 @@ from skep.lang.tree import (
     View,
 )
 from skep.lang.types import IntType
-from skep.lang.values import BOOL, Pointer
+from skep.lang.values import BOOL, VOID, Pointer
 
 PASSED = {Arg.IN: READ, Arg.OUT: WRITTEN}
 
@@ -169,14 +173,39 @@ def _helper(w: Writer, node: HelperCall) -> Value:
     return Value(value if kind == "i64" else w.get(f"trunc i64 {value} to {kind}"))
 
 
+def _kernel(w: Writer, node: KernelCall) -> Value:
+    """A call of a kernel function, which the loader finds by its name."""
+    kinds = [f"{llvm_type(a.type)}{extension(a)}" for a in node.args]
+    values = [w.flat(w.expr(a)) for a in node.args]
+    result = "void" if node.type is VOID else llvm_type(node.type)
+    if node.name in DECLARED:
+        w.use(node.name)
+    else:
+        declared = f"declare {result} @{node.name}({', '.join(kinds)})"
+        w.module.kernel[node.name] = f'{declared} section ".ksyms"'
+    given = ", ".join(f"{kind} {value}" for kind, value in zip(kinds, values, strict=True))
+    if node.type is VOID:
+        w.do(f"call void @{node.name}({given})")
+        return Value("0")
+    return Value(w.get(f"call {result} @{node.name}({given})"))
+
+
 def _call(w: Writer, node: SubCall) -> Value:
     args = ["ptr %ctx"] if node.function.context else []
     args += [f"{llvm_type(a.type)}{extension(a)} {w.expr(a).text}" for a in node.args]
+    if node.out:
+        args.append(f"ptr {w.stack(node.out, node.type.size)}")
     kind = llvm_type(node.function.result)
     value = w.get(f"call {kind} @{w.symbols(node.function)}({', '.join(args)})")
     if not paired(node.function.result):
         return Value(value)
     return Value(value, w.get(f"icmp ne ptr {value}, null"))
+
+
+def _item(w: Writer, node: Item) -> Value:
+    where = w.offset(w.stack(node.slot, node.size), 8 * node.index)
+    value = w.get(f"load {llvm_type(node.type)}, ptr {where}, align 8")
+    return Value(value, w.get(f"icmp ne ptr {value}, null") if paired(node.type) else None)
 
 
 def extension(node: Expr) -> str:
@@ -224,7 +253,9 @@ RULES: dict[type[Expr], Callable[[Writer, Any], Value]] = {
     Logic: _logic,
     Select: _select,
     HelperCall: _helper,
+    KernelCall: _kernel,
     SubCall: _call,
+    Item: _item,
     Atomic: _atomic,
     Build: memory.build,
     Slot: _slot,
@@ -232,7 +263,9 @@ RULES: dict[type[Expr], Callable[[Writer, Any], Value]] = {
     MapAddress: maps.map_address,
     ValueAddress: maps.value_address,
     MapCall: maps.map_call,
-    Reserve: maps.reserve,
-    Release: maps.release,
-    View: maps.view,
+    Callback: callbacks.callback,
+    ReferenceCall: references.change,
+    Reserve: rings.reserve,
+    Release: rings.release,
+    View: packets.view,
 }

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from skep.base.errors import Span
 from skep.lang.chains import Chain
+from skep.lang.check.loops import Lowering, Lowerings
 from skep.lang.emit.text import Module, llvm_type
 from skep.lang.maps import Declaration
-from skep.lang.tree import Expr, Function, Reserve
+from skep.lang.tree import Expr, For, Function, Node, Reserve, While
 from skep.lang.values import Memory, Pointer, Type
 
 READ = "ptr readonly captures(none)"
@@ -24,22 +25,41 @@ class Value(NamedTuple):
     ok: str | None = None
 
 
+FLAGGED = frozenset({Memory.PACKET, Memory.STACK})
+"""Memory whose pointers carry a flag: they are never null to the verifier, or forget their bounds where they may be."""
+
+
 def paired(kind: Type) -> bool:
-    """Whether values of a type carry a flag: the verifier forgets bounds of a packet pointer that was None once."""
-    return isinstance(kind, Pointer) and kind.memory is Memory.PACKET and kind.nullable
+    """Whether values of a type carry a flag, which says whether they are not None."""
+    return isinstance(kind, Pointer) and kind.nullable and kind.memory in FLAGGED
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of a whole program while it is written."""
+
+    symbols: Callable[[Function], str]
+    index: Callable[[Declaration], int]
+    unset: Callable[[Reserve], tuple[tuple[int, int], ...]]
+    lowering: Lowerings
+    rules: dict[type[Expr], Callable[["Writer", Any], Value]]
+    statements: dict[type[Node], Callable[["Writer", Any], None]]
 
 
 @dataclass(slots=True)
 class Writer:
-    """Writes one function."""
+    """Writes one function of LLVM. ``frame`` has the offsets of variables that it shares with functions of loops.
+
+    ``outlined``: it is the body of a loop of ``function``, which bpf_loop calls.
+    """
 
     module: Module
     function: Function
     scope: int
-    symbols: Callable[[Function], str]
-    index: Callable[[Declaration], int]
-    unset: Callable[[Reserve], tuple[tuple[int, int], ...]]
-    rules: dict[type[Expr], Callable[["Writer", Expr], Value]]
+    plan: Plan
+    frame: dict[str, int] = field(default_factory=dict)
+    outlined: bool = False
+    iterators: list[str] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
     breaks: list[str] = field(default_factory=list)
@@ -112,16 +132,27 @@ class Writer:
 
     def variable(self, name: str, kind: Type) -> str:
         """The address of a variable."""
-        text = llvm_type(kind)
-        return self.slot(f"v.{name}", text)
+        if name in self.frame:
+            return self.framed(name)
+        return self.slot(f"v.{name}", llvm_type(kind))
+
+    def framed(self, name: str) -> str:
+        """The address of what the frame holds under a name."""
+        address = f'%"f.{name}"'
+        line = f"  {address} = getelementptr inbounds i8, ptr %frame, i64 {self.frame[name]}"
+        if line not in self.slots:
+            self.slots.append(line)
+        return address
 
     def flag(self, name: str) -> str:
         """The address of the flag that goes with a variable."""
+        if f"ok.{name}" in self.frame:
+            return self.framed(f"ok.{name}")
         return self.slot(f"ok.{name}", "i1")
 
     def map(self, declared: Declaration) -> str:
         """A map as an operand."""
-        index = self.index(declared)
+        index = self.plan.index(declared)
         self.module.maps.add(index)
         return f"@map.{index}"
 
@@ -133,15 +164,39 @@ class Writer:
         """Write an expression."""
         before = self._debug
         self.at(node.span)
-        value = self.rules[type(node)](self, node)
+        value = self.plan.rules[type(node)](self, node)
         self._debug = before
         return value
+
+    def write(self, nodes: tuple[Node, ...]) -> None:
+        """Write statements."""
+        for node in nodes:
+            self.at(node.span)
+            self.plan.statements[type(node)](self, node)
+
+    def symbols(self, function: Function) -> str:
+        """The name of a function in the module."""
+        return self.plan.symbols(function)
+
+    def unset(self, node: Reserve) -> tuple[tuple[int, int], ...]:
+        """The bytes of a record that nothing sets."""
+        return self.plan.unset(node)
+
+    def lowering(self, node: For | While) -> Lowering:
+        """How a loop runs."""
+        return self.plan.lowering(node)
 
     def offset(self, pointer: str, amount: int | str) -> str:
         """``pointer`` plus bytes."""
         if amount == 0:
             return pointer
         return self.get(f"getelementptr inbounds i8, ptr {pointer}, i64 {amount}")
+
+    def flat(self, value: Value) -> str:
+        """A pointer without its flag: null where it is None."""
+        if value.ok is None:
+            return value.text
+        return self.get(f"select i1 {value.ok}, ptr {value.text}, ptr null")
 
     def opaque(self, kind: str, value: str) -> str:
         """The same number, of which LLVM knows nothing: for what only the verifier has to see."""

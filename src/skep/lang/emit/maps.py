@@ -1,35 +1,19 @@
-"""Maps, rings and packets: the calls of helpers that their methods become."""
+"""Maps: the calls of helpers that their methods become."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-from skep.lang.emit.arithmetic import upper_bound
-from skep.lang.emit.function import READ, Value, Writer
-from skep.lang.emit.memory import WORD, fill, put
+from skep.lang.emit import redirects, rings, storages, streams, timers
+from skep.lang.emit.function import READ, WRITTEN, Value, Writer
+from skep.lang.emit.operands import ALIGNED, operands, result, table
 from skep.lang.emit.text import llvm_type
-from skep.lang.maps import Ring, RingState
 from skep.lang.spec import MapType
-from skep.lang.tree import (
-    Convert,
-    Expr,
-    Local,
-    MapAddress,
-    MapCall,
-    Release,
-    Reserve,
-    Spill,
-    ValueAddress,
-    View,
-)
+from skep.lang.tree import MapAddress, MapCall, ValueAddress
 
-LOOKUP, UPDATE, DELETE = 1, 2, 3
-OUTPUT, RESERVE, SUBMIT, DISCARD = 130, 131, 132, 133
-BOOT_NS, CPU = 125, 8
+LOOKUP, UPDATE, DELETE, LOOKUP_ON = 1, 2, 3, 195
+TAIL_CALL, UNDER_CGROUP = 12, 37
+PUSH, POP, PEEK = 87, 88, 89
 NO_EXIST = 1
-NO_WAKEUP, FORCE_WAKEUP = 1, 2
-OFFSETS = {field.name: field.offset for field in RingState.fields}
-PACKET_LIMIT = 0xFFFF
-ALIGNED = f"align {WORD} ptr"
+UNALIGNED = (MapType.LPM_TRIE, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 ARRAYS = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 
 
@@ -39,8 +23,13 @@ def map_address(w: Writer, node: MapAddress) -> Value:
 
 
 def value_address(w: Writer, node: ValueAddress) -> Value:
-    """The address of a Global's value."""
-    return Value(w.map(node.map))
+    """The address of a Global's value; that of an arena is one of Python's, which the kernel makes its own."""
+    if node.map.type is not MapType.ARENA:
+        return Value(w.map(node.map))
+    known = w.get(f"ptrtoint ptr {w.map(node.map)} to i64")
+    there = w.get(f'call i64 asm "", "=r,0"(i64 {known})')
+    foreign = w.get(f"inttoptr i64 {there} to ptr addrspace(1)")
+    return Value(w.get(f"addrspacecast ptr addrspace(1) {foreign} to ptr"))
 
 
 def map_call(w: Writer, node: MapCall) -> Value:
@@ -48,60 +37,31 @@ def map_call(w: Writer, node: MapCall) -> Value:
     return CALLS[node.method](w, node)
 
 
-def _operands(w: Writer, node: MapCall) -> list[str]:
-    """The arguments; all are worked out before any goes to its shared stack slot, which a call in another may use."""
-    values = [_computed(w, argument) for argument in node.args]
-    return [
-        _operand(w, argument)
-        if value is None or not isinstance(argument, Spill)
-        else put(w, argument, value).text
-        for argument, value in zip(node.args, values, strict=True)
-    ]
-
-
-def _computed(w: Writer, node: Expr) -> Value | None:
-    """The value that is to go to a stack slot; None where there is nothing to be worked out."""
-    if not isinstance(node, Spill) or not isinstance(node.value, Expr):
-        return None
-    return w.expr(node.value) if _variable(node) is None else None
-
-
-def _operand(w: Writer, node: Expr) -> str:
-    """An argument; a variable's value, which a helper only reads, is where the variable is."""
-    name = _variable(node)
-    return w.expr(node).text if name is None else w.variable(name, w.function.variables[name])
-
-
-def _variable(node: Expr) -> str | None:
-    """The variable whose value, as it is, goes to memory."""
-    if not isinstance(node, Spill):
-        return None
-    value = node.value
-    while isinstance(value, Convert) and llvm_type(value.type) == llvm_type(value.operand.type):
-        value = value.operand
-    return value.name if isinstance(value, Local) else None
-
-
 def _lookup(w: Writer, node: MapCall) -> Value:
-    (key,) = _operands(w, node)
-    return Value(w.helper(LOOKUP, f"ptr {w.map(node.map)}, {READ} {key}", _entry(node)))
+    (key,) = operands(w, node)
+    return Value(w.helper(LOOKUP, f"ptr {table(w, node)}, {READ} {key}", _entry(node)))
+
+
+def _lookup_on(w: Writer, node: MapCall) -> Value:
+    key, cpu = operands(w, node)
+    return Value(w.helper(LOOKUP_ON, f"ptr {table(w, node)}, {READ} {key}, i32 {cpu}", ALIGNED))
 
 
 def _entry(node: MapCall) -> str:
     """The type of a pointer to a value: all maps but LPM tries, where it stands behind the key, align it."""
-    return "ptr" if node.map.type is MapType.LPM_TRIE else ALIGNED
+    return "ptr" if node.map.type in UNALIGNED else ALIGNED
 
 
 def _update(w: Writer, node: MapCall) -> Value:
-    key, value, flags = _operands(w, node)
-    args = f"ptr {w.map(node.map)}, {READ} {key}, {READ} {value}, i64 {flags}"
-    return Value(w.get(f"trunc i64 {w.helper(UPDATE, args)} to i32"))
+    key, value, flags = operands(w, node)
+    args = f"ptr {table(w, node)}, {READ} {key}, {READ} {value}, i64 {flags}"
+    return Value(result(w, w.helper(UPDATE, args)))
 
 
 def _delete(w: Writer, node: MapCall) -> Value:
-    (key,) = _operands(w, node)
-    failed = w.helper(DELETE, f"ptr {w.map(node.map)}, {READ} {key}")
-    return Value(w.get(f"trunc i64 {failed} to i32"))
+    (key,) = operands(w, node)
+    failed = w.helper(DELETE, f"ptr {table(w, node)}, {READ} {key}")
+    return Value(result(w, failed))
 
 
 def _add(w: Writer, node: MapCall, entry: str, amount: str) -> None:
@@ -116,10 +76,10 @@ def _add(w: Writer, node: MapCall, entry: str, amount: str) -> None:
 
 def _increment(w: Writer, node: MapCall) -> Value:
     """Add to an entry; where there is none, make one, unless another CPU was faster, whose entry then counts."""
-    key, amount = _operands(w, node)
-    table, end = w.map(node.map), w.name("end")
+    key, amount = operands(w, node)
+    where, end = table(w, node), w.name("end")
     found, missing = w.name("found"), w.name("missing")
-    entry = w.helper(LOOKUP, f"ptr {table}, {READ} {key}", _entry(node))
+    entry = w.helper(LOOKUP, f"ptr {where}, {READ} {key}", _entry(node))
     w.branch(w.get(f"icmp eq ptr {entry}, null"), missing, found)
     w.start(missing)
     if node.map.type not in ARRAYS:
@@ -127,12 +87,12 @@ def _increment(w: Writer, node: MapCall) -> Value:
         w.do(
             f"store {llvm_type(node.map.value)} {amount}, ptr {first}, align {node.map.value.size}"
         )
-        failed = w.helper(UPDATE, f"ptr {table}, {READ} {key}, {READ} {first}, i64 {NO_EXIST}")
+        failed = w.helper(UPDATE, f"ptr {where}, {READ} {key}, {READ} {first}, i64 {NO_EXIST}")
         again, raced = w.name("again"), w.name("raced")
-        number = w.get(f"trunc i64 {failed} to i32")
+        number = result(w, failed)
         w.branch(w.get(f"icmp eq i32 {number}, 0"), end, again)
         w.start(again)
-        other = w.helper(LOOKUP, f"ptr {table}, {READ} {key}", _entry(node))
+        other = w.helper(LOOKUP, f"ptr {where}, {READ} {key}", _entry(node))
         w.branch(w.get(f"icmp eq ptr {other}, null"), end, raced)
         w.start(raced)
         _add(w, node, other, amount)
@@ -144,147 +104,52 @@ def _increment(w: Writer, node: MapCall) -> Value:
     return Value("0")
 
 
-def _count(w: Writer, ring: Ring, name: str) -> str:
-    where = w.offset(w.map(ring.state), OFFSETS[name])
-    return w.get(f"atomicrmw add ptr {where}, i64 1 {'seq_cst' if name == 'seq' else 'monotonic'}")
+def _push(w: Writer, node: MapCall) -> Value:
+    value, flags = operands(w, node)
+    return Value(result(w, w.helper(PUSH, f"ptr {table(w, node)}, {READ} {value}, i64 {flags}")))
 
 
-def _flags(w: Writer, ring: Ring) -> str:
-    """Flags of a submission: wake the reader where it asked for it, once."""
-    if ring.wakeup == "none":
-        return str(NO_WAKEUP)
-    bell = w.offset(w.map(ring.state), OFFSETS["doorbell"])
-    asleep = w.get(f"load i32, ptr {bell}, align 4")
-    ringing, before, end = w.name("ring"), w.block, w.name("submit")
-    w.branch(w.get(f"icmp eq i32 {asleep}, 0"), end, ringing)
-    w.start(ringing)
-    w.do(f"store i32 0, ptr {bell}, align 4")
-    w.jump(end)
-    w.start(end)
-    return w.get(f"phi i64 [ {NO_WAKEUP}, %{before} ], [ {FORCE_WAKEUP}, %{ringing} ]")
+def _next(number: int) -> Callable[[Writer, MapCall], Value]:
+    def run(w: Writer, node: MapCall) -> Value:
+        (slot,) = operands(w, node)
+        register = w.helper(number, f"ptr {table(w, node)}, {WRITTEN} {slot}")
+        return Value(slot, w.get(f"icmp eq i32 {result(w, register)}, 0"))
+
+    return run
 
 
-def _output(w: Writer, node: MapCall) -> Value:
-    ring: Any = node.map  # methods of rings are called on rings only
-    data, size = w.expr(node.args[0]).text, w.expr(node.args[1]).text
-    _count(w, ring, "seq")
-    flags = _flags(w, ring)
-    result = w.helper(OUTPUT, f"ptr {w.map(ring)}, {READ} {data}, i64 {size}, i64 {flags}")
-    lost, end = w.name("lost"), w.name("end")
-    w.branch(w.get(f"icmp slt i64 {result}, 0"), lost, end)
-    w.start(lost)
-    _count(w, ring, "lost")
-    w.jump(end)
-    w.start(end)
-    return Value(result)
+def _contains(w: Writer, node: MapCall) -> Value:
+    (value,) = operands(w, node)
+    register = w.helper(PEEK, f"ptr {table(w, node)}, {READ} {value}")
+    return Value(w.get(f"icmp eq i32 {result(w, register)}, 0"))
+
+
+def _tail_call(w: Writer, node: MapCall) -> Value:
+    context, index = operands(w, node)
+    w.helper(TAIL_CALL, f"ptr {context}, ptr {table(w, node)}, i64 {index}")
+    return Value("0")
+
+
+def _holds(w: Writer, node: MapCall) -> Value:
+    (index,) = operands(w, node)
+    return Value(result(w, w.helper(UNDER_CGROUP, f"ptr {table(w, node)}, i64 {index}")))
 
 
 CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {
     "lookup": _lookup,
+    "lookup_on": _lookup_on,
     "update": _update,
     "delete": _delete,
     "increment": _increment,
-    "output": _output,
+    "output": rings.output,
+    "push": _push,
+    "pop": _next(POP),
+    "peek": _next(PEEK),
+    "contains": _contains,
+    "tail_call": _tail_call,
+    "holds_current": _holds,
+    **storages.CALLS,
+    **redirects.CALLS,
+    **streams.CALLS,
+    **timers.CALLS,
 }
-
-
-def reserve(w: Writer, node: Reserve) -> Value:
-    """A record of the ring: numbered, counted where it is refused, its header stamped, unset fields zero."""
-    number = _count(w, node.ring, "seq")
-    record = w.helper(RESERVE, f"ptr {w.map(node.ring)}, i64 {node.record.size}, i64 0", ALIGNED)
-    full, got, end = w.name("full"), w.name("got"), w.name("end")
-    w.branch(w.get(f"icmp eq ptr {record}, null"), full, got)
-    w.start(full)
-    _count(w, node.ring, "lost")
-    w.jump(end)
-    w.start(got)
-    for offset, size in _words(w.unset(node)):
-        fill(w, w.offset(record, offset), min(size, node.record.size - offset))
-    _stamp(w, node, record, number)
-    w.jump(end)
-    w.start(end)
-    return Value(record)
-
-
-def _words(intervals: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Intervals widened to whole words, each word once: what else is in one is set later, and stores become few."""
-    end = 0
-    for offset, size in intervals:
-        start = max(offset // WORD * WORD, end)
-        end = max(-(-(offset + size) // WORD) * WORD, end)
-        if start < end:
-            yield start, end - start
-
-
-def _stamp(w: Writer, node: Reserve, record: str, number: str) -> None:
-    for name, stamp in getattr(node.record, "stamps", {}).items():
-        field = node.record.field(name)
-        if field is None:
-            continue
-        kind = llvm_type(field.type)
-        value = STAMPS[stamp](w, number) if isinstance(stamp, str) else str(stamp)
-        wide = "i64" if isinstance(stamp, str) else kind
-        if wide != kind:
-            value = w.get(f"trunc {wide} {value} to {kind}")
-        w.do(f"store {kind} {value}, ptr {w.offset(record, field.offset)}, align {field.type.size}")
-
-
-STAMPS: dict[str, Callable[[Writer, str], str]] = {
-    "boot_ns": lambda w, _: w.helper(BOOT_NS, ""),
-    "sequence": lambda _w, number: number,
-    "cpu": lambda w, _: w.helper(CPU, ""),
-}
-
-
-def release(w: Writer, node: Release) -> Value:
-    """``submit`` or ``discard``."""
-    record = w.expr(node.pointer).text
-    if node.action == "discard":
-        w.do(f"call void inttoptr (i64 {DISCARD} to ptr)(ptr {record}, i64 {NO_WAKEUP})")
-    else:
-        flags = _flags(w, node.ring)
-        w.do(f"call void inttoptr (i64 {SUBMIT} to ptr)(ptr {record}, i64 {flags})")
-    return Value("0")
-
-
-def _bound(w: Writer, context: str, offset: int) -> str:
-    w.use("llvm.preserve.static.offset")
-    base = w.get(f"call ptr @llvm.preserve.static.offset(ptr {context})")
-    value = w.get(f"load i32, ptr {w.offset(base, offset)}, align 4")
-    return w.get(f"inttoptr i64 {w.get(f'zext i32 {value} to i64')} to ptr")
-
-
-def view(w: Writer, node: View) -> Value:
-    """A view of a packet and whether the packet is long enough for it."""
-    context = w.expr(node.context).text
-    offset = w.expr(node.offset).text
-    have = llvm_type(node.offset.type)
-    if have != "i64":
-        offset = w.get(f"zext {have} {offset} to i64") if not offset.isdigit() else offset
-    size = node.type.target.size
-    if upper_bound(node.offset) <= PACKET_LIMIT:
-        return _checked(w, node, context, offset, size)
-    inside, end, before = w.name("inside"), w.name("end"), w.block
-    w.branch(w.get(f"icmp ugt i64 {offset}, {PACKET_LIMIT}"), end, inside)
-    w.start(inside)
-    bounded = w.get(f'call i64 asm sideeffect "", "=r,0"(i64 {offset})')
-    limited = w.get(f"icmp ule i64 {bounded}, {PACKET_LIMIT}")
-    near, far = w.name("near"), end
-    second = w.block
-    w.branch(limited, near, far)
-    w.start(near)
-    value = _checked(w, node, context, bounded, size)
-    third = w.block
-    w.jump(end)
-    w.start(end)
-    pointer = w.get(f"phi ptr [ null, %{before} ], [ null, %{second} ], [ {value.text}, %{third} ]")
-    ok = w.get(f"phi i1 [ false, %{before} ], [ false, %{second} ], [ {value.ok}, %{third} ]")
-    return Value(pointer, ok)
-
-
-def _checked(w: Writer, node: View, context: str, offset: str, size: int) -> Value:
-    start = _bound(w, context, node.start_field)
-    limit = _bound(w, context, node.end_field)
-    pointer = w.offset(start, offset if not offset.isdigit() else int(offset))
-    beyond = w.offset(pointer, size)
-    return Value(pointer, w.get(f"icmp ule ptr {beyond}, {limit}"))

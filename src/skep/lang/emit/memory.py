@@ -4,7 +4,20 @@ from math import gcd
 
 from skep.lang.emit.function import WRITTEN, Value, Writer
 from skep.lang.emit.text import llvm_type
-from skep.lang.tree import Bitfield, Build, Copy, Load, Place, Spill, Store, Zero
+from skep.lang.tree import (
+    Bitfield,
+    Build,
+    Copy,
+    Load,
+    Local,
+    Place,
+    Spill,
+    Store,
+    ValueAddress,
+    Write,
+    Zero,
+)
+from skep.lang.types import ArrayType
 from skep.lang.values import Memory, Pointer
 
 READERS = {Memory.PROBE: 113, Memory.USER: 112}
@@ -67,25 +80,55 @@ def _bits(w: Writer, node: Load, bits: Bitfield, where: str) -> str:
 def store(w: Writer, node: Store) -> None:
     """A number goes to a place."""
     value = w.expr(node.value).text
-    kind = llvm_type(node.value.type)
-    w.do(f"store {kind} {value}, ptr {address(w, node.place)}, align {node.place.type.size}")
+    kind, where = llvm_type(node.value.type), address(w, node.place)
+    if node.place.bits:
+        value = _merged(w, node, node.place.bits, where, value)
+    w.do(f"store {kind} {value}, ptr {where}, align {node.place.type.size}")
 
 
-def alignment(offset: int) -> int:
-    """What may be claimed of an address ``offset`` bytes into an object."""
-    return gcd(WORD, offset) if offset else WORD
+def _merged(w: Writer, node: Store, bits: Bitfield, where: str, value: str) -> str:
+    """The unit of a bit field with another number in it."""
+    unit, low = llvm_type(node.value.type), (1 << bits.width) - 1
+    old = w.get(f"load {unit}, ptr {where}, align {bits.size}")
+    rest = w.get(f"and {unit} {old}, {~(low << bits.shift)}")
+    new = w.get(f"and {unit} {value}, {low}")
+    new = w.get(f"shl {unit} {new}, {bits.shift}")
+    return w.get(f"or {unit} {rest}, {new}")
 
 
 def _claim(place: Place) -> int:
-    return min(
-        alignment(place.offset), alignment(place.stride) if place.index is not None else WORD
-    )
+    if memory_of(place) is Memory.CONTEXT and isinstance(place.type, ArrayType):
+        return int(place.type.element.size)  # a context is read and written element by element
+    base = place.base.type.align if isinstance(place.base.type, Pointer) else WORD
+    return gcd(base, place.offset, place.stride if place.index is not None else WORD, WORD)
 
 
 def copy(w: Writer, node: Copy) -> None:
     """Bytes go from one place to another; memory that the verifier does not know is read by a helper."""
-    target = address(w, node.target)
-    move(w, target, node.source, node.size, _claim(node.target))
+    if _overlap(node):
+        between = w.stack(f"between.{node.size}", node.size)
+        move(w, between, node.source, node.size)
+        w.use("llvm.memcpy")
+        ends = (
+            f"ptr align {_claim(node.target)} {address(w, node.target)}, ptr align {WORD} {between}"
+        )
+        w.do(f"call void @llvm.memcpy.p0.p0.i64({ends}, i64 {node.size}, i1 false)")
+        return
+    move(w, address(w, node.target), node.source, node.size, _claim(node.target))
+
+
+def _overlap(node: Copy) -> bool:
+    """Whether parts of one piece of memory are copied over each other."""
+    to, start = node.target, node.source
+    match to.base, start.base:
+        case (Local(name=a), Local(name=b)) if a == b:
+            one = True
+        case (ValueAddress(map=a), ValueAddress(map=b)):
+            one = a is b
+        case _:
+            one = False
+    fixed = to.index is None and start.index is None
+    return one and not (fixed and abs(to.offset - start.offset) >= node.size)
 
 
 def move(w: Writer, target: str, source: Place, size: int, claim: int = WORD) -> None:
@@ -109,6 +152,16 @@ def fill(w: Writer, target: str, size: int, claim: int = WORD) -> None:
         )
 
 
+def write(w: Writer, node: Write) -> None:
+    """Bytes that are known go to a place, as wide as it is aligned."""
+    target, claim, offset = address(w, node.place), _claim(node.place), 0
+    while offset < len(node.data):
+        size = next(s for s in (8, 4, 2, 1) if s <= claim and s <= len(node.data) - offset)
+        value = int.from_bytes(node.data[offset : offset + size], "little")
+        w.do(f"store i{8 * size} {value}, ptr {w.offset(target, offset)}, align {size}")
+        offset += size
+
+
 def zero(w: Writer, node: Zero) -> None:
     """A place becomes zero."""
     fill(w, address(w, node.place), node.size, _claim(node.place))
@@ -120,10 +173,7 @@ def build(w: Writer, node: Build) -> Value:
     slot = w.stack(node.slot, size)
     fill(w, slot, size)
     for statement in node.stores:
-        if isinstance(statement, Store):
-            store(w, statement)
-        else:
-            copy(w, statement)
+        w.write((statement,))
     return Value(slot)
 
 

@@ -3,36 +3,46 @@
 from collections.abc import Callable, Sequence
 
 from skep.lang.chains import Chain
+from skep.lang.check.loops import Lowerings
+from skep.lang.emit import called
 from skep.lang.emit.expressions import RULES
-from skep.lang.emit.function import Writer
-from skep.lang.emit.statements import block, end, finish
+from skep.lang.emit.function import Plan, Writer
+from skep.lang.emit.statements import STATEMENTS, end, finish
 from skep.lang.emit.text import INLINING, NO_TABLES, Module, joined, llvm_type
 from skep.lang.maps import Declaration
 from skep.lang.tree import Function, Parameter, Reserve
 from skep.lang.types import IntType
-from skep.lang.values import BOOL
+from skep.lang.values import BOOL, Several
 
 Unset = Callable[[Reserve], tuple[tuple[int, int], ...]]
 
 
 def emit(
-    entry: Function, maps: Sequence[Declaration], unset: Unset, chain: Chain | None = None
+    entry: Function,
+    maps: Sequence[Declaration],
+    unset: Unset,
+    lowering: Lowerings,
+    chain: Chain | None = None,
 ) -> str:
     """The module's text. ``maps[i]`` is the symbol ``map.i``; ``unset`` gives a record's bytes that nothing sets.
 
     ``chain`` says how the entry goes on, where it is chained.
     """
-    functions = _reachable(entry)
+    functions = reachable(entry)
     module = Module(sources=joined(functions))
     names = {id(f): f"{f.name}.{i}" if i else f.name for i, f in enumerate(functions)}
+
+    def index(declared: Declaration) -> int:
+        return next(i for i, other in enumerate(maps) if other is declared)
+
+    plan = Plan(lambda f: names[id(f)], index, unset, lowering, RULES, STATEMENTS)
     for function in functions:
-        module.functions.append(
-            _function(module, function, lambda f: names[id(f)], maps, unset, chain=chain)
-        )
+        module.functions.append(_function(module, function, plan, chain))
     return module.text()
 
 
-def _reachable(entry: Function) -> list[Function]:
+def reachable(entry: Function) -> list[Function]:
+    """A function and those that it calls, directly or through others."""
     found: list[Function] = []
     queue = [entry]
     while queue:
@@ -43,23 +53,15 @@ def _reachable(entry: Function) -> list[Function]:
     return found
 
 
-def _function(
-    module: Module,
-    function: Function,
-    symbols: Callable[[Function], str],
-    maps: Sequence[Declaration],
-    unset: Unset,
-    *,
-    chain: Chain | None,
-) -> str:
+def _function(module: Module, function: Function, plan: Plan, chain: Chain | None) -> str:
     scope = module.subprogram(function, local=not function.entry)
-
-    def index(declared: Declaration) -> int:
-        return next(i for i, other in enumerate(maps) if other is declared)
-
-    writer = Writer(module, function, scope, symbols, index, unset, RULES)
+    frame = called.layout(function, plan.lowering)
+    writer = Writer(module, function, scope, plan, frame)
     writer.chain = chain if function.entry else None
-    block(writer, function.body)
+    if frame:
+        writer.slots.append(f"  %frame = alloca [{8 * len(frame)} x i8], align 8")
+    called.prepare(writer, function.body)
+    writer.write(function.body)
     if not writer.done:
         finish(writer, None)
     end(writer)
@@ -68,8 +70,10 @@ def _function(
         parameters += [
             f"{llvm_type(p.type)}{_extension(p)} %p{i}" for i, p in enumerate(function.parameters)
         ]
+    if isinstance(function.result, Several):
+        parameters.append("ptr %out")
     linkage = "" if function.entry else "internal "
-    signature = f"@{symbols(function)}({', '.join(parameters)})"
+    signature = f"@{plan.symbols(function)}({', '.join(parameters)})"
     head = f"define {linkage}{llvm_type(function.result)} {signature}"
     attributes = f"{INLINING[function.inline] if not function.entry else ''}nounwind {NO_TABLES}"
     lines = [f"{head} {attributes} !dbg !{scope} {{", "entry:", *writer.slots, *writer.body, "}"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from skep.base.errors import Span
 from skep.lang.tree import Function
 from skep.lang.types import IntType
-from skep.lang.values import BOOL, VOID, Pointer, Simple, Type
+from skep.lang.values import BOOL, VOID, KernelStruct, Pointer, Several, Simple, Type
 
 LAYOUT = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"
 HEAD = f'target datalayout = "{LAYOUT}"\ntarget triple = "bpfel"\n'
@@ -17,6 +17,9 @@ DECLARED = {
     "llvm.bswap.i16": "declare i16 @llvm.bswap.i16(i16)",
     "llvm.bswap.i32": "declare i32 @llvm.bswap.i32(i32)",
     "llvm.bswap.i64": "declare i64 @llvm.bswap.i64(i64)",
+    "bpf_iter_num_new": 'declare i32 @bpf_iter_num_new(ptr, i32, i32) section ".ksyms"',
+    "bpf_iter_num_next": 'declare ptr @bpf_iter_num_next(ptr) section ".ksyms"',
+    "bpf_iter_num_destroy": 'declare void @bpf_iter_num_destroy(ptr) section ".ksyms"',
 }
 NO_TABLES = '"no-jump-tables"="true"'
 INLINING = {None: "", True: "alwaysinline ", False: "noinline "}
@@ -28,6 +31,8 @@ def llvm_type(kind: Type) -> str:
         return f"i{kind.bits}"
     if isinstance(kind, Pointer) or kind is Simple.NONE:
         return "ptr"
+    if isinstance(kind, Several):
+        return "i32"
     return {BOOL: "i1", VOID: "i32"}.get(kind, "i64") if isinstance(kind, Simple) else "i64"
 
 
@@ -55,6 +60,7 @@ class Module:
 
     functions: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    kernel: dict[str, str] = field(default_factory=dict)
     maps: set[int] = field(default_factory=set)
     sources: dict[str, str] = field(default_factory=dict)
     _nodes: list[str] = field(default_factory=list)
@@ -104,8 +110,10 @@ class Module:
         kinds = [
             (p.name, pointer if isinstance(p.type, Pointer) else word) for p in function.parameters
         ]
+        if isinstance(function.result, Several):
+            kinds.append(("out", pointer))
         if function.context:
-            kinds = [("ctx", pointer), *(kinds if local else [])]
+            kinds = [("ctx", self._context(function) or pointer), *(kinds if local else [])]
         listed = ", ".join([f"!{result}", *(f"!{kind}" for _, kind in kinds)])
         signature = self.shared(f"!DISubroutineType(types: !{self.shared(f'!{{{listed}}}')})")
         number = len(self._nodes)
@@ -125,6 +133,18 @@ class Module:
             where = f"scope: !{number}, file: !{file}, line: {function.line}, type: !{kind}"
             self.node(f'!DILocalVariable(name: "{name}", arg: {index + 1}, {where})')
         return number
+
+    def _context(self, function: Function) -> int | None:
+        """A pointer to the context's struct, by its name, where a program has it as its one parameter."""
+        kinds = [parameter.type for parameter in function.parameters]
+        kind = kinds[0].target if len(kinds) == 1 and isinstance(kinds[0], Pointer) else None
+        if not function.entry or not isinstance(kind, KernelStruct):
+            return None
+        named = f'name: "{kind.name}", size: {8 * kind.size}, elements: !{self.shared("!{}")}'
+        struct = self.shared(f"!DICompositeType(tag: DW_TAG_structure_type, {named})")
+        return self.shared(
+            f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: !{struct}, size: 64)"
+        )
 
     def _unit(self, file: int) -> int:
         for text, number in self._fixed.items():
@@ -146,6 +166,7 @@ class Module:
         parts += [f"@map.{index} = external global i8" for index in sorted(self.maps)]
         parts += self.functions
         parts += [DECLARED[name] for name in sorted(self.used)]
+        parts += [self.kernel[name] for name in sorted(self.kernel)]
         parts += [f"!llvm.dbg.cu = !{{!{unit}}}", f"!llvm.module.flags = !{{!{version}, !{info}}}"]
         parts += [f"!{number} = {text}" for number, text in enumerate(self._nodes)]
         return "\n".join(parts) + "\n"

@@ -3,11 +3,14 @@
 import ast
 import difflib
 from dataclasses import replace
+from math import gcd
 
+from skep.lang.front import contexts
 from skep.lang.front.integers import converted, loaded, number
 from skep.lang.front.scope import Scope
+from skep.lang.layout import Field
 from skep.lang.struct import StructType
-from skep.lang.tree import Address, Binary, Const, Convert, Expr, Load, Opaque, Place
+from skep.lang.tree import Address, Binary, Bitfield, Const, Convert, Expr, Load, Opaque, Place
 from skep.lang.types import ArrayType, IntType, char, u8, u64
 from skep.lang.values import (
     UNKNOWN,
@@ -20,7 +23,7 @@ from skep.lang.values import (
     describe,
 )
 
-PACKET = ("data", "data_end", "data_meta")
+WORD = 8
 
 
 def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
@@ -30,9 +33,19 @@ def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
         case IntType():
             return loaded(scope, place, node)
         case KernelPointer() as stored:
-            return Load(scope.span(node), _followed(stored, memory), place)
+            context = memory is Memory.CONTEXT
+            kind = contexts.followed(scope, stored, node) if context else _followed(stored, memory)
+            return Load(scope.span(node), kind, place)
         case _:
-            return Address(scope.span(node), Pointer(place.type, memory), place)
+            return Address(
+                scope.span(node), Pointer(place.type, memory, align=aligned(place)), place
+            )
+
+
+def aligned(place: Place) -> int:
+    """What the address of a place is a multiple of, up to a word."""
+    base = place.base.type.align if isinstance(place.base.type, Pointer) else WORD
+    return gcd(WORD, base, place.offset, place.stride if place.index is not None else WORD)
 
 
 def memory_of(place: Place) -> Memory:
@@ -46,8 +59,6 @@ def _followed(stored: KernelPointer, memory: Memory) -> Type:
     if stored.user:
         return Pointer(stored.target, Memory.USER)
     known = isinstance(stored.target, KernelStruct)
-    if memory is Memory.CONTEXT and known:
-        return Pointer(stored.target, Memory.KERNEL, nullable=True, what="a pointer of the context")
     if memory is Memory.KERNEL and known:
         return Pointer(stored.target, Memory.KERNEL)
     return Pointer(stored.target, Memory.PROBE)
@@ -75,33 +86,30 @@ def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
         case StructType() as struct:
             found = struct.field(name)
             if found is not None:
-                return step(scope, base, found.type, found.offset, node)
+                return member(scope, base, found, node)
             raise _no_field(scope, node, struct.__name__, name, [f.name for f in struct.fields])
         case KernelStruct() as struct:
-            if scope.kind.packet and pointer.memory is Memory.CONTEXT and name in PACKET:
-                problem = f"{name!r} is an end of the packet, which only view() reads through"
-                hint = "ctx.view(Type, offset); the packet's length is len(ctx)"
-                raise scope.error(node, problem, hint)
-            member = scope.target.types.member(struct, name)
-            if member is not None and member.type is None:
+            contexts.seen(scope, pointer, name, node)
+            known = scope.target.types.member(struct, name)
+            if known is not None and known.type is None:
                 problem = f"field {name!r} of kernel struct '{struct.name}' has a type that programs do not know"
                 raise scope.error(node, problem)
-            if member is None or member.type is None:
+            if known is None or known.type is None:
                 names = scope.target.types.members(struct)
                 raise _no_field(scope, node, f"kernel struct '{struct.name}'", name, names)
-            place = step(scope, base, member.type, member.offset, node)
-            if member.bits is None:
+            place = step(scope, base, known.type, known.offset, node)
+            if known.bits is None:
                 return place
-            return Place(
-                place.span,
-                place.type,
-                place.base,
-                place.offset,
-                place.index,
-                place.stride,
-                member.bits,
-            )
+            return replace(place, bits=known.bits)
     raise scope.error(node, f"{describe(pointer)} has no fields")
+
+
+def member(scope: Scope, base: Expr, found: Field, node: ast.AST) -> Place:
+    """The place of a member of a Struct."""
+    place = step(scope, base, found.type, found.offset, node)
+    if found.bits is None:
+        return place
+    return replace(place, bits=Bitfield(found.bits.shift, found.bits.width, place.type.size))
 
 
 def _no_field(scope: Scope, node: ast.AST, owner: str, name: str, names: list[str]) -> Exception:
@@ -120,7 +128,10 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
     pointer = base.type
     if not isinstance(pointer, Pointer):
         raise scope.error(node, f"{describe(base.type)} cannot be indexed")
+    if isinstance(index, ast.Slice):
+        return _slice(scope, base, index, node)
     where = number(scope, index)
+    contexts.fixed(scope, base, where, index)
     if isinstance(pointer.target, ArrayType):
         kind, count = pointer.target.element, pointer.target.count
         if isinstance(where, Const) and not 0 <= where.value < count:
@@ -134,6 +145,33 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
         inner = base.place
         return Place(scope.span(node), kind, inner.base, inner.offset, where, kind.size)
     return Place(scope.span(node), kind, base, 0, where, kind.size)
+
+
+def _slice(scope: Scope, base: Expr, index: ast.Slice, node: ast.AST) -> Place:
+    """The place of a part of an array, as an array of its own."""
+    whole = base.type.target
+    if not isinstance(whole, ArrayType):
+        raise scope.error(node, f"{describe(base.type)} has no parts: it is no array")
+    if index.step is not None:
+        raise scope.error(index.step, "a part of an array is whole: it has no step")
+    first = _end(scope, index.lower, 0, whole.count)
+    last = _end(scope, index.upper, whole.count, whole.count)
+    if not 0 <= first < last <= whole.count:
+        problem = f"the part {first}:{last} is empty, or not within 0:{whole.count}"
+        raise scope.error(index, problem)
+    part = ArrayType(whole.element, last - first)
+    return step(scope, base, part, first * whole.element.size, node)
+
+
+def _end(scope: Scope, node: ast.expr | None, otherwise: int, count: int) -> int:
+    """An end of a part: a constant, counted from the end of the array where it is negative."""
+    if node is None:
+        return otherwise
+    value = number(scope, node)
+    if not isinstance(value, Const):
+        hint = "index one element at a time, or copy the whole"
+        raise scope.error(node, "the ends of a part of an array are constants", hint)
+    return value.value + count if value.value < 0 else value.value
 
 
 def _bounded(index: Expr) -> Expr:
@@ -160,12 +198,14 @@ def place_of(scope: Scope, node: ast.expr) -> Place | None:
 def writable(scope: Scope, place: Place, node: ast.AST) -> Place:
     """The same place. Raises CompileError where a program may not write there."""
     memory = memory_of(place)
-    if place.base.type is not UNKNOWN and memory not in WRITABLE:
+    allowed = memory in WRITABLE or contexts.changes_objects(scope, memory)
+    if place.base.type is not UNKNOWN and not allowed:
         raise scope.error(
             node,
             f"{memory.value} cannot be written by a program",
             "change it through a helper, or keep what you need in a map",
         )
+    contexts.settable(scope, place, node)
     return place
 
 
@@ -173,7 +213,7 @@ def buffer(scope: Scope, node: ast.expr) -> Place:
     """An argument that is memory: an array, a struct, or a number that lies in memory."""
     place = place_of(scope, node)
     if place is not None and not isinstance(place.type, KernelPointer):
-        return place
+        return whole(scope, place, node)
     value = scope.expr(node)
     if isinstance(value.type, Pointer) and value.type.target is not None:
         return step(scope, value, value.type.target, 0, node)
@@ -181,6 +221,13 @@ def buffer(scope: Scope, node: ast.expr) -> Place:
         node,
         f"memory is wanted here (a field, an array or a struct), not {describe(value.type)}",
     )
+
+
+def whole(scope: Scope, place: Place, node: ast.AST) -> Place:
+    """The same place. Raises CompileError where it is a bit field, which has no address."""
+    if place.bits is not None:
+        raise scope.error(node, "a bit field has no address", "copy it into a variable, or a field")
+    return place
 
 
 def is_text(kind: Type) -> bool:

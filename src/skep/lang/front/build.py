@@ -8,28 +8,39 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
-from skep.base.errors import CompileError
-from skep.base.similar import similar
-from skep.lang.capture import MISSING, resolve
+from skep.base.errors import CompileError, Span
 from skep.lang.front.expressions import expression
+from skep.lang.front.head import Head as ProgramHead
+from skep.lang.front.head import annotation
+from skep.lang.front.parameters import program_parameters
 from skep.lang.front.scope import Scope, Target
 from skep.lang.front.statements import block
 from skep.lang.front.syscalls import Subscription
 from skep.lang.source import Source, parse
-from skep.lang.spec import Context, Hook, ProgramKind
-from skep.lang.struct import StructType
-from skep.lang.tree import Argument, Assign, ContextValue, Convert, Expr, Function, Node, Parameter
-from skep.lang.types import IntType, s32, s64, u64
+from skep.lang.spec import Hook, ProgramKind
+from skep.lang.tree import (
+    Argument,
+    Assign,
+    Convert,
+    Expr,
+    Function,
+    HelperCall,
+    MapCall,
+    Node,
+    Parameter,
+    SubCall,
+    walk,
+)
+from skep.lang.types import IntType, s32, s64
 from skep.lang.values import (
     BOOL,
     NONE,
     UNKNOWN,
     VOID,
-    KernelPointer,
-    KernelStruct,
     Literal,
     Memory,
     Pointer,
+    Several,
     Static,
     Type,
     common,
@@ -69,7 +80,7 @@ class Front:
         source = parse(function)
         if self.kind.hook is Hook.SYSCALL:
             return self._subscriber(function, source)
-        parameters = self._program_parameters(source)
+        parameters = self._program_parameters(function, source)
         return self._function(Head(function, source, parameters, entry=True))
 
     def _subscriber(self, function: FunctionType, source: Source) -> Function:
@@ -85,63 +96,11 @@ class Front:
 
     # --- parameters -----------------------------------------------------------------------------------------------
 
-    def _program_parameters(self, source: Source) -> tuple[Parameter, ...]:
-        names = _plain_arguments(source)
-        span = source.span(source.tree)
-        if self.kind.context in (Context.BTF_ARGS, Context.RAW_ARGS):
-            kinds = self.target.types.arguments(f"btf_trace_{self.hook}")
-            if kinds is None:
-                near = similar(self.hook, self.target.types.tracepoints())
-                raise CompileError(
-                    f"this kernel has no tracepoint {self.hook!r} with types",
-                    span,
-                    f"did you mean {near!r}?" if near else "",
-                )
-            if len(names) > len(kinds):
-                listed = ", ".join(_c_name(kind) for kind in kinds)
-                raise source_error(
-                    source,
-                    source.tree,
-                    f"{self.hook} gives {len(kinds)} arguments, not {len(names)}",
-                    f"they are: {listed}",
-                )
-            trusted = self.kind.context is Context.BTF_ARGS
-            return tuple(
-                Parameter(
-                    name, kind := _argument(stored, trusted=trusted), Argument(span, kind, index)
-                )
-                for index, (name, stored) in enumerate(zip(names, kinds, strict=False))
-            )
-        if len(names) != 1:
-            raise source_error(
-                source, source.tree, f"{self.kind.name} programs take one argument, the context"
-            )
-        pointer = Pointer(self._context_struct(source), Memory.CONTEXT)
-        return (Parameter(names[0], pointer, ContextValue(span, pointer)),)
-
-    def _context_struct(self, source: Source) -> KernelStruct | StructType:
-        if self.kind.context is Context.FORMAT:
-            category, _, event = self.hook.partition("/")
-            layout = self.target.formats(category, event)
-            if layout is None:
-                raise source_error(
-                    source,
-                    source.tree,
-                    f"this kernel has no tracepoint {self.hook!r}",
-                    "the names are those of the directories below events/ in tracefs",
-                )
-            return layout
-        name = (
-            f"bpf_iter__{self.hook}" if self.kind.context is Context.ITERATOR else self.kind.struct
+    def _program_parameters(self, function: FunctionType, source: Source) -> tuple[Parameter, ...]:
+        names = tuple(_plain_arguments(source))
+        return program_parameters(
+            ProgramHead(self.target, self.kind, self.hook, function, source, names)
         )
-        struct = self.target.types.struct(name)
-        if struct is None:
-            raise source_error(
-                source,
-                source.tree,
-                f"this kernel has no struct {name}: it lacks {self.kind.name} {self.hook}",
-            )
-        return struct
 
     # --- functions ------------------------------------------------------------------------------------------------
 
@@ -171,10 +130,7 @@ class Front:
                 )
             self.open.append(function)
             span = source.span(source.tree)
-            parameters = tuple(
-                Parameter(name, kind, Argument(span, kind, i))
-                for i, (name, kind) in enumerate(zip(names, kinds, strict=True))
-            )
+            parameters = _parameters(names, kinds, span)
             self.instances[key] = self._function(Head(function, source, parameters, entry=False))
             self.open.pop()
         made = self.instances[key]
@@ -210,12 +166,13 @@ class Front:
         self, head: Head, known: dict[str, Type], declared: dict[str, IntType], result: Type
     ) -> Scope:
         scope = Scope(
-            head.source, head.function, self.target, self.kind, expression, self.instantiate
+            head.source, head.function, self.target, self.kind, expression, self.instantiate, block
         )
         scope.known, scope.declared, scope.result = known, dict(declared), result
+        scope.entry = head.entry
         for argument, parameter in zip(head.source.tree.args.args, head.parameters, strict=False):
             scope.found[parameter.name] = parameter.type
-            if not head.entry and isinstance(_annotation(head.function, argument), IntType):
+            if not head.entry and isinstance(annotation(head.function, argument), IntType):
                 scope.declared[parameter.name] = parameter.type
         return scope
 
@@ -231,22 +188,45 @@ class Front:
         text, result = head.source.text, scope.result
         whole = isinstance(result, Pointer) and result.memory is Memory.PACKET
         asked: bool | None = getattr(head.function, "__skep_inline__", None)
+        tails = any(_goes_on(node) for node in walk(*body))
+        if tails and asked is False:
+            raise source_error(
+                head.source,
+                head.source.tree,
+                f"{head.function.__name__}() goes on in another program, which ends the one that calls it",
+                "leave @skep.noinline out",
+            )
+        taken = tuple(p for p in head.parameters if not isinstance(p.type, Static))
+        registers = len(taken)
+        if isinstance(result, Several):
+            whole, registers = _in_place(result, asked), registers + 1
+        whole = whole or tails or registers > REGISTERS
         return Function(
             head.function.__name__,
             text.file,
             text.line + head.source.tree.lineno - 1,
             text.padded,
-            head.parameters,
+            taken,
             result,
             prologue + body,
             variables,
             scope.slots,
-            True if whole or len(head.parameters) > REGISTERS else asked,
+            True if whole else asked,
             head.entry,
             head.entry or scope.context,
             self.kind.default if head.entry else 0,
             tuple(scope.calls),
+            tails,
         )
+
+
+def _goes_on(node: Node) -> bool:
+    """Whether a node calls another program in the place of this one."""
+    if isinstance(node, SubCall):
+        return node.function.tails
+    if isinstance(node, HelperCall):
+        return node.helper.name == "tail_call"
+    return isinstance(node, MapCall) and node.method == "tail_call"
 
 
 def _as_variable(value: Expr, kind: Type) -> Expr:
@@ -273,22 +253,15 @@ def _plain_arguments(source: Source) -> list[str]:
     return [argument.arg for argument in args.args]
 
 
-def _argument(stored: Any, *, trusted: bool) -> Type:
-    """The type of a tracepoint's argument."""
-    if isinstance(stored, KernelPointer):
-        known = trusted and isinstance(stored.target, KernelStruct)
-        return Pointer(
-            stored.target, Memory.USER if stored.user else Memory.KERNEL if known else Memory.PROBE
-        )
-    return register(stored) if isinstance(stored, IntType) else u64
-
-
-def _c_name(kind: Any) -> str:
-    if isinstance(kind, KernelPointer):
-        return (
-            f"struct {kind.target.name} *" if isinstance(kind.target, KernelStruct) else "pointer"
-        )
-    return repr(kind)
+def _parameters(names: list[str], kinds: tuple[Type, ...], span: Span) -> tuple[Parameter, ...]:
+    """The parameters of a subprogram; what is known while compiling takes no register."""
+    made: list[Parameter] = []
+    index = 0
+    for name, kind in zip(names, kinds, strict=True):
+        known = isinstance(kind, Static)
+        made.append(Parameter(name, kind, None if known else Argument(span, kind, index)))
+        index += not known
+    return tuple(made)
 
 
 def _parameter(
@@ -296,39 +269,23 @@ def _parameter(
 ) -> Type:
     """The type of a subprogram's parameter: its annotation, or else that of the argument."""
     kind = value.type
-    annotation = _annotation(function, argument)
-    if isinstance(annotation, IntType):
-        return register(annotation)
+    wanted = annotation(function, argument)
+    if isinstance(wanted, IntType) and not isinstance(kind, Static):
+        return register(wanted)
     if (
-        annotation is not None
-        and not (isinstance(kind, Pointer) and kind.target == annotation)
+        wanted is not None
+        and not (isinstance(kind, Pointer) and kind.target == wanted)
         and kind is not UNKNOWN
     ):
         raise scope.error(
             node,
-            f"{function.__name__}() takes {annotation!r} as {argument.arg}, not {describe(kind)}",
+            f"{function.__name__}() takes {wanted!r} as {argument.arg}, not {describe(kind)}",
         )
     if isinstance(kind, Literal):
         return literal_type(kind)
     if kind is BOOL:
         return BOOL
     return kind.checked() if isinstance(kind, Pointer) else kind
-
-
-def _annotation(function: FunctionType, argument: ast.arg) -> Any:
-    value = function.__annotations__.get(argument.arg)
-    if isinstance(value, str):
-        value = _dotted(function, value)
-    return value if isinstance(value, IntType | StructType) else None
-
-
-def _dotted(function: FunctionType, name: str) -> Any:
-    """What an annotation that is text names: ``u32`` or ``skep.u32``."""
-    first, *rest = name.split(".")
-    value = resolve(function, first)
-    for attribute in rest:
-        value = getattr(value, attribute, MISSING)
-    return value
 
 
 def _result(scope: Scope, source: Source) -> Type:
@@ -344,7 +301,18 @@ def _result(scope: Scope, source: Source) -> Type:
         result = joined
     if not scope.returns:
         return VOID
-    return literal_type(result) if isinstance(result, Literal) else result
+    if isinstance(result, Several):
+        return Several(tuple(_settled(item) for item in result.items))
+    return _settled(result)
+
+
+def _settled(kind: Type) -> Type:
+    return literal_type(kind) if isinstance(kind, Literal) else kind
+
+
+def _in_place(result: Several, asked: bool | None) -> bool:  # noqa: FBT001 - what a decorator says, or nothing
+    """Whether the body of a function of several results goes where it is called: through memory pointers get lost."""
+    return asked is not False or any(isinstance(item, Pointer) for item in result.items)
 
 
 def _settle(scope: Scope) -> dict[str, IntType]:

@@ -2,19 +2,24 @@
 
 import ast
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
-from skep.lang.front.helping import atomic, helper, swap
+from skep.lang.front import searches
+from skep.lang.front.contexts import ends
+from skep.lang.front.helping import helper, intrinsic
 from skep.lang.front.integers import constant, converted, dereferenced, meeting, number
+from skep.lang.front.kernel_calls import kernel_call
 from skep.lang.front.methods import method
+from skep.lang.front.prints import printed
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import build
+from skep.lang.front.texts import known
 from skep.lang.helpers import HELPERS, Helper
-from skep.lang.intrinsics import SWAPS, Intrinsic
-from skep.lang.kernel_names import KernelView
+from skep.lang.intrinsics import Intrinsic
+from skep.lang.kernel_names import KernelFunction, KernelView
 from skep.lang.maps import Declaration
 from skep.lang.struct import StructType
 from skep.lang.tree import (
@@ -26,10 +31,11 @@ from skep.lang.tree import (
     NoneValue,
     Opaque,
     Place,
+    StaticValue,
     SubCall,
 )
 from skep.lang.types import ArrayType, IntType, u32, u64
-from skep.lang.values import UNKNOWN, Literal, Memory, Pointer, Static, describe, register
+from skep.lang.values import UNKNOWN, Literal, Memory, Pointer, Several, Static, describe, register
 
 
 def call(scope: Scope, node: ast.Call) -> Expr:
@@ -41,7 +47,8 @@ def call(scope: Scope, node: ast.Call) -> Expr:
         if isinstance(owner.type, Pointer) or (
             isinstance(owner.type, Static) and isinstance(owner.type.value, Declaration)
         ):
-            return method(scope, node, owner, node.func.attr)
+            sought = searches.method(scope, node, owner, node.func.attr)
+            return method(scope, node, owner, node.func.attr) if sought is None else sought
     function = scope.expr(node.func)
     if not isinstance(function.type, Static):
         raise scope.error(node, f"{describe(function.type)} cannot be called")
@@ -64,19 +71,18 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
             )
         case Helper():
             return helper(scope, node, value)
-        case KernelView(name=name):
-            return _kernel_view(scope, node, name)
+        case KernelView(name=name) | KernelFunction(name=name):
+            view = isinstance(value, KernelView)
+            return _kernel_view(scope, node, name) if view else kernel_call(scope, node, name)
         case Intrinsic(name=name):
-            return swap(scope, node, name) if name in SWAPS else atomic(scope, node, name)
+            return intrinsic(scope, node, name)
         case FunctionType():
             args = tuple(_passed(scope, argument) for argument in node.args)
             function = scope.instantiate(scope, value, args, node)
-            return SubCall(
-                scope.span(node),
-                function.result,
-                function,
-                _converted_to(scope, function.parameters, args, node),
-            )
+            given = _converted_to(scope, function.parameters, args, node)
+            several = isinstance(function.result, Several)
+            out = scope.own_slot(node, function.result) if several else ""
+            return SubCall(scope.span(node), function.result, function, given, out)
     builtin = BUILTINS.get(value) if isinstance(value, type | type(len)) else None
     if builtin is None:
         close = difflib.get_close_matches(str(getattr(value, "__name__", "")), HELPERS, 1)
@@ -142,7 +148,12 @@ def _minmax(op: str) -> Callable[[Scope, ast.Call], Expr]:
 
 def _len(scope: Scope, node: ast.Call) -> Expr:
     (argument,) = scope.arguments(node, 1, 1, "len()")
+    text = known(scope, argument)
+    if text is not None:
+        return constant(scope, node, len(text))
     value = scope.expr(argument)
+    if isinstance(value.type, Static) and isinstance(value.type.value, tuple):
+        return constant(scope, node, len(value.type.value))
     if isinstance(value.type, Pointer) and isinstance(value.type.target, ArrayType):
         return constant(scope, node, value.type.target.count)
     if (
@@ -158,16 +169,14 @@ def _len(scope: Scope, node: ast.Call) -> Expr:
 
 def _packet_length(scope: Scope, node: ast.AST, context: Expr) -> Expr:
     """Bytes that ``view`` can reach: the verifier takes the difference of whole registers only."""
-    struct = scope.target.types.struct(scope.kind.struct)
-    first, last = (
-        scope.target.types.member(struct, name) if struct else None for name in ("data", "data_end")
-    )
-    ends = []
-    for member in (last, first):
-        where = Place(scope.span(node), u32, context, member.offset if member else 0)
-        whole = Convert(scope.span(node), u64, Load(scope.span(node), u32, where))
-        ends.append(Opaque(scope.span(node), u64, whole))
-    return Opaque(scope.span(node), u64, Binary(scope.span(node), u64, "-", ends[0], ends[1]))
+    span = scope.span(node)
+    first, last, wide = ends(scope)
+    sides = []
+    for offset in (last, first):
+        kind = u64 if wide else u32
+        whole: Expr = Load(span, kind, Place(span, kind, context, offset))
+        sides.append(Opaque(span, u64, whole if wide else Convert(span, u64, whole)))
+    return Opaque(span, u64, Binary(span, u64, "-", sides[0], sides[1]))
 
 
 def _int(scope: Scope, node: ast.Call) -> Expr:
@@ -180,27 +189,21 @@ def _range(scope: Scope, node: ast.Call) -> Expr:
     raise scope.error(node, "range(...) stands in a for statement only")
 
 
-def _print(scope: Scope, node: ast.Call) -> Expr:
-    raise scope.error(
-        node,
-        "print(...) does not exist in the kernel",
-        "put a record into a Ring and print it in user space",
-    )
-
-
 BUILTINS: dict[Any, Callable[[Scope, ast.Call], Expr]] = {
     min: _minmax("min"),
     max: _minmax("max"),
     len: _len,
     int: _int,
     range: _range,
-    print: _print,
+    print: printed,
 }
 
 
 def _passed(scope: Scope, node: ast.expr) -> Expr:
-    value = scope.expr(node)
-    if isinstance(value.type, Static):
+    """An argument; text and other objects that are known are passed while compiling."""
+    text = known(scope, node)
+    value = scope.expr(node) if text is None else StaticValue(scope.span(node), Static(text))
+    if isinstance(value.type, Static) and not isinstance(value.type.value, Hashable):
         raise scope.error(
             node,
             f"{describe(value.type)} cannot be passed to a function",
@@ -212,11 +215,17 @@ def _passed(scope: Scope, node: ast.expr) -> Expr:
 def _converted_to(
     scope: Scope, parameters: tuple[Any, ...], args: tuple[Expr, ...], node: ast.Call
 ) -> tuple[Expr, ...]:
+    """The arguments that are passed when the program runs."""
+    given = [
+        (value, written)
+        for value, written in zip(args, node.args, strict=True)
+        if not isinstance(value.type, Static)
+    ]
     return tuple(
         converted(scope, value, parameter.type, written)
         if isinstance(parameter.type, IntType)
         else dereferenced(scope, value, written)
         if isinstance(value.type, Literal)
         else value
-        for parameter, value, written in zip(parameters, args, node.args, strict=True)
+        for parameter, (value, written) in zip(parameters, given, strict=True)
     )

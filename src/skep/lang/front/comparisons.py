@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable
 
-from skep.lang.front.calls import call
+from skep.lang.front import searches
 from skep.lang.front.constants import static
 from skep.lang.front.integers import (
     constant,
@@ -13,8 +13,8 @@ from skep.lang.front.integers import (
     meeting,
     number,
 )
+from skep.lang.front.methods import has_key, is_map
 from skep.lang.front.scope import Scope
-from skep.lang.maps import Declaration
 from skep.lang.tree import (
     Compare,
     Const,
@@ -67,6 +67,9 @@ def negated(scope: Scope, test: Expr, node: ast.AST) -> Expr:
 
 def compare(scope: Scope, node: ast.Compare) -> Expr:
     """A comparison, chained or not; also ``in``."""
+    text = searches.compared(scope, node)
+    if text is not None:
+        return text
     if isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1:
         return _contains(scope, node.left, node.ops[0], node.comparators[0], node)
     parts: list[Expr] = []
@@ -99,19 +102,13 @@ def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node
     else:
         held = scope.expr(right)
         value = held.type.value if isinstance(held.type, Static) else None
-        if isinstance(value, Declaration):
-            test = _has_key(scope, left, right, node)
+        if is_map(held):
+            test = has_key(scope, ast.copy_location(ast.Call(right, [left], []), node), held)
         elif isinstance(value, tuple | frozenset):
             test = _one_of(scope, left, [static(scope, right, item) for item in value], node)
         else:
             raise scope.error(right, "in takes a map, a tuple of numbers, or a range")
     return negated(scope, test, node) if isinstance(op, ast.NotIn) else test
-
-
-def _has_key(scope: Scope, key: ast.expr, declared: ast.expr, node: ast.AST) -> Expr:
-    lookup = ast.copy_location(ast.Attribute(declared, "lookup", ast.Load()), node)
-    found = call(scope, ast.copy_location(ast.Call(lookup, [key], []), node))
-    return negated(scope, IsNone(scope.span(node), BOOL, found), node)
 
 
 def _one_of(scope: Scope, left: ast.expr, choices: list[Expr], node: ast.AST) -> Expr:
@@ -165,6 +162,9 @@ def _pair(
         and isinstance(b.type, Pointer)
         and not isinstance(a.type.target, IntType)
     ):
+        arrays = searches.same(scope, (a, b), op, node)
+        if arrays is not None:
+            return arrays
         raise scope.error(
             node,
             "pointers are compared with None only",

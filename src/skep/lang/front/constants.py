@@ -4,6 +4,7 @@ import ast
 from typing import Any
 
 from skep.lang.capture import plain
+from skep.lang.declared.arena import Arena
 from skep.lang.front.integers import (
     constant,
 )
@@ -35,8 +36,11 @@ def static(scope: Scope, node: ast.AST, value: Any) -> Expr:
             return Const(span, BOOL, int(value))
         case int():
             return constant(scope, node, int(value))
+        case Arena():
+            return ValueAddress(span, Pointer(value.value, Memory.ARENA), value)
         case Global():
-            return ValueAddress(span, Pointer(value.value, Memory.VALUE), value)
+            memory = Memory.CONSTANT if value.constant else Memory.VALUE
+            return ValueAddress(span, Pointer(value.value, memory), value)
         case float():
             raise scope.error(
                 node,

@@ -10,6 +10,7 @@ from typing import Any
 
 from skep.base.similar import similar
 from skep.lang.capture import MISSING, resolve
+from skep.lang.front import tables
 from skep.lang.front.access import element, field, value_at
 from skep.lang.front.calls import call
 from skep.lang.front.comparisons import compare, compared, negated
@@ -24,9 +25,9 @@ from skep.lang.front.integers import (
     number,
     operation,
 )
+from skep.lang.front.methods import is_map
 from skep.lang.front.scope import Scope
 from skep.lang.kernel_names import KernelEnum
-from skep.lang.maps import Declaration
 from skep.lang.struct import StructType
 from skep.lang.tree import (
     Const,
@@ -91,7 +92,7 @@ UNSUPPORTED: dict[type[ast.expr], tuple[str, str]] = {
     ast.NamedExpr: (":= is not part of the language", "assign on a line of its own"),
     ast.Starred: ("* is not part of the language here", "write the arguments out"),
     ast.Tuple: ("tuples are not part of the language", "use a Struct"),
-    ast.Slice: ("slices are not part of the language", "index one element at a time"),
+    ast.Slice: ("slices are not part of the language here", "index one element at a time"),
 }
 
 
@@ -111,7 +112,7 @@ def _constant(scope: Scope, node: ast.Constant) -> Expr:
         raise scope.error(
             node,
             "text is not a value of the language",
-            "compare bytes, as in comm[0] == 115, or copy char[N] fields",
+            'compare it with an array, as in comm == "sh", or set a field to it',
         )
     return static(scope, node, node.value)
 
@@ -172,13 +173,13 @@ def _subscript(scope: Scope, node: ast.Subscript) -> Expr:
     base = scope.expr(node.value)
     if base.type is UNKNOWN:
         return base
+    if is_map(base):
+        raise scope.error(
+            node,
+            "a map is read with lookup(key), which may give None",
+            f"value = {ast.unparse(node.value)}.lookup({ast.unparse(node.slice)})",
+        )
     if isinstance(base.type, Static):
-        if isinstance(base.type.value, Declaration):
-            raise scope.error(
-                node,
-                "a map is read with lookup(key), which may give None",
-                f"value = {ast.unparse(node.value)}.lookup({ast.unparse(node.slice)})",
-            )
         if isinstance(base.type.value, tuple):
             return _element_of_tuple(scope, node, base.type.value)
         if isinstance(base.type.value, IntType | StructType):
@@ -194,9 +195,11 @@ def _array_type(scope: Scope, node: ast.Subscript, kind: Any) -> Expr:
 
 
 def _element_of_tuple(scope: Scope, node: ast.Subscript, values: tuple[Any, ...]) -> Expr:
-    index = scope.expr(node.slice)
-    if not isinstance(index, Const) or not -len(values) <= index.value < len(values):
-        raise scope.error(node, "a captured tuple takes a constant index within its length")
+    index = number(scope, node.slice)
+    if not isinstance(index, Const):
+        return tables.chosen(scope, values, index, node)
+    if not -len(values) <= index.value < len(values):
+        raise scope.error(node, f"a tuple of {len(values)} has no element {index.value}")
     return static(scope, node, values[index.value])
 
 

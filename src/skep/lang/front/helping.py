@@ -3,26 +3,32 @@
 import ast
 from typing import Any
 
-from skep.lang.front.access import buffer, place_of, step, writable
+from skep.lang.availability import lack
+from skep.lang.front.access import buffer, place_of, step, whole, writable
 from skep.lang.front.integers import converted
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import type_name
-from skep.lang.helpers import Arg, Helper, KernelResult
-from skep.lang.intrinsics import ATOMICS, SWAPS
+from skep.lang.helpers import HELPERS, Arg, Helper, KernelResult
+from skep.lang.intrinsics import ATOMICS, SWAPS, TEXTS
 from skep.lang.maps import Declaration
 from skep.lang.tree import (
     Address,
     Atomic,
+    Build,
     Const,
     ContextValue,
+    Evaluate,
     Expr,
     HelperCall,
     MapAddress,
     Place,
+    Slot,
     Swap,
 )
-from skep.lang.types import IntType, u64
+from skep.lang.types import IntType, char, s64, u64
 from skep.lang.values import UNKNOWN, Memory, Pointer, Static, describe
+
+LONGEST = 256
 
 
 def context(scope: Scope, node: ast.AST) -> Expr:
@@ -33,6 +39,9 @@ def context(scope: Scope, node: ast.AST) -> Expr:
 
 def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
     """A call of a helper. The context is never written, and sizes may be left out."""
+    lacking = lack(row, scope.kind, scope.target.types.numbers("bpf_func_id"))
+    if lacking is not None:
+        raise scope.error(node, *lacking)
     written = [kind for kind in row.args if kind is not Arg.CONTEXT]
     sizes = written.count(Arg.SIZE)
     explicit = len(node.args) == len(written)
@@ -92,6 +101,13 @@ def _helper_result(scope: Scope, node: ast.AST, row: Helper) -> Any:
     return row.result
 
 
+def intrinsic(scope: Scope, node: ast.Call, name: str) -> Expr:
+    """A call of a function that the compiler lowers itself."""
+    if name in TEXTS:
+        return copied_text(scope, node, name)
+    return swap(scope, node, name) if name in SWAPS else atomic(scope, node, name)
+
+
 def swap(scope: Scope, node: ast.Call, name: str) -> Expr:
     """A conversion of byte order."""
     (argument,) = scope.arguments(node, 1, 1, f"{name}()")
@@ -101,6 +117,28 @@ def swap(scope: Scope, node: ast.Call, name: str) -> Expr:
         swapped = int.from_bytes(value.value.to_bytes(kind.size, "little"), "big")
         return Const(value.span, kind, swapped)
     return Swap(scope.span(node), kind, value)
+
+
+def copied_text(scope: Scope, node: ast.Call, name: str) -> Expr:
+    """``user_string(address, 64)``: the text at an address, as new memory of the program's."""
+    address, length = scope.arguments(node, 2, 2, f"{name}()")
+    size = scope.expr(length)
+    if not isinstance(size, Const) or not 1 < size.value <= LONGEST:
+        raise scope.error(length, f"{name}() takes a constant size of 2 to {LONGEST} bytes")
+    value = scope.expr(address)
+    users = isinstance(value.type, Pointer) and value.type.memory is Memory.USER
+    kernels = isinstance(value.type, Pointer) and value.type.memory in (Memory.KERNEL, Memory.PROBE)
+    if (users and name != "user_string") or (kernels and name != "kernel_string"):
+        where, other = ("a process", "user_string") if users else ("the kernel", "kernel_string")
+        raise scope.error(address, f"this is memory of {where}", f"write {other}(...)")
+    span, kind, row = scope.span(node), char[size.value], HELPERS[TEXTS[name]]
+    pointer, slot = Pointer(kind, Memory.STACK), scope.own_slot(node, kind)
+    place = Place(span, kind, Slot(span, pointer, slot))
+    if not isinstance(value.type, Pointer):
+        value = converted(scope, value, u64, address)
+    args = (Address(span, pointer, place), Const(span, u64, size.value), value)
+    fill = Evaluate(span, HelperCall(span, s64, row, args, (place,)))
+    return Build(span, pointer, slot, (fill,))
 
 
 def atomic(scope: Scope, node: ast.Call, name: str) -> Expr:
@@ -113,7 +151,7 @@ def atomic(scope: Scope, node: ast.Call, name: str) -> Expr:
             target,
             f"{name}() takes a number of 32 or 64 bits in memory, not {type_name(place.type)}",
         )
-    writable(scope, place, target)
+    writable(scope, whole(scope, place, target), target)
     values = [
         converted(scope, scope.expr(operand), place.type, operand, wrap=True)
         for operand in operands

@@ -6,24 +6,34 @@ from collections.abc import Callable
 from typing import Any
 
 from skep.lang.front.access import buffer
+from skep.lang.front.contexts import ends
 from skep.lang.front.integers import constant, converted, number
+from skep.lang.front.map_methods import BY_TYPE as MAP_METHODS
+from skep.lang.front.map_methods import TABLE, Method, declared_by
+from skep.lang.front.redirect_methods import BY_TYPE as REDIRECTS
+from skep.lang.front.references import REFERENCE
 from skep.lang.front.scope import Scope
-from skep.lang.front.structs import spilled, type_name
+from skep.lang.front.storage_methods import BY_TYPE as STORAGES
+from skep.lang.front.stream_methods import BY_TYPE as STREAMS
+from skep.lang.front.timers import TIMER
 from skep.lang.maps import Declaration, Ring
+from skep.lang.spec import MapType
+from skep.lang.special import REFERENCES, SpinLock, Timer, special
 from skep.lang.struct import StructType
-from skep.lang.tree import Address, Const, Expr, MapCall, Release, Reserve, View
-from skep.lang.types import ArrayType, IntType, s32, s64, u32, u64
-from skep.lang.values import VOID, Memory, Pointer, Static, describe
+from skep.lang.tree import Address, Const, Expr, IsNone, MapCall, Not, Release, Reserve, View
+from skep.lang.types import ArrayType, IntType, s64, u32, u64
+from skep.lang.values import BOOL, VOID, Memory, Pointer, Static, describe
 
 
 def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
     """A call of a method. Raises CompileError where the owner has none of that name."""
-    if isinstance(owner.type, Static):
-        table, kind = (
-            (RING_METHODS, "a ring")
-            if isinstance(owner.type.value, Ring)
-            else (MAP_METHODS, "a map")
-        )
+    if is_map(owner):
+        _refuse_special(scope, node, declared_by(owner))
+        table, kind = BY_TYPE.get(declared_by(owner).type, (TABLE, "a map"))
+    elif isinstance(owner.type, Pointer) and owner.type.target is Timer:
+        table, kind = TIMER, "a timer"
+    elif isinstance(owner.type, Pointer) and owner.type.target in REFERENCES:
+        table, kind = REFERENCE, "a reference"
     elif owner.type.memory is Memory.RECORD:
         table, kind = RECORD_METHODS, "a record"
     elif owner.type.memory is Memory.CONTEXT:
@@ -36,62 +46,40 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
         raise scope.error(
             node,
             f"{kind} has no method {name!r}",
-            f"did you mean {close[0]}()?" if close else f"it has {', '.join(sorted(table))}",
+            f"did you mean {close[0]}()?"
+            if close
+            else f"it has {', '.join(sorted(n for n in table if n[0] != '_'))}",
         )
     return found(scope, node, owner)
 
 
-def _lookup(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    declared: Declaration = owner.type.value
-    (key,) = scope.arguments(node, 1, 1, "lookup(key)")
-    pointer = Pointer(declared.value, Memory.VALUE, nullable=True, what="a map lookup")
-    return MapCall(
-        scope.span(node), pointer, "lookup", declared, (spilled(scope, key, declared.key, "key"),)
-    )
+def _refuse_special(scope: Scope, node: ast.AST, declared: Declaration) -> None:
+    """Refuse maps whose values have locks or timers where the kernel does: from any place that the kernel stops at."""
+    for field in special(declared.value):
+        if scope.kind.family in REFUSING.get(field.type, ()):
+            problem = (
+                f"{scope.kind.name} programs use no map whose values have a {field.type.__name__}"
+            )
+            raise scope.error(node, problem, "take another kind of program, such as tp_btf")
 
 
-def _update(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    declared: Declaration = owner.type.value
-    key, value, *flags = scope.arguments(node, 2, 3, "update(key, value, flags)")
-    args = [
-        spilled(scope, key, declared.key, "key"),
-        spilled(scope, value, declared.value, "value"),
-    ]
-    args.append(
-        converted(scope, scope.expr(flags[0]), u64, flags[0])
-        if flags
-        else Const(scope.span(node), u64, 0)
-    )
-    return MapCall(scope.span(node), BY_RESULT, "update", declared, tuple(args))
+def is_map(owner: Expr) -> bool:
+    """Whether an expression is a map: a declaration, or what a map of maps holds."""
+    kind = owner.type
+    if isinstance(kind, Static):
+        return isinstance(kind.value, Declaration)
+    return isinstance(kind, Pointer) and kind.memory is Memory.MAP
 
 
-def _delete(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    declared: Declaration = owner.type.value
-    (key,) = scope.arguments(node, 1, 1, "delete(key)")
-    return MapCall(
-        scope.span(node), BY_RESULT, "delete", declared, (spilled(scope, key, declared.key, "key"),)
-    )
-
-
-def _increment(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    declared: Declaration = owner.type.value
-    kind = declared.value
-    if not isinstance(kind, IntType) or kind.bits < 32 or kind.big_endian:
-        raise scope.error(
-            node,
-            f"increment() takes a map of u32 or u64 values, not of {type_name(kind)}",
-        )
-    key, *by = scope.arguments(node, 1, 2, "increment(key, by)")
-    amount = scope.expr(by[0]) if by else constant(scope, node, 1)
-    args = (
-        spilled(scope, key, declared.key, "key"),
-        converted(scope, amount, declared.value, by[0] if by else node),
-    )
-    scope.slot("one", declared.value)
-    return MapCall(scope.span(node), VOID, "increment", declared, args)
-
-
-BY_RESULT = s32  # kernels before 6.4 leave the upper half of the register as it was
+def has_key(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    """``key in m``, ``node`` being a call with the key, as a truth value."""
+    table, kind = BY_TYPE.get(declared_by(owner).type, (TABLE, "a map"))
+    if "__contains__" in table:
+        return table["__contains__"](scope, node, owner)
+    if "lookup" not in table:
+        raise scope.error(node, f"in does not work on {kind}")
+    found = table["lookup"](scope, node, owner)
+    return Not(scope.span(node), BOOL, IsNone(scope.span(node), BOOL, found))
 
 
 def _reserve(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
@@ -156,12 +144,7 @@ def _view(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     at = number(scope, offset[0]) if offset else constant(scope, node, 0)
     at = converted(scope, at, _offset_type(at), offset[0] if offset else node)
     pointer = Pointer(target, Memory.PACKET, nullable=True, what="a view of a packet")
-    struct = scope.target.types.struct(scope.kind.struct)
-    bounds = [
-        scope.target.types.member(struct, name) if struct else None for name in ("data", "data_end")
-    ]
-    first, last = (member.offset if member else 0 for member in bounds)
-    return View(scope.span(node), pointer, owner, at, first, last)
+    return View(scope.span(node), pointer, owner, at, *ends(scope))
 
 
 def _offset_type(offset: Expr) -> IntType:
@@ -171,13 +154,21 @@ def _offset_type(offset: Expr) -> IntType:
     return u64 if offset.type.signed else offset.type
 
 
-Method = Callable[[Scope, ast.Call, Expr], Expr]
-MAP_METHODS: dict[str, Method] = {
-    "lookup": _lookup,
-    "update": _update,
-    "delete": _delete,
-    "increment": _increment,
+WATCHING = frozenset({"kprobe", "tracepoint", "perf_event", "raw_tp"})
+REFUSING: dict[StructType, frozenset[str]] = {
+    SpinLock: WATCHING | {"socket_filter"},
+    Timer: WATCHING,
 }
+"""The families of kinds that use no values with each."""
+
 RING_METHODS: dict[str, Method] = {"reserve": _reserve, "output": _output}
 RECORD_METHODS: dict[str, Method] = {"submit": _release("submit"), "discard": _release("discard")}
 CONTEXT_METHODS: dict[str, Method] = {"view": _view}
+BY_TYPE: dict[MapType, tuple[dict[str, Method], str]] = {
+    MapType.RINGBUF: (RING_METHODS, "a ring"),
+    **MAP_METHODS,
+    **STORAGES,
+    **REDIRECTS,
+    **STREAMS,
+}
+"""The methods of each type of map, and its name in messages; other types are tables."""

@@ -4,7 +4,7 @@ A function is read several times until the types of its variables stand still; e
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -13,10 +13,11 @@ from skep.base.errors import CompileError, Span
 from skep.lang.kernel_types import KernelTypes
 from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
+from skep.lang.static_arguments import Ways, no_ways
 from skep.lang.struct import StructType
-from skep.lang.tree import Expr, Function, Local
+from skep.lang.tree import Expr, Function, Local, Node, StaticValue
 from skep.lang.types import IntType
-from skep.lang.values import NONE, UNKNOWN, Literal, Type, describe, join, promote
+from skep.lang.values import NONE, UNKNOWN, Literal, Static, Type, describe, join, promote
 
 Formats = Callable[[str, str], StructType | None]
 
@@ -28,11 +29,22 @@ def no_formats(_category: str, _name: str) -> StructType | None:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a program is compiled for: a kernel's types, an instruction set, and its tracepoints' formats."""
+    """What a program is compiled for: a kernel's types, an instruction set, and its tracepoints' formats.
+
+    ``usdt`` tells how the arguments of a static probe lie. ``callbacks``: long loops go through bpf_loop (5.17), even
+    where the kernel has iterators (6.4).
+    """
 
     types: KernelTypes
     cpu: str = "v3"
     formats: Formats = no_formats
+    callbacks: bool = False
+    usdt: Ways = no_ways
+
+    @property
+    def iterates(self) -> bool:
+        """Whether a long loop becomes an iterator over numbers."""
+        return not self.callbacks and self.types.function("bpf_iter_num_new")
 
 
 @dataclass(slots=True)
@@ -45,6 +57,7 @@ class Scope:
     kind: ProgramKind
     expression: Callable[["Scope", ast.expr], Expr]
     instantiate: Callable[["Scope", FunctionType, tuple[Expr, ...], ast.AST], Function]
+    statements: Callable[["Scope", Sequence[ast.stmt]], tuple[Node, ...]]
     known: dict[str, Type] = field(default_factory=dict)
     found: dict[str, Type] = field(default_factory=dict)
     declared: dict[str, IntType] = field(default_factory=dict)
@@ -55,6 +68,7 @@ class Scope:
     result: Type = UNKNOWN
     loops: int = 0
     context: bool = False
+    entry: bool = False
 
     def span(self, node: ast.AST) -> Span:
         """The place of a node."""
@@ -67,6 +81,10 @@ class Scope:
     def expr(self, node: ast.expr) -> Expr:
         """The typed tree of an expression."""
         return self.expression(self, node)
+
+    def block(self, body: Sequence[ast.stmt]) -> tuple[Node, ...]:
+        """The typed nodes of statements."""
+        return self.statements(self, body)
 
     def type_of(self, name: str) -> Type | None:
         """The type of a variable as far as it is known; None where no variable has that name."""
@@ -84,6 +102,8 @@ class Scope:
         kind = self.type_of(name)
         if kind is NONE:  # so far: what is assigned further down may be a pointer
             kind = UNKNOWN
+        if isinstance(kind, Static):
+            return StaticValue(self.span(node), kind)
         return None if kind is None else Local(self.span(node), kind, name)
 
     def assign(self, name: str, kind: Type, node: ast.AST) -> Type:

@@ -4,11 +4,12 @@ import ast
 import difflib
 from typing import Any
 
-from skep.lang.front.access import buffer, step
+from skep.lang.front.access import buffer, member, step
 from skep.lang.front.integers import converted
 from skep.lang.front.scope import Scope
+from skep.lang.front.texts import filling, known
 from skep.lang.struct import StructType
-from skep.lang.tree import Build, Copy, Expr, Place, Slot, Spill, Store, Swap
+from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Swap, Write
 from skep.lang.types import ArrayType, IntType, char
 from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe, register
 
@@ -16,7 +17,7 @@ FROM_ADDRESS = (
     "text at an address is copied by probe_read_user_str(buffer, address), of the kernel's memory "
     "by probe_read_kernel_str"
 )
-STACKED = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET})
+STACKED = frozenset({Memory.STACK, Memory.VALUE, Memory.CONSTANT, Memory.RECORD, Memory.PACKET})
 
 
 def build(scope: Scope, node: ast.Call, struct: StructType) -> Expr:
@@ -38,23 +39,29 @@ def build(scope: Scope, node: ast.Call, struct: StructType) -> Expr:
                 f"did you mean {close[0]!r}?" if close else "",
             )
         given[keyword.arg] = keyword.value
+    if getattr(struct, "__union__", False) and len(given) > 1:
+        raise scope.error(node, f"{struct.__name__} is a union: it is made of one field")
     stores = []
     for name, value in given.items():
         found = struct.field(name)
         if found is not None:
-            place = step(scope, base, found.type, found.offset, value)
+            place = member(scope, base, found, value)
             stores.append(assignment(scope, place, value))
     return Build(scope.span(node), pointer, slot, tuple(stores))
 
 
-def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy:
-    """The statement that puts the value of ``node`` into a place: a store of a number, a copy of an array or struct."""
+def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Write:
+    """The statement that puts the value of ``node`` into a place: a number, constant text, an array or a struct."""
     span = scope.span(node)
     if isinstance(place.type, IntType):
         value = converted(scope, scope.expr(node), place.type, node)
+        _fits(scope, place, value, node)
         if place.type.big_endian:
             value = Swap(span, register(place.type), value)
         return Store(span, place, value)
+    text = known(scope, node)
+    if text is not None:
+        return Write(span, place, filling(scope, place.type, text, node))
     source = buffer(scope, node)
     if source.type != place.type and not alike(source.type, place.type):
         raise scope.error(
@@ -68,6 +75,17 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy:
 def _text(target: Any, source: Any) -> bool:
     """Whether an address is put where text is wanted."""
     return isinstance(source, IntType) and isinstance(target, ArrayType) and target.element is char
+
+
+def _fits(scope: Scope, place: Place, value: Expr, node: ast.AST) -> None:
+    """Refuse a constant that a bit field does not hold."""
+    if place.bits is None or not isinstance(value, Const):
+        return
+    signed = int(place.type.signed)
+    low, high = -(signed << place.bits.width - 1), (1 << place.bits.width - signed) - 1
+    if not low <= value.value <= high:
+        problem = f"{value.value} does not fit into a bit field of {low} to {high}"
+        raise scope.error(node, problem)
 
 
 def type_name(kind: Any) -> str:

@@ -60,7 +60,7 @@ class Subscription:
 
     def guard(self) -> tuple[If, ...]:
         """What leaves the program at another call: the shared hook sees all."""
-        if self.kind.context is Context.SYSCALL or not self.calls:
+        if self.kind.context is Context.SUBSCRIBED or not self.calls:
             return ()
         number = self._value("number", 0)
         tests = tuple(
@@ -117,7 +117,7 @@ class Subscription:
     # --- values ---------------------------------------------------------------------------------------------------
 
     def _value(self, name: str, place: int) -> Expr:
-        if self.kind.context is Context.SYSCALL:
+        if self.kind.context is Context.SUBSCRIBED:
             return self._recorded(name, place)
         if name == "result":
             return Argument(self.span, s64, 1)

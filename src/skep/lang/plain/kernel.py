@@ -8,14 +8,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from skep.lang.declared.arena import Arena
+from skep.lang.declared.nested import ArrayOfMaps, CgroupArray, ProgArray
+from skep.lang.declared.queues import Bloom, Queue
+from skep.lang.declared.redirects import Redirect, ReuseportArray, SockMap
+from skep.lang.declared.storage import Storage
+from skep.lang.declared.streams import PerfBuffer, UserRing
 from skep.lang.helpers import HELPERS
-from skep.lang.maps import Declaration, Ring
+from skep.lang.maps import Declaration, Global, Ring
+from skep.lang.plain.arena import FakeArena
 from skep.lang.plain.maps import FakeMap, FakeRing
 from skep.lang.plain.memory import View, pointer, put, type_of
+from skep.lang.plain.nested import FakeCgroups, FakeMapOfMaps, FakePrograms
 from skep.lang.plain.numbers import Number
+from skep.lang.plain.queues import FakeBloom, FakeQueue
+from skep.lang.plain.redirects import FakeRedirects
+from skep.lang.plain.storage import FakeStorage
+from skep.lang.plain.streams import FakePerfBuffer, FakeUserRing
+from skep.lang.plain.timers import Timers
 from skep.lang.types import IntType, char
 
 TASK_NAME = 16
+MOST_TAIL_CALLS = 33
 
 
 @dataclass(slots=True)
@@ -35,7 +49,7 @@ class FakeKernel:
 
     ``helpers`` gives a function for a helper by its name, with the arguments that a program writes; it goes before the
     fakes that are here. ``objects`` are what ``kernel_struct`` finds at addresses. The clock stands still unless a
-    test moves ``now``; a test also sets ``task`` and ``cpu``.
+    test moves ``now``, or calls ``advance``; a test also sets ``task`` and ``cpu``.
     """
 
     def __init__(
@@ -50,7 +64,9 @@ class FakeKernel:
     ) -> None:
         self.task, self.now, self.cpu, self.cpus = task or Task(), now, cpu, cpus
         self.helpers, self.objects = dict(helpers or {}), dict(objects or {})
-        self._maps: dict[int, FakeMap] = {}
+        self.tail_calls = 0
+        self.timers = Timers(lambda: self.now)
+        self._maps: dict[int, Any] = {}
         self._rings: dict[int, FakeRing] = {}
         self._known: list[Declaration] = []
 
@@ -60,14 +76,37 @@ class FakeKernel:
         if isinstance(declared, Ring):
             return self._ring(declared)
         if id(declared) not in self._maps:
-            self._maps[id(declared)] = FakeMap(declared, self.cpus, lambda: self.cpu)
+            made = next(
+                (make for kind, make in MADE if isinstance(declared, kind)), FakeKernel.table
+            )
+            self._maps[id(declared)] = made(self, declared)
         return self._maps[id(declared)]
+
+    def goes_on(self) -> bool:
+        """Whether one more tail call is taken."""
+        self.tail_calls += 1
+        return self.tail_calls <= MOST_TAIL_CALLS
+
+    def table(self, declared: Declaration) -> FakeMap:
+        """A fake map with keys, with what it holds at first."""
+        made = FakeMap(declared, self.cpus, lambda: self.cpu, self.timers)
+        if isinstance(declared, Global) and declared.initial is not None:
+            made[0] = declared.initial
+        return made
 
     def _ring(self, declared: Ring) -> FakeRing:
         if id(declared) not in self._rings:
             stamps = {"boot_ns": lambda: self.now, "cpu": lambda: self.cpu}
             self._rings[id(declared)] = FakeRing(declared, self[declared.state].lookup(0), stamps)
         return self._rings[id(declared)]
+
+    def advance(self, nanoseconds: int) -> None:
+        """Let time pass: timers that are due run in order, each at its time."""
+        until = self.now + nanoseconds
+        while (pending := self.timers.due(until)) is not None:
+            self.now = max(self.now, pending.at)
+            self.timers.run(pending)
+        self.now = until
 
     def call(self, name: str, *args: Any) -> Any:
         """What a helper gives, as a number of its type. TypeError where there is no fake of it."""
@@ -103,6 +142,20 @@ def _name(kernel: FakeKernel, buffer: Any, *_size: int) -> int:
 def _output(_kernel: FakeKernel, ring: FakeRing, data: View, *size: int) -> int:
     return ring.output(data, size[0] if size else None)
 
+
+MADE: tuple[tuple[Any, Callable[[FakeKernel, Any], Any]], ...] = (
+    (Arena, lambda _, declared: FakeArena(declared)),
+    (Queue, lambda _, declared: FakeQueue(declared)),
+    (Bloom, lambda _, declared: FakeBloom(declared)),
+    (ProgArray, lambda kernel, _: FakePrograms(kernel.goes_on)),
+    (ArrayOfMaps, lambda kernel, declared: FakeMapOfMaps(declared, kernel.table)),
+    (CgroupArray, lambda kernel, _: FakeCgroups(lambda: kernel.task)),
+    (Storage, lambda _, declared: FakeStorage(declared)),
+    (UserRing, lambda _, declared: FakeUserRing(declared)),
+    (PerfBuffer, lambda _, declared: FakePerfBuffer(declared)),
+    (Redirect | SockMap | ReuseportArray, lambda _, declared: FakeRedirects(declared)),
+)
+"""The fake of each kind of declaration; the others are tables."""
 
 FAKES: dict[str, Callable[..., Any]] = {
     "ktime_get_ns": lambda kernel: kernel.now,

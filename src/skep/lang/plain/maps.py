@@ -10,7 +10,10 @@ from typing import Any
 
 from skep.lang.maps import Declaration, Ring
 from skep.lang.plain.memory import Reference, StructView, View, encoded, pointer, type_of
+from skep.lang.plain.timers import KeptView, Timers
+from skep.lang.prefixes import from_key, to_key
 from skep.lang.spec import MapType
+from skep.lang.special import is_kept
 from skep.lang.struct import StructType, pack, unpack
 from skep.lang.types import u32
 
@@ -26,8 +29,10 @@ class FakeMap(MutableMapping[Any, Any]):
     To a test a per-CPU map has lists, with a value for each of ``cpus``; a program works on those of ``cpu()``.
     """
 
-    def __init__(self, declared: Declaration, cpus: int, cpu: Callable[[], int]) -> None:
-        self.declared, self._cpu = declared, cpu
+    def __init__(
+        self, declared: Declaration, cpus: int, cpu: Callable[[], int], timers: Timers
+    ) -> None:
+        self.declared, self._cpu, self._timers = declared, cpu, timers
         self._copies = cpus if declared.type.per_cpu else 1
         self._entries: dict[bytes, list[bytearray]] = {}
         if declared.type in ARRAYS:
@@ -42,12 +47,19 @@ class FakeMap(MutableMapping[Any, Any]):
 
     # --- as a program calls them ----------------------------------------------------------------------------------
 
-    def lookup(self, key: Any) -> View | None:
-        """A pointer to the entry, or None."""
-        entry = self._find(encoded(self.declared.key, key))
-        return (
-            None if entry is None else pointer(self.declared.value, memoryview(self._mine(entry)))
-        )
+    def lookup(self, key: Any, cpu: int | None = None) -> View | None:
+        """A pointer to the entry, or None; of another CPU than this one where it is given."""
+        raw = encoded(self.declared.key, key)
+        entry = self._find(raw)
+        if entry is None:
+            return None
+        if cpu is not None and int(cpu) >= self._copies:
+            return None
+        own = self._mine(entry) if cpu is None else entry[int(cpu)]
+        mine, kind = memoryview(own), self.declared.value
+        if is_kept(kind):
+            return KeptView(kind, mine, (self.declared.key, raw), self._timers, id(entry))
+        return pointer(kind, mine)
 
     def update(self, key: Any, value: Any, flags: int = ANY) -> int:  # type: ignore[override]
         """Write an entry; 0, or a negative error number."""
@@ -58,6 +70,7 @@ class FakeMap(MutableMapping[Any, Any]):
         if not found and not self._make_room():
             return -errno.E2BIG
         entry = self._entries.setdefault(raw, self._empty())
+        self._timers.drop(id(entry))
         self._mine(entry)[:] = data
         return 0
 
@@ -73,11 +86,11 @@ class FakeMap(MutableMapping[Any, Any]):
         """Remove an entry; 0, or a negative error number."""
         if self.declared.type in ARRAYS:
             return -errno.EINVAL
-        return (
-            0
-            if self._entries.pop(encoded(self.declared.key, key), None) is not None
-            else -errno.ENOENT
-        )
+        gone = self._entries.pop(encoded(self.declared.key, key), None)
+        if gone is None:
+            return -errno.ENOENT
+        self._timers.drop(id(gone))
+        return 0
 
     def increment(self, key: Any, by: int = 1) -> None:
         """Add to an entry, which is made where it is missing and there is room."""
@@ -107,7 +120,7 @@ class FakeMap(MutableMapping[Any, Any]):
     # --- as a test sees it ----------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
-        entry = self._find(encoded(self.declared.key, key))
+        entry = self._find(self._raw(key))
         if entry is None:
             raise KeyError(key)
         values = [unpack(self.declared.value, memoryview(copy)) for copy in entry]
@@ -115,6 +128,7 @@ class FakeMap(MutableMapping[Any, Any]):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """An entry from a program, or a test; a test gives a per-CPU map a list."""
+        key = to_key(self.declared.key, key)
         if not self.declared.type.per_cpu or not isinstance(value, list):
             self.update(key, value)
             return
@@ -124,16 +138,19 @@ class FakeMap(MutableMapping[Any, Any]):
             copy[:] = encoded(self.declared.value, one)
 
     def __delitem__(self, key: Any) -> None:
-        self.delete(key)
+        self.delete(to_key(self.declared.key, key))
 
     def __contains__(self, key: object) -> bool:
-        return self._find(encoded(self.declared.key, key)) is not None
+        return self._find(self._raw(key)) is not None
 
     def __iter__(self) -> Iterator[Any]:
-        return (unpack(self.declared.key, key) for key in list(self._entries))
+        return (from_key(unpack(self.declared.key, key)) for key in list(self._entries))
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def _raw(self, key: Any) -> bytes:
+        return encoded(self.declared.key, to_key(self.declared.key, key))
 
 
 def _begins(data: bytes, prefix: bytes, bits: int) -> bool:

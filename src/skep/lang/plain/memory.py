@@ -7,9 +7,11 @@ gives is a Number that knows its place, so that an atomic operation on a field f
 from collections.abc import Iterator
 from typing import Any
 
+from skep.lang.layout import Bits, Field
 from skep.lang.plain.numbers import Number, arithmetic, operate, value_of
+from skep.lang.special import SpinLock
 from skep.lang.struct import StructType, pack, unpack
-from skep.lang.types import ArrayType, IntType, char
+from skep.lang.types import ArrayType, IntType, char, s32
 
 
 class Cell:
@@ -25,6 +27,22 @@ class Cell:
     def store(self, value: int) -> None:
         """Write a number; it wraps around."""
         self.memory[:] = pack(self.kind, value)
+
+
+class BitCell(Cell):
+    """Bits of a number in memory."""
+
+    def __init__(self, kind: IntType, memory: memoryview, part: Bits) -> None:
+        super().__init__(kind, memory)
+        self.part = part
+
+    def load(self) -> Number:
+        """What stands there now; it has no address."""
+        return Number(self.kind, self.part.get(self.kind, unpack(self.kind, self.memory)))
+
+    def store(self, value: int) -> None:
+        """Write a number; it wraps around."""
+        super().store(self.part.put(unpack(self.kind, self.memory), int(value)))
 
 
 class Reference:
@@ -79,6 +97,9 @@ class Reference:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __format__(self, spec: str) -> str:
+        return format(int(self), spec)
+
     def __repr__(self) -> str:
         return f"<{self.cell.kind!r} {int(self)}>"
 
@@ -101,19 +122,26 @@ class StructView:
         object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_memory", memory)
 
-    def _field(self, name: str) -> tuple[Any, memoryview]:
+    def _field(self, name: str) -> tuple[Field, memoryview]:
         field = self._kind.field(name)
         if field is None:
             raise AttributeError(f"{self._kind.__name__} has no field {name!r}")
-        return field.type, self._memory[field.offset : field.offset + field.type.size]
+        return field, self._memory[field.offset : field.offset + field.type.size]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return at(*self._field(name))
+        field, memory = self._field(name)
+        if field.bits is not None:
+            return BitCell(field.type, memory, field.bits).load()
+        return at(field.type, memory)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        put(*self._field(name), value)
+        field, memory = self._field(name)
+        if field.bits is not None:
+            BitCell(field.type, memory, field.bits).store(value)
+        else:
+            put(field.type, memory, value)
 
     def __bytes__(self) -> bytes:
         return bytes(self._memory)
@@ -122,8 +150,20 @@ class StructView:
         return f"<view of {self._kind.from_bytes(self._memory)!r}>"
 
 
+class LockView(StructView):
+    """A lock: plain Python runs one program at a time, so that only its balance can go wrong."""
+
+    def __enter__(self) -> None:
+        if any(bytes(self)):
+            raise RuntimeError("this lock is held already")
+        self.val = 1
+
+    def __exit__(self, *_: object) -> None:
+        self.val = 0
+
+
 class ArrayView:
-    """An array in memory; an index outside it is an IndexError."""
+    """An array in memory; an index outside it is an IndexError. ``char[N]`` is text up to its first NUL."""
 
     def __init__(self, kind: ArrayType, memory: memoryview) -> None:
         self.kind, self.memory = kind, memory
@@ -136,17 +176,67 @@ class ArrayView:
         size = self.kind.element.size
         return self.memory[int(index) * size : (int(index) + 1) * size]
 
-    def __getitem__(self, index: int) -> Any:
+    def _part(self, index: slice) -> tuple[ArrayType, memoryview]:
+        first, last, _ = index.indices(self.kind.count)
+        size = self.kind.element.size
+        kind = ArrayType(self.kind.element, last - first)
+        return kind, self.memory[first * size : last * size]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return ArrayView(*self._part(index))
         return at(self.kind.element, self._element(index))
 
-    def __setitem__(self, index: int, value: Any) -> None:
-        put(self.kind.element, self._element(index), value)
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(index, slice):
+            put(*self._part(index), value)
+        else:
+            put(self.kind.element, self._element(index), value)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     def __bytes__(self) -> bytes:
         return bytes(self.memory)
+
+    def __str__(self) -> str:
+        text = self.kind.element is char
+        return self.content().decode(errors="replace") if text else repr(self)
+
+    def content(self) -> bytes:
+        """What it compares by."""
+        data = bytes(self.memory)
+        return data.split(b"\0", 1)[0] if self.kind.element is char else data
+
+    def _beside(self, other: object) -> bytes:
+        """The bytes of text, bytes, or another array."""
+        if isinstance(other, ArrayView):
+            return other.content()
+        if isinstance(other, str if self.kind.element is char else bytes):
+            return other.encode() if isinstance(other, str) else bytes(other)
+        if isinstance(other, list):
+            return pack(self.kind, other)
+        raise TypeError(f"{self.kind!r} does not go with {other!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return self.content() == self._beside(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __contains__(self, other: object) -> bool:
+        return self._beside(other) in self.content()
+
+    def startswith(self, other: object) -> bool:
+        """Whether it begins with text or bytes."""
+        return self.content().startswith(self._beside(other))
+
+    def endswith(self, other: object) -> bool:
+        """Whether it ends with text or bytes."""
+        return self.content().endswith(self._beside(other))
+
+    def find(self, other: object) -> Number:
+        """Where text or bytes begin in it; -1: nowhere."""
+        return Number(s32, self.content().find(self._beside(other)))
 
     def __repr__(self) -> str:
         return f"<view of {unpack(self.kind, self.memory)!r}>"
@@ -164,6 +254,8 @@ def pointer(kind: Any, memory: memoryview) -> View:
     """A pointer to ``kind`` in memory of its size."""
     if isinstance(kind, IntType):
         return Reference(Cell(kind, memory))
+    if kind is SpinLock:
+        return LockView(kind, memory)
     return StructView(kind, memory) if isinstance(kind, StructType) else ArrayView(kind, memory)
 
 

@@ -11,35 +11,50 @@ from typing import Any
 
 from skep.lang.capture import captured, plain
 from skep.lang.helpers import Helper
-from skep.lang.intrinsics import SWAPS, Intrinsic
-from skep.lang.kernel_names import KernelView
+from skep.lang.intrinsics import SWAPS, TEXTS, Intrinsic
+from skep.lang.kernel_names import KernelFunction, KernelView
 from skep.lang.maps import Declaration, Global
 from skep.lang.plain.kernel import FakeKernel, Packet
-from skep.lang.plain.memory import Kind, in_place
+from skep.lang.plain.memory import Kind, fresh, in_place
+from skep.lang.plain.nested import TailCall
 from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
 from skep.lang.plain.widths import IN_PLACE, OPERATE, Widths
 from skep.lang.source import parse
 from skep.lang.spec import ProgramKind
 from skep.lang.struct import StructType
-from skep.lang.types import ArrayType, IntType, s32
+from skep.lang.types import ArrayType, IntType, char, s32
 
 
 def run(
     function: FunctionType, kind: ProgramKind, args: tuple[Any, ...], kernel: FakeKernel | None
 ) -> int:
-    """Run a program once; its result, or its kind's own where it says nothing.
+    """Run a program once, and those that it goes on in; the result, or its kind's own where it says nothing.
 
     RuntimeError where it keeps a record that it reserved.
     """
-    given = (Packet(a) if kind.packet and isinstance(a, bytes | bytearray) else a for a in args)
+    given = tuple(
+        Packet(a) if kind.packet and isinstance(a, bytes | bytearray) else a for a in args
+    )
     around = kernel or FakeKernel()
-    result = Binding(around).function(function)(*given)
-    held = around.held()
+    around.tail_calls = 0
+    while True:
+        try:
+            result = Binding(around).function(function)(*given)
+        except TailCall as going:
+            _refuse_held(function, around)
+            function, given = plain(going.program), (going.context,)
+            continue
+        break
+    _refuse_held(function, around)
+    return kind.default if result is None else s32.wrap(int(value_of(result)))
+
+
+def _refuse_held(function: FunctionType, kernel: FakeKernel) -> None:
+    held = kernel.held()
     if held:
         raise RuntimeError(
             f"{function.__name__} neither submitted nor discarded: {', '.join(held)}"
         )
-    return kind.default if result is None else s32.wrap(int(value_of(result)))
 
 
 class Binding:
@@ -60,6 +75,21 @@ class Binding:
             self._functions[function] = space[name]
         return self._functions[function]
 
+    def _fake(self, name: str, *args: Any) -> Any:
+        """What the fake of a kernel function gives. TypeError where there is none."""
+        if name not in self.kernel.helpers:
+            fake = f"FakeKernel(helpers={{{name!r}: lambda ...: ...}})"
+            raise TypeError(f"plain Python has no {name}(); give one: {fake}")
+        return self.kernel.helpers[name](*args)
+
+    def _text(self, address: Any, size: int) -> Any:
+        """Text at an address, as memory of ``size`` bytes."""
+        found = self.kernel.seen(address)
+        data = found.encode() if isinstance(found, str) else bytes(found)
+        made: Any = fresh(char[int(size)])
+        made.memory[:] = data.split(b"\0", 1)[0][: int(size) - 1].ljust(int(size), b"\0")
+        return made
+
     def value(self, value: Any) -> Any:
         """What stands in plain Python for a captured object."""
         value = plain(value)
@@ -70,12 +100,14 @@ class Binding:
                     if isinstance(value, Global)
                     else self.kernel[value]
                 )
-            case Helper():
-                return lambda *args: self.kernel.call(value.name, *args)
+            case Helper() | KernelFunction():
+                call = self.kernel.call if isinstance(value, Helper) else self._fake
+                return lambda *args: call(value.name, *args)
             case KernelView():
                 return self.kernel.seen
             case Intrinsic():
-                return lambda *args: _intrinsic(value, *args)
+                text = value.name in TEXTS
+                return self._text if text else lambda *args: _intrinsic(value, *args)
             case IntType() | ArrayType() | StructType():
                 return Kind(value)
             case FunctionType():

@@ -47,7 +47,8 @@ class Widths(ast.NodeTransformer):
             if argument.annotation is not None and self._note(argument.arg, argument.annotation):
                 heads.append(self._assign(argument.arg, _read(argument.arg), argument))
             argument.annotation = None
-        tree.body = [*heads, *(self.visit(statement) for statement in tree.body)]
+        self.generic_visit(body := ast.Module(tree.body, []))
+        tree.body = [*heads, *body.body]
         tree.decorator_list, tree.returns = [], None
         return tree
 
@@ -75,10 +76,14 @@ class Widths(ast.NodeTransformer):
             ast.Call(_read(OPERATE), [ast.Constant(op), node.left, node.right], []), node
         )
 
-    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
-        """``n = value``."""
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt | list[ast.stmt]:
+        """``n = value``, or ``n, m = values``."""
         self.generic_visit(node)
         target = node.targets[0]
+        if isinstance(target, ast.Tuple | ast.List):
+            names = [one.id for one in target.elts if isinstance(one, ast.Name)]
+            wide = [name for name in names if name in self._casts]
+            return [node, *(self._assign(name, _read(name), node) for name in wide)]
         return self._assign(target.id, node.value, node) if isinstance(target, ast.Name) else node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
@@ -104,6 +109,16 @@ class Widths(ast.NodeTransformer):
         if isinstance(node.target, ast.Name) and node.target.id in self._casts:
             name = node.target.id
             node.body = [self._assign(name, _read(name), node), *node.body]
+        return node
+
+    def visit_match_case(self, node: ast.match_case) -> ast.match_case:
+        """A case that gives a name to the number: the name may have a width."""
+        self.generic_visit(node)
+        names = [p.name for p in ast.walk(node.pattern) if isinstance(p, ast.MatchAs)]
+        heads = [
+            self._assign(name, _read(name), node.pattern) for name in names if name in self._casts
+        ]
+        node.body = [*heads, *node.body]
         return node
 
 

@@ -6,9 +6,10 @@ are in ``texts`` before their Exec is submitted. What cannot be read is marked, 
 """
 
 from skep.events.texts import PIECE, TEXT_HEADER, Text
+from skep.lang.decorators.tracing import tp_btf
 from skep.lang.helpers import HELPERS
 from skep.lang.maps import LruHash, PerCpuArray, Ring
-from skep.lang.programs import Program, inline, tp_btf
+from skep.lang.programs import Program, inline
 from skep.lang.struct import Struct
 from skep.lang.types import s64, u8, u32, u64
 from skep.node.programs.records import ARGS_GO_ON, CUT, FILENAME_GOES_ON, Exec, Exit, Fork, Oom

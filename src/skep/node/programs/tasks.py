@@ -7,8 +7,9 @@ whose last thread has not ended. It needs no ring and leaves nothing behind.
 import struct
 from collections.abc import Iterator
 
+from skep.lang.decorators.tracing import iterator
 from skep.lang.helpers import HELPERS
-from skep.lang.programs import Program, iterator
+from skep.lang.programs import Program
 from skep.lang.struct import Struct
 from skep.lang.types import char, u32, u64
 from skep.node.images import Row

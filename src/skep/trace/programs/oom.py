@@ -5,8 +5,9 @@ Runs in the kernel when it marks its victim, which still has its memory then.
 
 from os import sysconf
 
+from skep.lang.decorators.tracing import tp_btf
 from skep.lang.kernel_names import kernel_struct
-from skep.lang.programs import inline, tp_btf
+from skep.lang.programs import inline
 from skep.lang.types import s64, u32, u64
 from skep.node.programs.lifecycle import lifecycle
 from skep.node.programs.records import ONLY_PID, Oom

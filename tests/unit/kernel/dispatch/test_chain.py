@@ -14,10 +14,12 @@ from skep.kernel.dispatch.owner import Dispatcher
 from skep.kernel.maps import Map
 from skep.kernel.programs import Program
 from skep.lang.spec import MapSpec, MapType
-from skep.testing.door import FakeDoor, FakeLink, FakeMap, FakeProgram
+from skep.lang.types import u32
+from skep.testing.door import FakeDoor, FakeLink, FakeProgram
+from skep.testing.fake_maps import FakeMap
 from tests.unit.kernel.samples import program
 
-NEXT = MapSpec("next", MapType.PROG_ARRAY, None, None, 1)
+NEXT = MapSpec("next", MapType.PROG_ARRAY, u32, u32, 1)
 
 
 class Head:

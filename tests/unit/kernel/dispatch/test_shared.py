@@ -25,10 +25,11 @@ from skep.lang.programs import Program as Source
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.syscall_numbers import LIMIT, NUMBERS
 from skep.lang.types import u32
-from skep.testing.door import FakeDoor, FakeLink, FakeMap, FakeProgram
+from skep.testing.door import FakeDoor, FakeLink, FakeProgram
+from skep.testing.fake_maps import FakeMap
 from tests.unit.kernel.samples import program
 
-NEXT = MapSpec("next", MapType.PROG_ARRAY, None, None, 1)
+NEXT = MapSpec("next", MapType.PROG_ARRAY, u32, u32, 1)
 BITS = MapSpec("bits", MapType.ARRAY, u32, gates.Wanted, 1, MMAPABLE)
 
 

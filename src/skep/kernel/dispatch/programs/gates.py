@@ -5,10 +5,11 @@ program has a number of another table and is stopped, as the kernel's own tracep
 """
 
 from skep.lang.chains import Chain
+from skep.lang.decorators.tracing import tp_btf
 from skep.lang.helpers import HELPERS
 from skep.lang.kinds import KINDS
 from skep.lang.maps import Global, PerCpuArray
-from skep.lang.programs import Program, inline, tp_btf
+from skep.lang.programs import Program, inline
 from skep.lang.struct import Struct
 from skep.lang.syscall_numbers import LIMIT
 from skep.lang.types import u64

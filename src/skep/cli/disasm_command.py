@@ -1,0 +1,94 @@
+"""``skep disasm``: the instructions of programs, with the Python lines that they came from. Needs no agent."""
+
+import os
+
+import click
+
+from skep.base.errors import BadInput
+from skep.cli import user_file
+from skep.cli.commands import examples
+from skep.cli.objects import chosen, listed
+from skep.flows.symbols import Symbols
+from skep.kernel import commands, objects
+from skep.kernel.bpf import DOOR
+from skep.kernel.commands import Command
+from skep.kernel.details import disassembled, program_code
+from skep.kernel.refusal import refused
+from skep.lang.disasm import listing
+from skep.lang.spec import ProgramSpec
+from skep.program.machine import Machine
+from skep.program.objects import compiled
+
+MODULE = "__skep_disasm__"
+
+
+@click.command(
+    epilog=examples(
+        "skep disasm examples/01_hello.py", "skep disasm mine.py on_open", "skep disasm 42"
+    )
+)
+@click.argument("what", metavar="FILE|ID|NAME")
+@click.argument("program", required=False)
+def command(*, what: str, program: str | None) -> None:
+    """Show instructions below the lines of source that they came from.
+
+    Of the programs of a Python FILE (or of one PROGRAM of it) as they are compiled for this kernel; or of
+    a loaded program of this machine, by ID or NAME, as the kernel rewrote it.
+    """
+    if what.endswith(".py") or os.path.sep in what or os.path.exists(what):
+        click.echo("\n".join(_of_file(what, program)), nl=False)
+        return
+    click.echo(_loaded(what), nl=False)
+
+
+def _of_file(path: str, name: str | None) -> list[str]:
+    source = user_file.read(path)
+    user_file.has_main(source, path)
+    programs = user_file.require_programs(user_file.execute(source, path, MODULE), path)
+    chosen_ones = [one for one in programs if name in (None, one.name)]
+    if not chosen_ones:
+        known = ", ".join(one.name for one in programs)
+        raise BadInput(path, f"it defines no program {name!r}", f"there are {known}")
+    machine = Machine()
+    helpers = _helpers(machine)
+    return [_compiled(made.spec, helpers) for made in compiled(chosen_ones, machine)]
+
+
+def _helpers(machine: Machine) -> dict[int, str]:
+    names = machine.btf.enum("bpf_func_id")
+    return {number: name.removeprefix("BPF_FUNC_") for number, name in names.items()}
+
+
+def _compiled(spec: ProgramSpec, helpers: dict[int, str]) -> str:
+    symbols = {
+        one.insn: f"{spec.maps[one.index].name}{f' + {one.offset}' if one.offset else ''}"
+        for one in spec.references
+    }
+    return listing(
+        spec.insns,
+        btf=spec.btf,
+        func_info=spec.func_info,
+        line_info=spec.line_info,
+        helpers=helpers,
+        symbols=symbols | {one.insn: one.name for one in spec.kfuncs},
+    )
+
+
+def _loaded(word: str) -> str:
+    one = chosen("prog", word, listed("programs", objects.programs(DOOR)))
+    names = {info.id: info.name for info in listed("maps", objects.maps(DOOR))}
+    with refused("BPF_PROG_GET_FD_BY_ID", word):
+        fd = commands.by_id(DOOR, Command.PROG_BY_ID, one.id)
+    try:
+        code = program_code(DOOR, fd)
+    finally:
+        DOOR.close(fd)
+    if not code.insns:
+        raise BadInput(f"prog {word}", "the kernel does not show its code to this process")
+    symbols = Symbols()
+    return disassembled(code, Machine().btf, names, lambda at: _function(symbols, at))
+
+
+def _function(symbols: Symbols, address: int) -> str:
+    """The function that begins at an address (symbols are asked by addresses behind a call)."""
+    return symbols.name(address + 1).partition("+")[0]

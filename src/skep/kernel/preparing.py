@@ -1,0 +1,141 @@
+"""From a spec to what BPF_PROG_LOAD takes: maps, kernel functions and targets resolved to numbers. Nothing is loaded.
+
+What a program is attached to is a type of the kernel, a member of a function table of its own, or another program.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Protocol
+
+from skep.base.errors import Unsupported
+from skep.base.similar import similar
+from skep.btf.reader import Btf
+from skep.btf.types import Kind
+from skep.btf.types import Struct as StructOf
+from skep.kernel.commands import Load
+from skep.lang.spec import Hook, ProgramSpec
+
+_PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
+_INSN = struct.Struct("<BBhi")
+_TRACING, _STRUCT_OPS, _LSM, _SCHED_CLS = 26, 27, 29, 3
+
+# The kind of the type that names a target, by (program type, attach type).
+_TARGETS = {
+    (_TRACING, 23): Kind.TYPEDEF,  # btf_trace_NAME
+    (_TRACING, 24): Kind.FUNC,
+    (_TRACING, 25): Kind.FUNC,
+    (_TRACING, 26): Kind.FUNC,
+    (_TRACING, 28): Kind.FUNC,  # bpf_iter_NAME
+    (_LSM, 27): Kind.FUNC,  # bpf_lsm_NAME
+    (_LSM, 43): Kind.FUNC,
+    (_STRUCT_OPS, 0): Kind.STRUCT,
+}
+
+
+class Descriptor(Protocol):
+    """A map, as far as a program needs it."""
+
+    @property
+    def fd(self) -> int:
+        """Its descriptor."""
+        ...
+
+
+class Loaded(Protocol):
+    """A loaded program that another one stands in for, or watches."""
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """What it was loaded from."""
+        ...
+
+    @property
+    def fd(self) -> int:
+        """Its descriptor."""
+        ...
+
+
+def resolve(spec: ProgramSpec, fds: Sequence[int], btf: Btf | None) -> bytes:
+    """The instructions with descriptors of maps, offsets of values and ids of kernel functions in their places."""
+    code = bytearray(spec.insns)
+    for reference in spec.references:
+        value = reference.offset is not None
+        source = _PSEUDO_MAP_VALUE if value else _PSEUDO_MAP_FD
+        _patch(code, reference.insn, source, fds[reference.index])
+        if value:
+            struct.pack_into("<i", code, 8 * (reference.insn + 1) + 4, reference.offset)
+    for call in spec.kfuncs:
+        number = btf.find(Kind.FUNC, call.name) if btf else None
+        if number is None:
+            raise Unsupported(f"the kernel function {call.name}", "its BTF does not have it")
+        _patch(code, call.insn, _PSEUDO_KFUNC_CALL, number)
+    return bytes(code)
+
+
+def _patch(code: bytearray, insn: int, source: int, value: int) -> None:
+    opcode, registers, offset, _ = _INSN.unpack_from(code, 8 * insn)
+    _INSN.pack_into(code, 8 * insn, opcode, registers & 0x0F | source << 4, offset, value)
+
+
+def attach_id(spec: ProgramSpec, btf: Btf | None) -> int:
+    """The BTF id that the program's kind attaches to, 0 where it needs none; Unsupported where the kernel lacks it."""
+    wanted = _TARGETS.get((spec.kind.prog_type, spec.kind.attach_type))
+    if wanted is None:
+        return 0
+    feature = f"{spec.kind.name} {spec.target}"
+    if spec.kind.hook is Hook.STRUCT_OPS and btf is not None:
+        return _table_id(spec, btf)[0]
+    if btf is None:
+        raise Unsupported(feature, "the types of the running kernel are not known")
+    prefix = spec.kind.attach_prefix
+    found = btf.find(wanted, prefix + spec.target)
+    if found is not None:
+        return found
+    near = similar(spec.target, _candidates(btf, wanted, prefix))
+    raise Unsupported(feature, "there is none of that name", instead=near or "")
+
+
+def _table_id(spec: ProgramSpec, btf: Btf) -> tuple[int, int]:
+    """The id of the table that a struct_ops program is for, and which of its members it is."""
+    ops, _, name = spec.target.partition(".")
+    found = btf.find(Kind.STRUCT, ops)
+    kind = btf.type(found) if found else None
+    names = [member.name for member in kind.members] if isinstance(kind, StructOf) else []
+    if found is None or name not in names:
+        raise Unsupported(f"struct_ops {spec.target}", "there is none of that name")
+    return found, names.index(name)
+
+
+def entry_id(spec: ProgramSpec) -> int:
+    """The BTF id of a program's entry function in the program's own types."""
+    first = int.from_bytes(spec.func_info[4:8], "little")
+    if not first:
+        raise Unsupported(f"a program on {spec.name}", "it was loaded without types")
+    return first
+
+
+def _candidates(btf: Btf, kind: Kind, prefix: str) -> list[str]:
+    return [name.removeprefix(prefix) for name in btf.names(kind) if name.startswith(prefix)]
+
+
+def prepare(
+    spec: ProgramSpec, maps: Sequence[Descriptor], btf: Btf | None, onto: Loaded | None = None
+) -> Load:
+    """What BPF_PROG_LOAD takes, without the program's own types; ``onto`` is the program that it replaces or watches.
+
+    Unsupported where the kernel has no such target or function.
+    """
+    kind = spec.kind
+    expected = 0 if kind.prog_type == _SCHED_CLS else kind.attach_type  # tc has one at the link
+    if kind.hook is Hook.STRUCT_OPS and btf is not None:
+        expected = _table_id(spec, btf)[1]
+    return Load(
+        kind.prog_type,
+        resolve(spec, [one.fd for one in maps], btf),
+        spec.license.encode() + b"\0",
+        spec.name,
+        spec.flags,
+        expected,
+        attach_btf_id=entry_id(onto.spec) if onto else attach_id(spec, btf),
+        attach_fd=onto.fd if onto else 0,
+    )

@@ -1,0 +1,103 @@
+"""Live storages: the value of a task, socket, inode or cgroup. Values are exact, as in ``maps``.
+
+The kernel finds an owner by a descriptor; here a task is given by its pid, a socket as a socket, an inode and a cgroup
+by path, and any of them by a descriptor or an object that has one. Owners cannot be listed: an iterator program does.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from skep.kernel.commands import Command
+from skep.kernel.handle import Handle
+from skep.kernel.maps import Value
+from skep.lang.exact import exact
+from skep.lang.spec import MapType
+from skep.lang.struct import unpack
+from skep.lang.types import s32
+
+
+class HasFile(Protocol):
+    """A socket, a file."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        ...
+
+
+Owner = int | str | HasFile
+
+
+def _path(path: str) -> int:
+    return os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+
+def _directory(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+OPENED: dict[tuple[MapType, type], Callable[..., int]] = {
+    (MapType.TASK_STORAGE, int): os.pidfd_open,
+    (MapType.INODE_STORAGE, str): _path,
+    (MapType.CGRP_STORAGE, str): _directory,
+}
+"""How an owner that has no descriptor gets one."""
+
+
+class Storage(Handle):
+    """``storage[pid] = value``: KeyError where the owner is gone, or has no value."""
+
+    @contextmanager
+    def _key(self, owner: Owner) -> Iterator[bytes]:
+        opened = OPENED.get((self.spec.type, type(owner)))
+        try:
+            fd = opened(owner) if opened else self._descriptor(owner)
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise KeyError(owner) from error
+        try:
+            yield exact(s32, fd, f"{self.spec.name}: owner")
+        finally:
+            if opened:
+                os.close(fd)
+
+    def _descriptor(self, owner: Owner) -> int:
+        fd = owner if isinstance(owner, int) else getattr(owner, "fileno", lambda: None)()
+        if not isinstance(fd, int):
+            wanted = "a descriptor, or an object that has one"
+            raise TypeError(f"{self.spec.name}: the owner is {wanted}, not {owner!r}")
+        return fd
+
+    def __getitem__(self, owner: Owner) -> Value:
+        data = bytearray(self.value_bytes)
+        with self._key(owner) as key:
+            if self.element(Command.MAP_LOOKUP, key, data, self.lock) is not None:
+                raise KeyError(owner)
+        return unpack(self.spec.value, bytes(data))
+
+    def __setitem__(self, owner: Owner, value: Value) -> None:
+        raw = exact(self.spec.value, value, f"{self.spec.name}: value")
+        with self._key(owner) as key:
+            self.element(Command.MAP_UPDATE, key, raw, self.lock)
+
+    def __delitem__(self, owner: Owner) -> None:
+        with self._key(owner) as key:
+            if self.element(Command.MAP_DELETE, key) is not None:
+                raise KeyError(owner)
+
+    def __contains__(self, owner: Owner) -> bool:
+        try:
+            self[owner]
+        except KeyError:
+            return False
+        return True
+
+    def get(self, owner: Owner, default: Value = None) -> Value:
+        """The value of an owner, else ``default``."""
+        try:
+            return self[owner]
+        except KeyError:
+            return default
+
+    def __iter__(self) -> Iterator[Value]:
+        raise TypeError(f"{self.spec.name}: the owners of a storage cannot be listed from here")

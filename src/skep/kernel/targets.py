@@ -1,0 +1,104 @@
+"""What a link is attached to, as the kernel tells it: a tracepoint, a device, a cgroup, a function, an event.
+
+Values only. A table of one reader for each kind of link; one that is not in it has no target to show. Layouts are those
+of struct bpf_link_info (include/uapi/linux/bpf.h).
+"""
+
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from skep.btf.reader import Btf
+from skep.kernel import commands
+from skep.kernel.bpf import Door, address
+
+_SIZE = 104
+_BODY = 16
+_ROOM = 256
+
+
+class Target(NamedTuple):
+    """``kind`` is what ``what`` names: tracepoint, function, cgroup (its id), device (its index), netns (inode)..."""
+
+    kind: str
+    what: str
+
+
+NOTHING = Target("", "")
+
+
+def target(door: Door, fd: int, link_type: int, kernel: Btf) -> Target:
+    """The target of a link of ``enum bpf_link_type``; NOTHING where the kernel tells none."""
+    read = _READERS.get(link_type)
+    return NOTHING if read is None else read(door, fd, kernel)
+
+
+def _raw(door: Door, fd: int, _kernel: Btf) -> Target:
+    return Target("tracepoint", _text(door, fd, 16, 24))
+
+
+def _iterator(door: Door, fd: int, _kernel: Btf) -> Target:
+    return Target("iterator", _text(door, fd, 16, 24))
+
+
+def _tracing(door: Door, fd: int, kernel: Btf) -> Target:
+    _, module, type_id = _numbers(door, fd, "III")
+    if module != 1 or not type_id:  # 1 is the kernel itself, others are its modules and programs
+        return Target("function", f"type {type_id} of object {module}")
+    return Target("function", kernel.name(type_id).removeprefix("btf_trace_"))
+
+
+def _cgroup(door: Door, fd: int, _kernel: Btf) -> Target:
+    return Target("cgroup", str(_numbers(door, fd, "Q")[0]))
+
+
+def _netns(door: Door, fd: int, _kernel: Btf) -> Target:
+    return Target("netns", str(_numbers(door, fd, "I")[0]))
+
+
+def _device(door: Door, fd: int, _kernel: Btf) -> Target:
+    return Target("device", str(_numbers(door, fd, "I")[0]))
+
+
+def _map(door: Door, fd: int, _kernel: Btf) -> Target:
+    return Target("map", str(_numbers(door, fd, "I")[0]))
+
+
+def _perf_event(door: Door, fd: int, _kernel: Btf) -> Target:
+    """A uprobe, kprobe, tracepoint or event: ``enum bpf_perf_event_type``."""
+    kind = _numbers(door, fd, "I")[0]
+    name = _PERF_KINDS.get(kind, "")
+    if name in ("uprobe", "uretprobe", "kprobe", "kretprobe"):
+        text = _text(door, fd, 24, 32)
+        (offset,) = struct.unpack_from("<I", commands.info(door, fd, _SIZE), 36)
+        return Target(name, f"{text}+{offset:#x}" if offset else text)
+    if name == "tracepoint":
+        return Target(name, _text(door, fd, 24, 32))
+    return Target("perf event", "")
+
+
+def _numbers(door: Door, fd: int, layout: str) -> tuple[int, ...]:
+    return struct.unpack_from("<" + layout, commands.info(door, fd, _SIZE), _BODY)
+
+
+def _text(door: Door, fd: int, pointer: int, length: int) -> str:
+    """A string that the kernel writes; ``pointer`` and ``length`` are the places in the info that say where."""
+    text, about = bytearray(_ROOM), bytearray(_SIZE)
+    struct.pack_into("<Q", about, pointer, address(text))
+    struct.pack_into("<I", about, length, len(text))
+    commands.info_into(door, fd, about)
+    return text.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+_PERF_KINDS = {1: "uprobe", 2: "uretprobe", 3: "kprobe", 4: "kretprobe", 5: "tracepoint"}
+_READERS: dict[int, Callable[[Door, int, Btf], Target]] = {
+    1: _raw,
+    2: _tracing,
+    3: _cgroup,
+    4: _iterator,
+    5: _netns,
+    6: _device,
+    7: _perf_event,
+    9: _map,
+    11: _device,
+}

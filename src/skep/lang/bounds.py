@@ -1,0 +1,30 @@
+"""What an expression can be at most, by its shape alone: variables are not followed."""
+
+from skep.lang.tree import Binary, Const, Convert, Expr
+from skep.lang.types import IntType
+
+
+def upper_bound(node: Expr) -> int:
+    """The largest value that a non-negative expression can have, by its shape."""
+    match node:
+        case Const(value=value):
+            return value
+        case Convert(operand=operand) if isinstance(node.type, IntType):
+            inner = operand.type
+            own = (
+                upper_bound(operand)
+                if isinstance(inner, IntType) and not inner.signed
+                else node.type.high
+            )
+            return min(own, node.type.high)
+        case Binary(op="&", left=left, right=right):
+            return min(upper_bound(left), upper_bound(right))
+        case Binary(op="+", left=left, right=right):
+            return min(upper_bound(left) + upper_bound(right), int(node.type.high))
+        case Binary(op="*", left=left, right=right):
+            return min(upper_bound(left) * upper_bound(right), int(node.type.high))
+        case Binary(op="<<", left=left, right=Const(value=amount)):
+            return min(upper_bound(left) << amount, int(node.type.high))
+        case Binary(op=">>", left=left, right=Const(value=amount)):
+            return upper_bound(left) >> amount
+    return int(node.type.high) if isinstance(node.type, IntType) else 1 << 64

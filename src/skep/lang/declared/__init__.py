@@ -1,0 +1,1 @@
+"""Declarations of maps beyond the tables of ``lang.maps``, by what they hold."""

@@ -1,0 +1,70 @@
+"""Declarations of maps whose values belong to a task, socket, inode or cgroup, and go with it."""
+
+from typing import Any, NamedTuple, Unpack
+
+from skep.lang.maps import NO_PREALLOC, Declaration, Options, compiled
+from skep.lang.spec import MapType
+from skep.lang.types import s32
+
+
+class Owner(NamedTuple):
+    """What a storage belongs to: its name, and the kernel's structs that a program may give."""
+
+    word: str
+    structs: tuple[str, ...]
+
+
+class Storage(Declaration):
+    """What the four have in common: a value for each owner, made when it is first asked for, zero."""
+
+    owner: Owner
+
+    def __init__(self, value: Any, **options: Unpack[Options]) -> None:
+        super().__init__(s32, value, 1, flags=NO_PREALLOC, **options)
+        self.entries = 0  # there is no limit but that of the owners
+
+    def lookup(self, owner: Any) -> Any:
+        """The value of an owner, in place, or None where it has none."""
+        raise compiled("lookup")
+
+    def get(self, owner: Any, initial: Any = None) -> Any:
+        """The value of an owner, which is made where it is missing; None where there is no memory for it."""
+        raise compiled("get")
+
+    def delete(self, owner: Any) -> int:
+        """Forget an owner's value; 0, or a negative errno."""
+        raise compiled("delete")
+
+    def __delitem__(self, owner: Any) -> None:
+        raise compiled("delete")
+
+    def __contains__(self, owner: Any) -> bool:
+        raise compiled("in")
+
+
+class TaskStorage(Storage):
+    """``TaskStorage(value)``: a value for each task. Linux 5.11."""
+
+    type = MapType.TASK_STORAGE
+    owner = Owner("task", ("task_struct",))
+
+
+class SocketStorage(Storage):
+    """``SocketStorage(value)``: a value for each socket. Linux 5.2."""
+
+    type = MapType.SK_STORAGE
+    owner = Owner("socket", ("sock", "bpf_sock", "tcp_sock", "udp_sock", "inet_sock", "unix_sock"))
+
+
+class InodeStorage(Storage):
+    """``InodeStorage(value)``: a value for each inode, in programs where BPF LSM is on. Linux 5.10."""
+
+    type = MapType.INODE_STORAGE
+    owner = Owner("inode", ("inode",))
+
+
+class CgroupStorage(Storage):
+    """``CgroupStorage(value)``: a value for each cgroup. Linux 6.2."""
+
+    type = MapType.CGRP_STORAGE
+    owner = Owner("cgroup", ("cgroup",))

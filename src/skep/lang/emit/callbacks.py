@@ -1,0 +1,76 @@
+"""Functions that the kernel calls: for each a function of the kernel's shape, which calls the program's."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from skep.lang.emit.function import Value, Writer
+from skep.lang.emit.text import NO_TABLES, llvm_type
+from skep.lang.tree import Callback, Function, Parameter
+from skep.lang.values import VOID, Memory, Pointer
+
+DYNPTR_READ = 201
+POINTER = Pointer(None, Memory.PROBE)
+
+
+class Shape(NamedTuple):
+    """What the kernel calls a function with, all pointers, and the lines that call the program's and give a result."""
+
+    parameters: tuple[str, ...]
+    body: Callable[[Writer, Callback], list[str]]
+
+
+def callback(w: Writer, node: Callback) -> Value:
+    """A function as an argument: its symbol."""
+    shape = SHAPES[node.shape]
+    name = f"{node.function.name}_called{len(w.module.functions)}"
+    parameters = tuple(Parameter(one, POINTER) for one in shape.parameters)
+    file, source = node.function.file, node.function.source
+    described = Function(name, file, node.function.line, source, parameters, VOID, ())
+    scope = w.module.subprogram(described, local=True)
+    place = f", !dbg !{w.module.place(scope, node.span)}"
+    given = ", ".join(f"ptr %{one}" for one in shape.parameters)
+    head = f"define internal i64 @{name}({given}) noinline nounwind {NO_TABLES} !dbg !{scope} {{"
+    lines = [line if line.endswith(":") else f"  {line}{place}" for line in shape.body(w, node)]
+    w.module.functions.append("\n".join([head, "entry:", *lines, "}"]))
+    return Value(f"@{name}")
+
+
+def call(w: Writer, node: Callback, *arguments: str) -> str:
+    """The call of the program's function."""
+    kind = llvm_type(node.function.result)
+    given = ", ".join(f"ptr {argument}" for argument in arguments)
+    return f"call {kind} @{w.symbols(node.function)}({given})"
+
+
+def _element(w: Writer, node: Callback) -> list[str]:
+    """Of a map's element; its result is not asked for."""
+    return [call(w, node, "%key", "%value"), "ret i64 0"]
+
+
+def _message(w: Writer, node: Callback) -> list[str]:
+    """Of a message, copied to the stack where it has the size of its class; something true ends the draining."""
+    size, kind = node.function.parameters[0].type.target.size, llvm_type(node.function.result)
+    read = f"(ptr %copy, i32 {size}, ptr %message, i32 0, i64 0)"
+    stops = (
+        [f"%stops = icmp ne {kind} %gives, 0", "%result = zext i1 %stops to i64"]
+        if node.function.result is not VOID
+        else ["%result = zext i1 false to i64"]
+    )
+    return [
+        f"%copy = alloca [{size} x i8], align 8",
+        f"%missing = call i64 inttoptr (i64 {DYNPTR_READ} to ptr){read}",
+        "%short = icmp slt i64 %missing, 0",
+        "br i1 %short, label %skip, label %take",
+        "take:",
+        f"%gives = {call(w, node, '%copy')}",
+        *stops,
+        "ret i64 %result",
+        "skip:",
+        "ret i64 0",
+    ]
+
+
+SHAPES: dict[str, Shape] = {
+    "element": Shape(("map", "key", "value"), _element),
+    "message": Shape(("message", "context"), _message),
+}

@@ -1,0 +1,32 @@
+"""Functions of a program that the kernel calls: what a timer runs, what takes a message."""
+
+import ast
+from types import FunctionType
+
+from skep.lang.front.scope import Scope
+from skep.lang.tree import Callback, NoneValue
+from skep.lang.values import VOID, Pointer, Static, describe
+
+
+def callback(scope: Scope, node: ast.expr, shape: str, *pointers: Pointer) -> Callback:
+    """A function as an argument; ``pointers`` are the types of what it is called with.
+
+    Raises CompileError where it is no function, takes something else, or needs the program's context.
+    """
+    given = scope.expr(node)
+    function = given.type.value if isinstance(given.type, Static) else None
+    if not isinstance(function, FunctionType):
+        raise scope.error(
+            node, f"a function is wanted here, not {describe(given.type)}", "define it outside"
+        )
+    span = scope.span(node)
+    arguments = tuple(NoneValue(span, pointer) for pointer in pointers)
+    before = scope.context
+    made = scope.instantiate(scope, function, arguments, node)
+    if made.context:
+        problem = (
+            f"{function.__name__}() uses the program's context, which is gone when it is called"
+        )
+        raise scope.error(node, problem, "keep what it needs in a map")
+    scope.context = before
+    return Callback(span, VOID, made, shape)

@@ -1,0 +1,91 @@
+"""What a program may see and set of its context, by its kind: the verifier's window, told before the verifier looks.
+
+The rules are rows of the table of kinds; here they become errors at the user's line.
+"""
+
+import ast
+
+from skep.lang.front.scope import Scope
+from skep.lang.spec import Context, Hook
+from skep.lang.struct import StructType
+from skep.lang.tree import Const, Expr, Place
+from skep.lang.types import u32
+from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Type
+
+METADATA = "data_meta"
+
+
+def seen(scope: Scope, pointer: Pointer, name: str, node: ast.AST) -> None:
+    """Raises CompileError where a field of the context is not for this kind of program."""
+    if pointer.memory is not Memory.CONTEXT or not _is_context(scope, pointer):
+        return
+    if scope.kind.packet and name in (*scope.kind.ends, METADATA):
+        problem = f"{name!r} is an end of the packet, which only view() reads through"
+        raise scope.error(node, problem, "ctx.view(Type, offset); the packet's length is len(ctx)")
+    if name in scope.kind.hides:
+        problem = f"{scope.kind.name} programs do not see {name!r} of their context"
+        raise scope.error(node, problem, "the kernel shows it to other kinds of programs only")
+
+
+def settable(scope: Scope, place: Place, node: ast.AST) -> None:
+    """Raises CompileError where a place of the context cannot be set by this kind of program."""
+    base = place.base.type
+    if not isinstance(base, Pointer) or base.memory is not Memory.CONTEXT:
+        return
+    if isinstance(base.target, StructType) and scope.kind.context is Context.OWN:
+        return
+    members = [_extent(scope, base, name) for name in scope.kind.writes]
+    if any(at <= place.offset and place.offset + place.type.size <= end for at, end in members):
+        return
+    hint = f"they set {', '.join(scope.kind.writes)}" if members else "they set none of its fields"
+    problem = f"{scope.kind.name} programs cannot set this field of their context"
+    raise scope.error(node, problem, hint)
+
+
+def changes_objects(scope: Scope, memory: Memory) -> bool:
+    """Whether programs of this kind may set fields of kernel objects; which ones, the verifier knows."""
+    return memory is Memory.KERNEL and scope.kind.hook is Hook.STRUCT_OPS
+
+
+def fixed(scope: Scope, base: Expr, index: Expr, node: ast.AST) -> None:
+    """Raises CompileError where an index into the context is not known while compiling."""
+    kind = base.type
+    if isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT and not isinstance(index, Const):
+        problem = "an index into the context is a constant: the verifier follows no other"
+        raise scope.error(node, problem, "write a branch for each element")
+
+
+def ends(scope: Scope) -> tuple[int, int, bool]:
+    """The offsets of the two ends of the packet in the context, and whether they are whole pointers there."""
+    struct = scope.target.types.struct(scope.kind.struct)
+    found = [
+        scope.target.types.member(struct, name) if struct else None for name in scope.kind.ends
+    ]
+    first, last = (member.offset if member else 0 for member in found)
+    return (
+        first,
+        last,
+        any(m is not None and m.type is not None and m.type.size > u32.size for m in found),
+    )
+
+
+def followed(scope: Scope, stored: KernelPointer, node: ast.AST) -> Type:
+    """The pointer in a field of the context: whether it may be None, and whether what it leads to may be changed."""
+    if stored.user:
+        return Pointer(stored.target, Memory.USER)
+    if not isinstance(stored.target, KernelStruct):
+        return Pointer(stored.target, Memory.PROBE)
+    name = node.attr if isinstance(node, ast.Attribute) else ""
+    memory = Memory.VALUE if name in scope.kind.changes else Memory.KERNEL
+    sure = name in scope.kind.present
+    return Pointer(stored.target, memory, nullable=not sure, what="a pointer of the context")
+
+
+def _is_context(scope: Scope, pointer: Pointer) -> bool:
+    target = pointer.target
+    return isinstance(target, KernelStruct) and target.name == scope.kind.struct
+
+
+def _extent(scope: Scope, pointer: Pointer, name: str) -> tuple[int, int]:
+    member = scope.target.types.member(pointer.target, name)
+    return (member.offset, member.offset + member.type.size) if member and member.type else (0, 0)

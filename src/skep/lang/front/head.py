@@ -1,0 +1,82 @@
+"""The head of a program while its parameters are worked out, and the types that arguments have in registers."""
+
+import ast
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from skep.base.errors import CompileError, Span
+from skep.lang.capture import MISSING, resolve
+from skep.lang.front.scope import Target
+from skep.lang.source import Source
+from skep.lang.spec import ProgramKind
+from skep.lang.struct import StructType
+from skep.lang.tree import Argument, Parameter
+from skep.lang.types import IntType, u64
+from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Type, register
+
+RESULT, CONTEXT = "result", "ctx"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A program before its body is read: its function, kind, hook, source and the names of its parameters."""
+
+    target: Target
+    kind: ProgramKind
+    hook: str
+    function: FunctionType
+    source: Source
+    names: tuple[str, ...]
+
+    @property
+    def span(self) -> Span:
+        """Where the function begins."""
+        return self.source.span(self.source.tree)
+
+    def error(self, problem: str, hint: str = "") -> CompileError:
+        """An error at the head of the function."""
+        return CompileError(problem, self.span, hint)
+
+    def annotation(self, index: int) -> Any:
+        """The type that stands behind a parameter, None where none does."""
+        return annotation(self.function, self.source.tree.args.args[index])
+
+
+def annotation(function: FunctionType, argument: ast.arg) -> Any:
+    """The type that a parameter is annotated with, None where it is not."""
+    value = function.__annotations__.get(argument.arg)
+    if isinstance(value, str):
+        value = _dotted(function, value)
+    return value if isinstance(value, IntType | StructType) else None
+
+
+def _dotted(function: FunctionType, name: str) -> Any:
+    """What an annotation that is text names: ``u32`` or ``skep.u32``."""
+    first, *rest = name.split(".")
+    value = resolve(function, first)
+    for attribute in rest:
+        value = getattr(value, attribute, MISSING)
+    return value
+
+
+def slot(head: Head, name: str, kind: Type, at: int) -> Parameter:
+    """A parameter that is word ``at`` of the context."""
+    return Parameter(name, kind, Argument(head.span, kind, at))
+
+
+def argument(stored: Any, *, trusted: bool) -> Type:
+    """The type of an argument in a register; pointers that the verifier does not follow are read by probe."""
+    if isinstance(stored, KernelPointer):
+        known = trusted and isinstance(stored.target, KernelStruct)
+        memory = Memory.USER if stored.user else Memory.KERNEL if known else Memory.PROBE
+        return Pointer(stored.target, memory)
+    return register(stored) if isinstance(stored, IntType) else u64
+
+
+def c_name(kind: Any) -> str:
+    """A type as C has it, for messages."""
+    if isinstance(kind, KernelPointer):
+        named = isinstance(kind.target, KernelStruct)
+        return f"struct {kind.target.name} *" if named else "pointer"
+    return repr(kind)

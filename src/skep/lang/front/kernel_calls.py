@@ -1,0 +1,145 @@
+"""Calls of kernel functions ("kfuncs"), typed by the kernel's own description of them.
+
+The names of parameters tell what is written: ``x__sz`` is the size of the memory before it, which may be left out;
+``x__ign`` and ``x__prog`` are never written; ``x__nullable`` and ``x__opt`` may be None; ``x__map`` is a map. What a
+function takes hold of, or gives back, is not described: the verifier says so when the program is loaded.
+"""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skep.base.similar import similar
+from skep.lang.front.access import buffer
+from skep.lang.front.integers import converted
+from skep.lang.front.scope import Scope
+from skep.lang.maps import Declaration
+from skep.lang.tree import Address, Const, Expr, KernelCall, MapAddress, NoneValue
+from skep.lang.types import IntType, u64
+from skep.lang.values import (
+    NONE,
+    UNKNOWN,
+    VOID,
+    KernelPointer,
+    KernelStruct,
+    Memory,
+    Pointer,
+    Static,
+    Type,
+    describe,
+    register,
+)
+
+SIZES, HIDDEN, OPTIONAL = ("__sz", "__szk"), ("__ign", "__prog"), ("__nullable", "__opt")
+OWN = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
+LOOSE = (
+    "bpf_dynptr",
+    "bpf_dynptr_kern",
+    "bpf_iter_",
+    "bpf_rb_",
+    "bpf_list_",
+    "bpf_crypto",
+    "bpf_wq",
+)
+"""Structs that a program keeps in memory of its own, which has no type of the kernel's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter: its function's name, its own, and its type."""
+
+    function: str
+    name: str
+    type: Type
+
+    def ends(self, suffixes: Sequence[str]) -> bool:
+        """Whether its name says so."""
+        return self.name.endswith(tuple(suffixes))
+
+
+def kernel_call(scope: Scope, node: ast.Call, name: str) -> Expr:
+    """A call of a kernel function. Raises CompileError where this kernel has none, or takes other arguments."""
+    signature = scope.target.types.prototype(name)
+    if signature is None:
+        near = similar(name, scope.target.types.offered())
+        problem = f"this kernel has no function {name}"
+        raise scope.error(node, problem, f"did you mean {near!r}?" if near else "")
+    params = [Parameter(name, one, kind) for one, kind in signature.params]
+    args = _arguments(scope, node, params)
+    kinds = tuple(param.type for param in params)
+    return KernelCall(scope.span(node), _result(name, signature.result), name, kinds, args)
+
+
+def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[Expr, ...]:
+    written = [param for param in params if not param.ends(HIDDEN)]
+    needed = [param for param in written if not param.ends(SIZES)]
+    sized = len(node.args) == len(written)
+    if not sized and len(node.args) != len(needed):
+        listed = ", ".join(param.name for param in needed)
+        problem = f"{params[0].function if params else 'it'}() takes {len(needed)} arguments"
+        raise scope.error(node, f"{problem}, not {len(node.args)}", f"they are: {listed}")
+    queue = list(node.args)
+    args: list[Expr] = []
+    for param in params:
+        if param.ends(HIDDEN):
+            args.append(NoneValue(scope.span(node), Pointer(None, Memory.KERNEL)))
+        elif param.ends(SIZES) and not sized:
+            args.append(Const(scope.span(node), _number(param), _size(args[-1])))
+        else:
+            args.append(_argument(scope, param, queue.pop(0)))
+    return tuple(args)
+
+
+def _number(param: Parameter) -> IntType:
+    return register(param.type) if isinstance(param.type, IntType) else u64
+
+
+def _size(argument: Expr) -> int:
+    target = argument.type.target if isinstance(argument.type, Pointer) else None
+    return int(target.size) if target is not None else 0
+
+
+def _argument(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
+    if isinstance(param.type, IntType):
+        return converted(scope, scope.expr(node), register(param.type), node, wrap=True)
+    if not isinstance(param.type, KernelPointer):
+        raise scope.error(node, f"{param.name} has a type that programs do not know")
+    value = scope.expr(node)
+    if value.type is UNKNOWN:
+        return value
+    if value.type is NONE and param.ends(OPTIONAL):
+        return NoneValue(value.span, Pointer(None, Memory.KERNEL))
+    if isinstance(value.type, Static) and isinstance(value.type.value, Declaration):
+        return MapAddress(value.span, Pointer(None, Memory.KERNEL), value.type.value)
+    if isinstance(value.type, Pointer) and _goes(value.type, param.type.target):
+        return value
+    if _memory(param.type.target):
+        place = buffer(scope, node)
+        return Address(scope.span(node), Pointer(place.type, Memory.STACK), place)
+    wanted = describe(param.type.target)
+    raise scope.error(node, f"{param.name} is {wanted}, not {describe(value.type)}")
+
+
+def _goes(given: Pointer, wanted: Type) -> bool:
+    """Whether a pointer is what a parameter takes."""
+    if given.memory is Memory.CONTEXT:
+        return True
+    if not isinstance(wanted, KernelStruct):
+        return given.memory not in (Memory.PROBE, Memory.USER) and wanted is None
+    own = given.memory in OWN and wanted.name.startswith(LOOSE)
+    named = isinstance(given.target, KernelStruct) and given.target.name == wanted.name
+    return own or named
+
+
+def _memory(wanted: Type) -> bool:
+    """Whether a parameter is memory without a struct of the kernel's."""
+    return wanted is None or isinstance(wanted, IntType)
+
+
+def _result(name: str, kind: Type) -> Type:
+    """The result: a pointer may be None, as far as is known."""
+    if isinstance(kind, KernelPointer):
+        target, what = kind.target, f"the result of {name}()"
+        memory = Memory.KERNEL if isinstance(target, KernelStruct) else Memory.PROBE
+        return Pointer(target, memory, nullable=True, what=what)
+    return register(kind) if isinstance(kind, IntType) else VOID

@@ -1,0 +1,104 @@
+"""``with value.lock:``: a lock in a map's value, taken before the block and given back behind it.
+
+While it is held the kernel allows memory to be read and written, and nothing else; so a block has no call, and one end.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from skep.base.errors import CompileError
+from skep.lang.front.access import place_of
+from skep.lang.front.scope import Scope
+from skep.lang.helpers import Arg, Helper
+from skep.lang.special import SpinLock
+from skep.lang.tree import (
+    Address,
+    Break,
+    Continue,
+    Copy,
+    Evaluate,
+    Expr,
+    For,
+    HelperCall,
+    If,
+    Load,
+    MapCall,
+    Node,
+    Place,
+    Release,
+    Reserve,
+    Return,
+    SubCall,
+    While,
+    walk,
+)
+from skep.lang.types import s64
+from skep.lang.values import UNKNOWN, Memory, Pointer
+
+LOCK = Helper("spin_lock", 93, (Arg.KERNEL,), s64, "5.1", "Take a lock of a map's value.")
+UNLOCK = Helper("spin_unlock", 94, (Arg.KERNEL,), s64, "5.1", "Give a lock back.")
+CALLS = (HelperCall, MapCall, SubCall, Reserve, Release)
+READ_BY_HELPER = (Memory.PROBE, Memory.USER)
+
+
+def locked(scope: Scope, node: ast.With) -> list[Node]:
+    """The nodes of ``with value.lock: ...``. Raises CompileError where it is no lock, or the block does more."""
+    lock = _lock(scope, node)
+    body = scope.block(node.body)
+    _refuse(scope.span(node).line, body)
+    span = scope.span(node.items[0].context_expr)
+    before, after = (Evaluate(span, HelperCall(span, s64, row, (lock,))) for row in (LOCK, UNLOCK))
+    return [before, *body, after]
+
+
+def _lock(scope: Scope, node: ast.With) -> Expr:
+    item = node.items[0]
+    place = place_of(scope, item.context_expr) if len(node.items) == 1 else None
+    known = place is not None and place.type is SpinLock and _in_value(place)
+    if place is None or item.optional_vars or not known:
+        raise scope.error(
+            node,
+            "with takes one lock, of a map's value",
+            "give the value a field lock: skep.SpinLock, and write with value.lock:",
+        )
+    return Address(scope.span(item.context_expr), Pointer(SpinLock, Memory.VALUE), place)
+
+
+def _in_value(place: Place) -> bool:
+    kind = place.base.type
+    return kind is UNKNOWN or (isinstance(kind, Pointer) and kind.memory is Memory.VALUE)
+
+
+def _refuse(line: int, body: Sequence[Node]) -> None:
+    """Refuse what the kernel refuses while a lock is held."""
+    for one in _leaving(body, looping=False):
+        problem = "the block of a lock is left in its midst"
+        hint = "note the outcome in a variable, and act on it behind the block"
+        raise CompileError(problem, one.span, hint)
+    for one in walk(*body):
+        if isinstance(one, CALLS) or _by_helper(one):
+            problem = f"nothing is called while the lock of line {line} is held"
+            raise CompileError(problem, one.span, "do it before the block, or behind it")
+
+
+def _leaving(body: Sequence[Node], *, looping: bool) -> Iterator[Node]:
+    """The statements that leave a block: returns, and breaks of a loop around it."""
+    for node in body:
+        match node:
+            case Return():
+                yield node
+            case Break() | Continue() if not looping:
+                yield node
+            case If(then=then, other=other):
+                yield from _leaving((*then, *other), looping=looping)
+            case For(body=inner) | While(body=inner):
+                yield from _leaving(inner, looping=True)
+
+
+def _by_helper(node: Node) -> bool:
+    """Whether memory is read by a helper."""
+    place = (
+        node.place if isinstance(node, Load) else node.source if isinstance(node, Copy) else None
+    )
+    kind = place.base.type if place is not None else None
+    return isinstance(kind, Pointer) and kind.memory in READ_BY_HELPER

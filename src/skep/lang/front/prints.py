@@ -1,0 +1,145 @@
+"""``print(f"...")``: a line for the kernel's trace buffer.
+
+By bpf_trace_printk, and bpf_trace_vprintk (5.16) where it has more than three values.
+
+The format is made while compiling, and stands on the stack. Numbers are shown as numbers, ``char[N]`` as text.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from skep.lang.front.integers import converted, dereferenced
+from skep.lang.front.scope import Scope
+from skep.lang.helpers import Arg, Helper
+from skep.lang.tree import Build, Const, Expr, HelperCall, Place, Slot, Store, Write
+from skep.lang.types import ArrayType, IntType, char, s64, u8, u64
+from skep.lang.values import BOOL, UNKNOWN, VOID, Literal, Memory, Pointer, describe
+
+PRINT, PRINT_MANY = 6, 177
+IN_REGISTERS, MOST = 3, 12
+LONGEST = 128
+LINE = (Arg.IN, Arg.SIZE)
+SPEC = re.compile(r"(#?)(0?)([1-9]\d?)?([dx]?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A piece of a line: what stands in the format, and the value that goes with it."""
+
+    text: str
+    value: Expr | None = None
+
+
+def printed(scope: Scope, node: ast.Call) -> Expr:
+    """A call of ``print``."""
+    shown: list[Shown] = []
+    for index, argument in enumerate(node.args):
+        if index:
+            shown.append(Shown(" "))
+        shown += _shown(scope, argument)
+    values = [piece.value for piece in shown if piece.value is not None]
+    line = "".join(piece.text for piece in shown)
+    if not line.isascii() or not (line.isprintable() or "\t" in line):
+        raise scope.error(node, "the kernel prints ASCII only, in one line")
+    if len(line) >= LONGEST:
+        raise scope.error(node, f"a line that is printed has at most {LONGEST - 1} characters")
+    if len(values) > MOST:
+        raise scope.error(node, f"a line that is printed has at most {MOST} values")
+    many = len(values) > IN_REGISTERS
+    given = _packed(scope, node, values) if many else values
+    kinds = (Arg.IN, Arg.SIZE) if many else (Arg.INT,) * len(values)
+    number, since = (PRINT_MANY, "5.16") if many else (PRINT, "4.1")
+    row = Helper("trace_printk", number, (*LINE, *kinds), s64, since, "Print a line for debugging.")
+    return HelperCall(scope.span(node), VOID, row, (*_line(scope, node, line), *given))
+
+
+def _line(scope: Scope, node: ast.Call, line: str) -> tuple[Expr, Expr]:
+    """The format on the stack, and its size."""
+    data = line.encode() + b"\0"
+    where = _slot(scope, node, ArrayType(u8, len(data)), "line")
+    written = Write(where.span, Place(where.span, where.type.target, where), data)
+    made = Build(where.span, where.type, where.slot, (written,))
+    return made, Const(where.span, u64, len(data))
+
+
+def _slot(scope: Scope, node: ast.Call, kind: ArrayType, role: str) -> Slot:
+    name = f"{role}.{node.lineno}.{node.col_offset}"
+    scope.slots[name] = kind
+    return Slot(scope.span(node), Pointer(kind, Memory.STACK), name)
+
+
+def _packed(scope: Scope, node: ast.Call, values: list[Expr]) -> list[Expr]:
+    """Values as the array that bpf_trace_vprintk takes, and its size."""
+    kind = ArrayType(u64, len(values))
+    where = _slot(scope, node, kind, "values")
+    stores = tuple(
+        Store(where.span, Place(where.span, u64, where, 8 * index), value)
+        for index, value in enumerate(values)
+    )
+    made = Build(where.span, where.type, where.slot, stores)
+    return [made, Const(where.span, u64, kind.size)]
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _shown(scope: Scope, node: ast.expr) -> Iterator[Shown]:
+    """The pieces of an argument."""
+    match node:
+        case ast.Constant(value=str() as text):
+            yield Shown(text.replace("%", "%%"))
+        case ast.JoinedStr(values=values):
+            for value in values:
+                yield from _shown(scope, value)
+        case ast.FormattedValue(value=value, conversion=conversion, format_spec=spec):
+            if conversion != -1:
+                raise scope.error(node, "! is not part of the language", "show the value as it is")
+            yield _value(scope, value, _spec(scope, spec))
+        case _:
+            yield _value(scope, node, "")
+
+
+def _spec(scope: Scope, node: ast.expr | None) -> str:
+    """A format after the colon."""
+    if node is None:
+        return ""
+    text = node.values[0] if isinstance(node, ast.JoinedStr) and len(node.values) == 1 else None
+    if isinstance(text, ast.Constant) and SPEC.fullmatch(str(text.value)):
+        return str(text.value)
+    hint = "a number is shown as d or x, with a width: {n:x} {n:#x} {n:5} {n:08x}"
+    raise scope.error(node, "the kernel has no such format", hint)
+
+
+def _value(scope: Scope, node: ast.expr, spec: str) -> Shown:
+    value = scope.expr(node)
+    kind = value.type.target if isinstance(value.type, Pointer) else None
+    if kind is char or (isinstance(kind, ArrayType) and kind.element is char):
+        return _text(scope, node, value, spec)
+    value = dereferenced(scope, value, node)
+    if not isinstance(value.type, IntType | Literal) and value.type not in (BOOL, UNKNOWN):
+        hint = "show a field of it, or u64(...) of a pointer"
+        raise scope.error(node, f"{describe(value.type)} cannot be printed", hint)
+    signed = isinstance(value.type, Literal) or (
+        isinstance(value.type, IntType) and value.type.signed
+    )
+    found = SPEC.fullmatch(spec)
+    hexadecimal = bool(found and found[4] == "x")
+    if hexadecimal and signed:
+        raise scope.error(node, "x shows numbers without a sign", "write u64(...) or u32(...)")
+    wide = converted(scope, value, s64 if signed else u64, node)
+    letter = "x" if hexadecimal else "d" if signed else "u"
+    before, zero, width = (
+        ("0x" if found[1] else "", found[2], found[3] or "") if found else ("",) * 3
+    )
+    return Shown(f"{before}%{zero}{width}ll{letter}", wide)
+
+
+def _text(scope: Scope, node: ast.expr, value: Expr, spec: str) -> Shown:
+    if spec:
+        raise scope.error(node, "text is shown as it is, without a format")
+    if value.type.memory is Memory.USER:
+        hint = "copy it first: skep.probe_read_user_str(buffer, address)"
+        raise scope.error(node, "text of a process cannot be printed where it is", hint)
+    return Shown("%s", value)

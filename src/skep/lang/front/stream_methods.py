@@ -1,0 +1,47 @@
+"""The methods of perf buffers and of rings that a process fills."""
+
+import ast
+
+from skep.lang.front.access import buffer
+from skep.lang.front.callbacks import callback
+from skep.lang.front.helping import context
+from skep.lang.front.integers import converted
+from skep.lang.front.map_methods import Method, declared_by, made
+from skep.lang.front.scope import Scope
+from skep.lang.front.structs import type_name
+from skep.lang.spec import MapType
+from skep.lang.tree import Address, Const, Expr
+from skep.lang.types import s64, u64
+from skep.lang.values import UNKNOWN, Memory, Pointer
+
+
+def _output(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    data, *size = scope.arguments(node, 1, 2, "output(data, size)")
+    place, declared = buffer(scope, data), declared_by(owner)
+    sample = declared.carries
+    if sample is not None and place.type not in (sample, UNKNOWN):
+        raise scope.error(
+            data, f"this buffer carries {type_name(sample)}, not {type_name(place.type)}"
+        )
+    length = (
+        converted(scope, scope.expr(size[0]), u64, size[0])
+        if size
+        else Const(scope.span(node), u64, place.type.size)
+    )
+    pointer = Address(scope.span(data), Pointer(place.type, Memory.STACK), place)
+    return made(scope, node, owner, "perf_output", s64, context(scope, node), pointer, length)
+
+
+def _drain(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    (function,) = scope.arguments(node, 1, 1, "drain(function)")
+    declared = declared_by(owner)
+    message = declared.carries
+    called = callback(scope, function, "message", Pointer(message, Memory.STACK))
+    return made(scope, node, owner, "drain", s64, called)
+
+
+PERF: dict[str, Method] = {"output": _output}
+BY_TYPE: dict[MapType, tuple[dict[str, Method], str]] = {
+    MapType.PERF_EVENT_ARRAY: (PERF, "a perf buffer"),
+    MapType.USER_RINGBUF: ({"drain": _drain}, "a user ring"),
+}

@@ -1,0 +1,59 @@
+"""Text and bytes that are known while compiling, and how they go with arrays.
+
+``char[N]`` is text: it goes with a ``str``, and ends at its first NUL. ``u8[N]`` is bytes: it goes with ``bytes``, and
+has N of them.
+"""
+
+import ast
+from typing import Any
+
+from skep.lang.front.scope import Scope
+from skep.lang.tree import StaticValue
+from skep.lang.types import ArrayType, char, u8
+from skep.lang.values import Static, describe
+
+Text = str | bytes
+
+
+def known(scope: Scope, node: ast.expr) -> Text | None:
+    """Text or bytes that are written out, or captured; None for anything else."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str | bytes) else None
+    held = scope.type_of(node.id) if isinstance(node, ast.Name) else None
+    if isinstance(held, Static):
+        return held.value if isinstance(held.value, str | bytes) else None
+    named = isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and held is None)
+    value = scope.expr(node) if named else None
+    found = value.type.value if isinstance(value, StaticValue) else None
+    return found if isinstance(found, str | bytes) else None
+
+
+def encoded(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:
+    """The bytes of ``text`` where it goes with arrays of that type. Raises CompileError where it does not."""
+    if not isinstance(kind, ArrayType) or kind.element not in (char, u8):
+        raise scope.error(
+            node, f"text and bytes go with char[N] and u8[N], not with {describe(kind)}"
+        )
+    if kind.element is char and isinstance(text, bytes):
+        raise scope.error(node, f"{kind!r} is text, which goes with a str, not with bytes")
+    if kind.element is u8 and isinstance(text, str):
+        raise scope.error(node, f"{kind!r} is bytes, not text", 'write them as in b"..."')
+    data = text.encode() if isinstance(text, str) else text
+    if kind.element is char and 0 in data:
+        raise scope.error(node, "text ends at its first NUL: it holds none")
+    if not data:
+        raise scope.error(node, "there is nothing here to compare with", "look at element 0")
+    if len(data) > kind.count:
+        raise scope.error(node, f"{len(data)} bytes are more than {kind!r} holds")
+    return data
+
+
+def filling(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:
+    """All bytes of an array that is set to ``text``."""
+    if text == "" and isinstance(kind, ArrayType) and kind.element is char:
+        return bytes(kind.count)
+    data = encoded(scope, kind, text, node)
+    if kind.element is u8 and len(data) != kind.count:
+        problem = f"{len(data)} bytes do not fill {kind!r}"
+        raise scope.error(node, problem, f"set a part of it, as in a[:{len(data)}] = ...")
+    return data.ljust(kind.count, b"\0")

@@ -1,0 +1,109 @@
+"""Fields of map values that the kernel itself keeps: locks, timers, references. Programs use their methods only.
+
+In memory they are structs of the kernel's, found by their BTF name. Reading a value gives zeros there; a value that is
+written over keeps its lock, but its timer rests then, and its references are given back.
+"""
+
+from typing import Any
+
+from skep.lang.spec import MapType
+from skep.lang.struct import Field, Struct, StructType
+from skep.lang.types import ArrayType, u32, u64
+
+
+class SpinLock(Struct):
+    """A lock in a map's value, ``with value.lock: ...``. A value has one at most. Linux 5.1."""
+
+    btf_name = "bpf_spin_lock"
+    val: u32
+
+
+class Timer(Struct):
+    """A timer in a map's value, ``value.timer.start(ns, callback)``. A value has one at most. Linux 5.15."""
+
+    btf_name = "bpf_timer"
+    opaque: u64[2]
+
+
+class Reference(Struct):
+    """A kernel object that a map's value keeps alive; what the references below have in common."""
+
+    kernel = ""
+    acquire = ""
+    release = ""
+    address: u64
+
+
+class TaskReference(Reference):
+    """A task that a value keeps: ``value.task.set(task)``, ``get()``, ``clear()``. Linux 6.4."""
+
+    kernel, acquire, release = "task_struct", "bpf_task_acquire", "bpf_task_release"
+
+
+class CgroupReference(Reference):
+    """A cgroup that a value keeps, likewise. Linux 6.4."""
+
+    kernel, acquire, release = "cgroup", "bpf_cgroup_acquire", "bpf_cgroup_release"
+
+
+REFERENCES: tuple[type[Reference], ...] = (TaskReference, CgroupReference)
+SINGLE: tuple[StructType, ...] = (SpinLock, Timer)
+SPECIAL: tuple[StructType, ...] = (*SINGLE, *REFERENCES)
+STORAGES = frozenset(
+    {MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE}
+)
+HOLDERS: dict[StructType, frozenset[MapType]] = {
+    SpinLock: frozenset({MapType.HASH, MapType.ARRAY}) | STORAGES,
+    Timer: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
+    **dict.fromkeys(
+        REFERENCES, frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}) | STORAGES
+    ),
+}
+"""The map types whose values may have each."""
+
+
+def special(value: Any) -> list[Field]:
+    """The fields of a value that the kernel keeps."""
+    fields = value.fields if isinstance(value, StructType) else ()
+    return [field for field in fields if field.type in SPECIAL]
+
+
+def is_locked(value: Any) -> bool:
+    """Whether a value holds a lock, under which it is then read and written as a whole."""
+    return any(field.type is SpinLock for field in special(value))
+
+
+def is_timed(value: Any) -> bool:
+    """Whether a value holds a timer."""
+    return any(field.type is Timer for field in special(value))
+
+
+def check_special(kind: MapType, value: Any) -> None:
+    """Refuse locks and timers where the kernel has none. TypeError."""
+    found = special(value)
+    if found and _has_bits(value):
+        raise TypeError(
+            f"{value!r}: the kernel takes no bit fields beside locks, timers and references"
+        )
+    for field in found:
+        word = field.type.__name__
+        if kind not in HOLDERS[field.type]:
+            raise TypeError(
+                f"{value!r}.{field.name}: a {word} lies in values of "
+                f"{', '.join(sorted(one.name for one in HOLDERS[field.type]))}, not of {kind.name}"
+            )
+        if field.type in SINGLE and sum(other.type is field.type for other in found) > 1:
+            raise TypeError(f"{value!r}.{field.name}: a value has one {word} at most")
+
+
+def _has_bits(kind: Any) -> bool:
+    """Whether there are bit fields anywhere in a type."""
+    if isinstance(kind, ArrayType):
+        return _has_bits(kind.element)
+    fields = kind.fields if isinstance(kind, StructType) else ()
+    return any(field.bits is not None or _has_bits(field.type) for field in fields)
+
+
+def is_kept(value: Any) -> bool:
+    """Whether a value has fields that end when it is written over or deleted: timers, references."""
+    return any(field.type is not SpinLock for field in special(value))

@@ -1,0 +1,47 @@
+"""A live ring: its events as records, one by one. For batches, ``skep.events`` reads the same memory."""
+
+from collections.abc import Iterator
+
+from skep.kernel.rings import RingReader
+from skep.lang.maps import Ring
+from skep.lang.struct import Struct
+
+FOREVER = 3600.0
+
+
+class LiveRing:
+    """A ring's events: iterate over it. ``lost`` counts those that found no room."""
+
+    def __init__(self, ring: Ring, reader: RingReader) -> None:
+        self.ring, self.reader = ring, reader
+        self._kinds = {getattr(record, "kind_number", 0): record for record in ring.records}
+
+    def __iter__(self) -> Iterator[Struct]:
+        """Events as they come, as records; waits for the next one and never ends by itself."""
+        while True:
+            yield from self.poll()
+            self.reader.wait(FOREVER)
+
+    def poll(self, seconds: float = 0.0) -> Iterator[Struct]:
+        """The events that are there, after waiting at most ``seconds`` for the first."""
+        if seconds:
+            self.reader.wait(seconds)
+        for view in self.reader.read_records():
+            yield self.record(view)
+
+    def record(self, view: memoryview) -> Struct:
+        """The record in ``view``, of the class that its header names."""
+        kinds = self._kinds
+        kind = int.from_bytes(view[18:20], "little") if len(kinds) > 1 else next(iter(kinds))
+        found: Struct = kinds[kind].from_bytes(view)
+        return found
+
+    @property
+    def attempts(self) -> int:
+        """Records that programs tried to reserve."""
+        return self.reader.attempts
+
+    @property
+    def lost(self) -> int:
+        """Records that found no room."""
+        return self.reader.refused

@@ -1,0 +1,119 @@
+"""Programs on functions of the kernel and on LSM hooks; each acts for the processes in ``mine`` only."""
+
+import skep
+from skep import Array, Hash, Record, Ring, char, s64, u32, u64
+
+
+class Seen(Record):
+    """A call: where, the arguments, the result."""
+
+    number: u64
+    result: s64
+    name: char[96]
+
+
+mine = Hash(u32, u32, 8)
+counts = Array(u64, 8)
+calls = Ring(Seen)
+EPERM = 1
+
+
+@skep.inline
+def is_mine():
+    """Whether the process that calls is a test's own."""
+    return u32(skep.get_current_pid_tgid() >> 32) in mine
+
+
+@skep.fentry("do_unlinkat")
+def on_unlink(dfd, name):
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        e.number = u64(s64(dfd))
+        skep.probe_read_kernel_str(e.name, name.name)
+        e.submit()
+
+
+@skep.fexit("do_unlinkat")
+def after_unlink(dfd, name, result):
+    if is_mine():
+        e = calls.reserve()
+        if e is not None:
+            e.number = 7
+            e.result = result
+            e.submit()
+
+
+@skep.fexit("do_unlinkat")
+def after_unlink_alone(result):
+    if is_mine() and result == 0:
+        counts.increment(0)
+
+
+@skep.fmod_ret("security_inode_mkdir")
+def refuses_mkdir(directory, dentry, mode, result):
+    if result == 0 and is_mine():
+        return -EPERM
+    return result
+
+
+@skep.lsm("inode_mkdir")
+def guards_mkdir(directory, dentry, mode, result):
+    if result == 0 and is_mine():
+        return -EPERM
+    return result
+
+
+@skep.lsm("file_open")
+def names_files(file):
+    """The path of what is opened, whole."""
+    if not is_mine():
+        return 0
+    e = calls.reserve()
+    if e is not None:
+        e.result = skep.d_path(file.f_path, e.name)
+        e.submit()
+    return 0
+
+
+@skep.lsm("file_open", sleepable=True)
+def reads_user_memory(file):
+    """A sleepable program waits for memory of the process: here, its stack."""
+    if not is_mine():
+        return 0
+    word = u64[1]()
+    registers = skep.task_pt_regs(skep.get_current_task_btf())
+    if skep.copy_from_user(word, registers.sp) == 0:
+        counts.increment(1)
+    return 0
+
+
+@skep.lsm("socket_bind", cgroup=True)
+def refuses_bind(sock, address, length):
+    counts.increment(2)
+    return 0
+
+
+@skep.xdp
+def passes(ctx):
+    return 2
+
+
+@skep.fentry(passes)
+def sees_it_begin(packet):
+    if u64(packet.data_end) - u64(packet.data) == 68:
+        counts.increment(3)
+
+
+@skep.fexit(passes)
+def sees_it_end(packet, result):
+    if result == 2 and u64(packet.data_end) - u64(packet.data) == 68:
+        counts.increment(4)
+
+
+@skep.freplace(passes)
+def drops_instead(ctx):
+    if ctx.view(u32, 64) is None:
+        return 2
+    return 1

@@ -1,0 +1,197 @@
+"""Programs on functions of binaries and of the kernel, and on static probes, of the processes in ``mine``."""
+
+import skep
+from skep import Array, Hash, Record, Ring, char, s32, s64, u32, u64
+
+
+class Seen(Record):
+    """A call: a number, a result, a name."""
+
+    number: s64
+    result: s64
+    cookie: u64
+    name: char[64]
+
+
+mine = Hash(u32, u32, 8)
+counts = Array(u64, 16)
+calls = Ring(Seen)
+
+
+@skep.inline
+def is_mine():
+    """Whether the process that calls is a test's own."""
+    return u32(skep.get_current_pid_tgid() >> 32) in mine
+
+
+# --- functions of binaries
+
+
+@skep.uprobe("libc", "getservbyname")
+def on_lookup(name, protocol):
+    """The first argument is text in user memory."""
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        skep.probe_read_user_str(e.name, name)
+        e.cookie = skep.get_attach_cookie()
+        e.submit()
+
+
+@skep.uprobe("libc", "abs")
+def on_abs(value: s32):
+    if is_mine() and value == -77:
+        counts.increment(0)
+
+
+@skep.uretprobe("libc", "abs")
+def after_abs(result: s32):
+    if is_mine() and result == 77:
+        counts.increment(1)
+
+
+@skep.uprobe()
+def anywhere(ctx):
+    """Where it is attached."""
+    if is_mine() and ctx.ip != 0:
+        counts.increment(2)
+
+
+@skep.uprobe("libc", "abs", sleepable=True)
+def waits(ctx):
+    """It may wait for the memory of the process."""
+    word = u64[1]()
+    if is_mine() and skep.copy_from_user(word, ctx.sp) == 0:
+        counts.increment(3)
+
+
+@skep.uprobe_multi("libc", "abs", "lab?", "llabs")
+def on_many(value: s64):
+    if is_mine():
+        counts.increment(4)
+
+
+@skep.uretprobe_multi("libc", "abs", "labs")
+def after_many(result: s64):
+    if is_mine() and result == 77:
+        counts.increment(5)
+
+
+@skep.uprobe_session("libc", "abs")
+def around(ctx):
+    """At the entry and, as it returns 0 there, at the end."""
+    if is_mine():
+        counts.increment(6)
+    return 0
+
+
+# --- static probes
+
+
+@skep.usdt("/usr/bin/python3.11", "python:gc__start")
+def on_collection(generation):
+    """Of Debian's Python; the argument lies on the stack, in memory of the process."""
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        e.number = generation
+        e.submit()
+
+
+@skep.usdt("/usr/bin/python3.11", "python:gc__done")
+def after_collection(found: s64):
+    """The argument lies in a register."""
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        e.number = -1
+        e.result = found
+        e.submit()
+
+
+# --- functions of the kernel
+
+
+@skep.kprobe("do_unlinkat")
+def on_unlink(dfd, name):
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        e.number = dfd
+        skep.probe_read_kernel_str(e.name, name.name)
+        e.submit()
+
+
+@skep.kretprobe("do_unlinkat")
+def after_unlink(result):
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        e.result = result
+        e.submit()
+
+
+@skep.ksyscall("unlinkat")
+def on_call(fd: s32, path, flags: u32):
+    """The arguments as the process gives them: a path is text in its memory."""
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        e.number = fd
+        e.result = flags
+        skep.probe_read_user_str(e.name, path)
+        e.submit()
+
+
+@skep.kretsyscall("unlinkat")
+def after_call(result):
+    if is_mine() and s32(result) == -2:
+        counts.increment(12)
+
+
+@skep.kprobe("do_unlinkat")
+def registers(ctx):
+    if is_mine() and ctx.ip != 0 and s32(ctx.di) == -100:
+        counts.increment(7)
+
+
+@skep.kprobe("do_unlinkat_none")
+def on_nothing(ctx):
+    counts.increment(11)
+
+
+@skep.kprobe_multi("do_unlinkat", "do_rmdir")
+def on_removals(dfd, name):
+    """The arguments that both functions share, with their types."""
+    if not is_mine():
+        return
+    e = calls.reserve()
+    if e is not None:
+        skep.probe_read_kernel_str(e.name, name.name)
+        e.cookie = skep.get_attach_cookie()
+        e.submit()
+
+
+@skep.kprobe_multi("vfs_unlin?", "vfs_rmdi?")
+def on_patterns(ctx):
+    if is_mine():
+        counts.increment(8)
+
+
+@skep.kretprobe_multi("do_unlinkat", "do_rmdir")
+def after_removals(result):
+    if is_mine() and result == 0:
+        counts.increment(9)
+
+
+@skep.kprobe_session("do_unlinkat")
+def around_unlink(ctx):
+    if is_mine():
+        counts.increment(10)
+    return 0

@@ -1,0 +1,91 @@
+"""Iterators read what they are pointed at, and every kind of object that this kernel iterates over can be."""
+
+import os
+import subprocess
+
+import pytest
+
+import skep
+from skep.btf.reader import Btf
+from skep.kernel.vmlinux import vmlinux
+from skep.lang.kernel_types import KernelTypes
+from skep.testing.cgroups import Cgroup
+from tests.kernel.kinds.programs import iterators as programs
+from tests.kernel.kinds.programs.iterators import Line
+
+
+def lines(data: bytes) -> set[tuple[int, int]]:
+    """The pairs that an iterator wrote."""
+    found = (Line.from_bytes(data[i : i + Line.size]) for i in range(0, len(data), Line.size))
+    return {(line.first, line.second) for line in found}
+
+
+def test_all_objects_are_gone_over_each_time_it_is_read() -> None:
+    with skep.load(programs.threads) as live:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+            assert {(os.getpid(), os.getpid()), (child.pid, child.pid)} <= lines(
+                live.read(programs.threads)
+            )
+            child.kill()
+        assert (child.pid, child.pid) not in lines(live.read(programs.threads))
+
+
+def test_one_process_is_gone_over() -> None:
+    with skep.load(programs.threads, programs.files, attach=False) as live:
+        live.attach(programs.threads, pid=os.getpid())
+        live.attach(programs.files, pid=os.getpid())
+        assert {pid for pid, _ in lines(live.read(programs.threads))} == {os.getpid()}
+        with open("/dev/null", "rb") as file:
+            assert (os.getpid(), file.fileno()) in lines(live.read(programs.files))
+        assert {pid for pid, _ in lines(live.read(programs.files))} == {os.getpid()}
+
+
+def test_the_entries_of_a_map_are_gone_over() -> None:
+    with skep.load(programs.entries) as live:
+        with pytest.raises(skep.SkepError, match="give the map"):
+            live.attach(programs.entries)
+        live.attach(programs.entries, programs.numbers)
+        live[programs.numbers][3] = 30
+        live[programs.numbers][4] = 40
+        assert {(3, 30), (4, 40)} <= lines(live.read(programs.entries))
+
+
+@pytest.mark.requires("iterator.cgroup")
+def test_the_cgroups_below_one_are_gone_over(cgroup: Cgroup) -> None:
+    os.mkdir(f"{cgroup.path}/below")
+    try:
+        below = os.stat(f"{cgroup.path}/below").st_ino
+        with skep.load(programs.groups) as live:
+            with pytest.raises(skep.SkepError, match="one of self"):
+                live.attach(programs.groups, cgroup.path, mode="sideways")
+            live.attach(programs.groups, cgroup.path)
+            assert {number for number, _ in lines(live.read(programs.groups))} == {cgroup.id, below}
+        with skep.load(programs.groups) as live:
+            live.attach(programs.groups, cgroup.path, mode="self")
+            assert {number for number, _ in lines(live.read(programs.groups))} == {cgroup.id}
+    finally:
+        os.rmdir(f"{cgroup.path}/below")
+
+
+def test_a_sleepable_iterator_reads_the_memory_of_processes() -> None:
+    with skep.load(programs.reads_memory, attach=False) as live:
+        live.attach(programs.reads_memory, pid=os.getpid())
+        assert {pid for pid, _ in lines(live.read(programs.reads_memory))} == {os.getpid()}
+
+
+@pytest.fixture(scope="module")
+def btf() -> Btf:
+    return vmlinux()
+
+
+@pytest.mark.native("compiles a program for each kind of object")
+def test_every_kind_of_object_has_a_program(btf: Btf) -> None:
+    known = [
+        name
+        for name in KernelTypes(btf).iterators()
+        if KernelTypes(btf).function(f"bpf_iter_{name}")
+    ]
+    assert {"task", "bpf_map", "tcp", "cgroup"} <= set(known)
+    made = [skep.iterator(name)(programs.each) for name in known]
+    with skep.load(*made, attach=False) as live:
+        assert len(live.programs) == len(known)

@@ -1,0 +1,182 @@
+"""Probes of binaries and of the kernel: hit with the right arguments, and no more once they are closed."""
+
+import ctypes  # noqa: TID251 - functions of a library are called, as any program would
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import skep
+from skep.kernel.binaries import Binary
+from skep.kernel.libraries import find
+from skep.lang.programs import Program
+from skep.program.live import Live
+from tests.kernel.kinds.programs import probes
+
+SECONDS = 10.0
+LIBC = ctypes.CDLL(None)
+PYTHON = "/usr/bin/python3.11"
+
+
+def watch(*programs: Program, attach: bool = True) -> Live:
+    """The programs, looking at this process."""
+    live = skep.load(*programs, attach=attach)
+    live[probes.mine][os.getpid()] = 1
+    return live
+
+
+@pytest.mark.requires("link.uprobe")
+def test_a_function_of_a_library_is_seen_with_its_text() -> None:
+    with watch(probes.on_lookup) as live:
+        LIBC.getservbyname(b"skep-none", b"tcp")
+        (seen,) = live[probes.calls].poll(SECONDS)
+        assert (seen.name, seen.cookie) == ("skep-none", 0)  # type: ignore[attr-defined]
+
+
+@pytest.mark.requires("link.uprobe")
+def test_a_cookie_tells_which_place_it_was() -> None:
+    with watch(probes.on_lookup, attach=False) as live:
+        live.attach(probes.on_lookup, "libc:getservbyname", cookie=9)
+        LIBC.getservbyname(b"x", b"tcp")
+        (seen,) = live[probes.calls].poll(SECONDS)
+        assert seen.cookie == 9  # type: ignore[attr-defined]
+
+
+@pytest.mark.requires("link.uprobe")
+def test_numbers_come_as_annotated_and_the_result_where_a_function_ends() -> None:
+    with watch(probes.on_abs, probes.after_abs, probes.waits) as live:
+        assert LIBC.abs(-77) == 77
+        assert [live[probes.counts][i] for i in (0, 1, 3)] == [1, 1, 1]
+        for link in (link for links in live.links.values() for link in links):
+            link.close()
+        LIBC.abs(-77)
+        assert live[probes.counts][0] == 1
+
+
+@pytest.mark.requires("link.uprobe")
+def test_a_place_may_be_an_offset_in_the_file_and_one_process() -> None:
+    with Binary.open(find("libc")) as binary:
+        offset = binary.place("abs")
+    with watch(probes.anywhere) as live:
+        assert live.links == {}
+        link = live.attach(probes.anywhere, f"libc:+{offset:#x}", pid=os.getpid())
+        LIBC.abs(1)
+        assert live[probes.counts][2] == 1
+        link.close()
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
+            live.attach(probes.anywhere, "libc:abs", pid=other.pid)
+            LIBC.abs(1)
+            other.kill()
+        assert live[probes.counts][2] == 1
+
+
+@pytest.mark.requires("link.uprobe")
+def test_many_functions_of_a_library_are_probed_at_once_or_one_by_one() -> None:
+    with watch(probes.on_many, probes.after_many) as live:
+        LIBC.abs(-77)
+        LIBC.labs(-77)
+        assert live[probes.counts][4] == 2
+        assert live[probes.counts][5] == 2
+        (link,) = live.links["on_many"]
+        assert not link.remarks or "single probes" in link.remarks[0]
+
+
+@pytest.mark.requires("link.uprobe_session")
+def test_a_session_sees_both_ends_of_a_call() -> None:
+    with watch(probes.around) as live:
+        LIBC.abs(-77)
+        assert live[probes.counts][6] == 2
+
+
+@pytest.mark.native("starts Python")
+@pytest.mark.requires("link.uprobe")
+@pytest.mark.skipif(not Path(PYTHON).exists(), reason="Debian's Python has the static probes")
+def test_a_static_probe_gives_its_arguments_where_it_is_switched_on() -> None:
+    program = "import sys, gc\ngc.collect()\nsys.stdin.readline()\nx = []\nx.append(x)\ndel x\ngc.collect(1)\n"
+    with subprocess.Popen([PYTHON, "-c", program], stdin=subprocess.PIPE, text=True) as child:
+        with skep.load(probes.on_collection, probes.after_collection) as live:
+            live[probes.mine][child.pid] = 1
+            child.communicate("\n")
+            seen = list(live[probes.calls].poll(SECONDS))
+        told = [(e.number, e.result) for e in seen]  # type: ignore[attr-defined]
+        begun = told.index((1, 0))  # of the younger generations, other collections come before
+        assert told[begun + 1][0] == -1
+        assert told[begun + 1][1] > 0
+
+
+@pytest.mark.requires("link.kprobe")
+def test_a_function_of_the_kernel_is_seen_with_typed_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with watch(probes.on_unlink, probes.registers) as live:
+        path.touch()
+        path.unlink()
+        (seen,) = live[probes.calls].poll(SECONDS)
+        assert (seen.name, seen.number) == (str(path)[:63], -100)  # type: ignore[attr-defined]
+        assert live[probes.counts][7] == 1
+
+
+@pytest.mark.requires("link.kprobe")
+def test_a_function_of_the_kernel_is_seen_where_it_ends(tmp_path: Path) -> None:
+    with watch(probes.after_unlink) as live:
+        with pytest.raises(FileNotFoundError):
+            os.unlink(tmp_path / "none")
+        (seen,) = live[probes.calls].poll(SECONDS)
+        assert seen.result == -2  # type: ignore[attr-defined]
+
+
+@pytest.mark.requires("link.kprobe")
+def test_a_system_call_is_seen_with_the_arguments_of_the_process(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    (tmp_path / "name").mkdir()
+    with watch(probes.on_call, probes.after_call) as live:
+        os.rmdir("name", dir_fd=folder)
+        with pytest.raises(FileNotFoundError):
+            os.unlink("none", dir_fd=folder)
+        seen = [(e.name, e.number, e.result) for e in live[probes.calls].poll(SECONDS)]  # type: ignore[attr-defined]
+        assert seen == [("name", folder, 0x200), ("none", folder, 0)]
+        assert live[probes.counts][12] == 1
+    os.close(folder)
+
+
+@pytest.mark.requires("link.kprobe")
+def test_a_function_that_the_kernel_does_not_have_is_told() -> None:
+    with pytest.raises(skep.SkepError, match="no function of that name"):
+        skep.load(probes.on_nothing)
+
+
+@pytest.mark.requires("link.kprobe_multi")
+def test_many_functions_of_the_kernel_are_probed_at_once(tmp_path: Path) -> None:
+    wanted = (probes.on_removals, probes.on_patterns, probes.after_removals)
+    with watch(*wanted) as live:
+        live.attach(probes.on_removals, cookie=5)
+        (tmp_path / "file").touch()
+        (tmp_path / "file").unlink()
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder").rmdir()
+        seen = [(e.name, e.cookie) for e in live[probes.calls].poll(SECONDS)]  # type: ignore[attr-defined]
+        names = [str(tmp_path / "file")[:63], str(tmp_path / "folder")[:63]]
+        assert sorted(seen) == sorted((name, cookie) for name in names for cookie in (0, 5))
+        assert live[probes.counts][8] >= 2  # a file system on top of another removes in both
+        assert live[probes.counts][9] == 2
+
+
+@pytest.mark.requires("link.kprobe_session")
+def test_a_session_sees_both_ends_of_a_function(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with watch(probes.around_unlink) as live:
+        (tmp_path / "file").unlink()
+        assert live[probes.counts][10] == 2
+
+
+def test_a_binary_or_a_function_that_is_not_there_is_named() -> None:
+    with watch(probes.anywhere) as live:
+        for place, said in (
+            ("libc:mallox", "did you mean 'malloc'"),
+            ("libskepnone:f", "no program and no library"),
+            ("libc:memcpy", "IFUNC"),
+            ("nothing", "is no place in a binary"),
+            ("/etc/passwd:f", "no 64-bit"),
+        ):
+            with pytest.raises(skep.SkepError, match=said):
+                live.attach(probes.anywhere, place)

@@ -1,0 +1,41 @@
+"""Programs that share memory with Python, larger than any map value and without bounds to prove."""
+
+import skep
+from skep import Arena, Hash, Struct, u32, u64
+
+
+class Node(Struct):
+    next: u32
+    value: u32
+
+
+class Heap(Struct):
+    total: u64
+    nodes: Node[1 << 17]  # type: ignore[type-arg, valid-type] # an array to us, not a generic
+    counts: u64[300]
+
+
+heap = Arena(Heap)
+by_node = Hash(Node, u32, 8)
+
+
+@skep.tc("ingress")
+def walks(ctx):
+    at = heap.nodes[0].next
+    total: u64 = 0
+    while at != 0:
+        node = heap.nodes[at]
+        total += node.value
+        node.value += 1
+        at = node.next
+    heap.total += total
+    heap.counts[len(ctx)] += 1
+    by_node.increment(heap.nodes[7])
+    return 2
+
+
+@skep.tc("ingress")
+def beyond(ctx):
+    index = len(ctx) + 1_000_000_000
+    heap.counts[index] = 5
+    return 2 if heap.counts[index] == 0 else 1

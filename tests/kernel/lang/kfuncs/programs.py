@@ -1,0 +1,47 @@
+"""Programs that call functions of the kernel by name."""
+
+import skep
+from skep import Array, Hash, u8, u32, u64
+from tests.kernel.lang.both import Given
+
+task_from_pid = skep.kfunc("bpf_task_from_pid")
+task_release = skep.kfunc("bpf_task_release")
+from_xdp = skep.kfunc("bpf_dynptr_from_xdp")
+slice_of = skep.kfunc("bpf_dynptr_slice")
+size_of = skep.kfunc("bpf_dynptr_size")
+numbers = Hash(u32, u32, 64)
+asked = Array(u32, 1)
+
+
+@skep.tp_btf("sched_process_exec")
+def parents(task, old_pid, bprm):
+    """The parent of each task that runs a program, found by its number."""
+    parent = task_from_pid(task.real_parent.tgid)
+    if parent is None:
+        return
+    numbers[task.tgid] = parent.tgid
+    task_release(parent)
+
+
+@skep.tp_btf("sched_process_exec")
+def leaks(task, old_pid, bprm):
+    """A task that is not given back."""
+    parent = task_from_pid(task.tgid)
+    if parent is not None:
+        numbers[1] = parent.tgid
+
+
+@skep.xdp
+def reads(ctx):
+    """A packet through a dynptr."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    pointer = u64[2]()
+    room = u8[4]()
+    if from_xdp(ctx, 0, pointer) != 0:
+        return 1
+    found = slice_of(pointer, 16, room)
+    if found is None:
+        return 3
+    return u32(size_of(pointer)) & 0xFFFF

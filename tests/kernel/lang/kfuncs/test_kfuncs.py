@@ -1,0 +1,44 @@
+"""Functions of the kernel are called by name, with the types that it tells."""
+
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+import skep
+from tests.kernel.lang.kfuncs import programs
+
+
+@pytest.mark.requires("kfunc.bpf_task_from_pid")
+def test_a_kernel_function_gives_an_object_that_is_given_back() -> None:
+    with skep.load(programs.parents) as live:
+        with subprocess.Popen(["true"]) as child:
+            child.wait()
+        assert live[programs.numbers][child.pid] > 0
+
+
+@pytest.mark.requires("kfunc.bpf_task_from_pid")
+def test_what_is_not_given_back_is_said_in_the_users_lines() -> None:
+    with pytest.raises(skep.VerifierError) as caught:
+        skep.load(programs.leaks, attach=False)
+    assert "programs.py" in str(caught.value)
+
+
+@pytest.mark.requires("kfunc.bpf_dynptr_from_skb")
+def test_a_packet_is_read_through_a_dynptr() -> None:
+    assert skep.run(programs.reads, bytes(128)).verdict == 128
+
+
+def test_plain_python_takes_a_fake() -> None:
+    released: list[object] = []
+    helpers = {
+        "bpf_task_from_pid": lambda pid: SimpleNamespace(tgid=pid),
+        "bpf_task_release": released.append,
+    }
+    kernel = skep.FakeKernel(helpers=helpers)
+    task = SimpleNamespace(tgid=5, real_parent=SimpleNamespace(tgid=3))
+    programs.parents.py(task, 0, None, kernel=kernel)
+    assert dict(kernel[programs.numbers]) == {5: 3}
+    assert len(released) == 1
+    with pytest.raises(TypeError, match=r"no bpf_task_from_pid\(\); give one"):
+        programs.parents.py(task, 0, None)

@@ -1,0 +1,123 @@
+"""The library of packets: what is parsed is what was put together, and checksums hold, in the kernel and plain."""
+
+import socket
+import struct
+
+import pytest
+
+import skep
+from skep.lang.library import headers
+from tests.kernel.lang.packets import programs
+from tests.kernel.lang.packets.programs import Found
+
+PROGRAMS = list(programs.ALL)
+MACS = bytes(range(12))
+SOURCE, DESTINATION = "192.0.2.7", "198.51.100.9"
+
+
+def checksum(data: bytes) -> int:
+    """RFC 1071."""
+    data += bytes(len(data) % 2)
+    total = sum(int(word) for word in struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ip4(protocol: int, payload: bytes, *, options: bytes = b"", fragment: int = 0) -> bytes:
+    """An IPv4 packet."""
+    words, size = 5 + len(options) // 4, 20 + len(options) + len(payload)
+    ends = socket.inet_aton(SOURCE) + socket.inet_aton(DESTINATION)
+    start = struct.pack(">BBHHHBBH", 4 << 4 | words, 3, size, 77, fragment, 64, protocol, 0)
+    head = start + ends + options
+    return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + payload
+
+
+def over(protocol: int, head: bytes, place: int) -> bytes:
+    """A header of a transport with its checksum."""
+    pseudo = socket.inet_aton(SOURCE) + socket.inet_aton(DESTINATION)
+    pseudo += struct.pack(">BBH", 0, protocol, len(head))
+    return head[:place] + struct.pack(">H", checksum(pseudo + head)) + head[place + 2 :]
+
+
+def ip6(first: int, payload: bytes) -> bytes:
+    """An IPv6 packet."""
+    return struct.pack(">IHBB", 6 << 28, len(payload), first, 64) + bytes(31) + b"\1" + payload
+
+
+def tags(*kinds: int) -> bytes:
+    """Ethertypes of VLAN tags, then that of the packet."""
+    return b"".join(
+        struct.pack(">H", kind) + (b"" if i == len(kinds) - 1 else b"\0\5")
+        for i, kind in enumerate(kinds)
+    )
+
+
+UDP = over(17, struct.pack(">HHHH", 53, 4444, 14, 0) + b"abcdef", 6)
+TCP = over(6, struct.pack(">HHIIBBHHH", 443, 50000, 1, 2, 5 << 4, 18, 1000, 0, 0) + b"x", 16)
+ICMP = struct.pack(">BBHHH", 8, 1, 0, 3, 4)
+OPTIONS, HOPS = b"\x11\0" + bytes(6), b"\x3c\0" + bytes(6)
+PACKETS = {
+    "udp": (tags(0x800) + ip4(17, UDP), (0x800, 17, 14, 34, 53, 4444)),
+    "options": (tags(0x800) + ip4(17, UDP, options=bytes(8)), (0x800, 17, 14, 42, 53, 4444)),
+    "tcp": (tags(0x8100, 0x800) + ip4(6, TCP), (0x800, 6, 18, 38, 443, 50000)),
+    "two tags": (tags(0x88A8, 0x8100, 0x800) + ip4(1, ICMP), (0x800, 1, 22, 42, 8, 1)),
+    "three tags": (tags(0x88A8, 0x8100, 0x8100, 0x800) + ip4(1, ICMP), (0x8100, 0, 22, 0, 0, 0)),
+    "fragment": (tags(0x800) + ip4(17, UDP, fragment=5), (0x800, 17, 14, 0, 0, 0)),
+    "first fragment": (tags(0x800) + ip4(17, UDP, fragment=0x2000), (0x800, 17, 14, 34, 53, 4444)),
+    "other": (tags(0x806) + bytes(40), (0x806, 0, 14, 0, 0, 0)),
+    "ipv6": (tags(0x86DD) + ip6(6, TCP), (0x86DD, 6, 14, 54, 443, 50000)),
+    "extensions": (tags(0x86DD) + ip6(0, HOPS + OPTIONS + UDP), (0x86DD, 17, 14, 70, 53, 4444)),
+    "v6 fragment": (
+        tags(0x86DD) + ip6(44, b"\x11\0\0\x08\0\0\0\1" + UDP),
+        (0x86DD, 17, 14, 0, 0, 0),
+    ),
+    "v6 first": (
+        tags(0x86DD) + ip6(44, b"\x11\0\0\x01\0\0\0\1" + UDP),
+        (0x86DD, 17, 14, 62, 53, 4444),
+    ),
+    "authentication": (
+        tags(0x86DD) + ip6(51, b"\x11\4" + bytes(22) + UDP),
+        (0x86DD, 17, 14, 78, 53, 4444),
+    ),
+    "many extensions": (
+        tags(0x86DD) + ip6(60, (b"\x3c\0" + bytes(6)) * 7 + UDP),
+        (0x86DD, 60, 14, 0, 0, 0),
+    ),
+    "short": (tags(0x800) + ip4(17, UDP)[:19], (0x800, 0, 14, 0, 0, 0)),
+    "short ports": (tags(0x800) + ip4(17, UDP)[:24], (0x800, 17, 14, 34, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", PACKETS)
+def test_a_packet_is_parsed(name: str) -> None:
+    data, wanted = PACKETS[name]
+    kernel = skep.FakeKernel()
+    programs.parses.py(MACS + data, kernel=kernel)
+    assert kernel[programs.found][1] == Found(*wanted)
+    assert skep.run(programs.parses, MACS + data).maps[programs.found][1] == Found(*wanted)
+
+
+@pytest.mark.parametrize("name", ["udp", "tcp", "first fragment"])
+def test_checksums_are_mended(name: str) -> None:
+    data, wanted = PACKETS[name]
+    done = skep.run(programs.translates, MACS + data)
+    seen = bytearray(MACS + data)
+    assert (programs.translates.py(seen), bytes(seen)) == (done.verdict, done.packet)
+    assert done.verdict == 3
+    head, segment = done.packet[wanted[2] : wanted[3]], done.packet[wanted[3] :]
+    assert checksum(head) == 0
+    assert head[8] == 63
+    pseudo = head[12:20] + struct.pack(">BBH", 0, wanted[1], len(segment))
+    assert checksum(pseudo + segment) == 0
+    assert head[16:20] == b"\x0a\x0b\x0c\x0d"
+
+
+def test_headers_have_the_sizes_of_the_wire() -> None:
+    sizes = {
+        name: getattr(headers, name).size
+        for name in ("Ethernet", "Vlan", "Arp", "IPv4", "IPv6", "Tcp", "Udp", "Icmp", "Vxlan")
+    }
+    assert list(sizes.values()) == [14, 4, 28, 20, 40, 20, 8, 8, 8]
+    header = headers.Tcp.from_bytes(TCP)
+    assert (header.words, header.flags, header.window) == (5, 18, 1000)

@@ -1,0 +1,34 @@
+"""A program that prints: the kernel, not the test."""
+
+import skep
+from skep import Global, Struct, char, s8, s32, u8, u32, u64
+from tests.kernel.lang.both import Given
+
+
+class Kept(Struct):
+    """Text in a map."""
+
+    name: char[8]
+    level: s8
+
+
+kept = Global(Kept)
+TAG = "skep's own 7c1f"
+
+
+@skep.xdp
+def prints(ctx):
+    """Every format."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    kept.name = "hello"
+    kept.level = -5
+    local = char[6]()
+    local[:] = kept.name[:6]
+    print("skep's own 7c1f: plain 100% \\")  # noqa: T201
+    print(f"skep's own 7c1f: {v.b} {v.a:x} {kept.level}")  # noqa: T201
+    print(f"skep's own 7c1f: {v.e:4}|{v.e:04x}|{u64(v.c):#x}|{v.b - 300}|{len(ctx)}")  # noqa: T201
+    print(f"skep's own 7c1f: {kept.name}/{local}", s32(v.b) - 500)  # noqa: T201
+    print("skep's own 7c1f:", v.b, u8(v.c), u32(1) << 31, -1, 0)  # noqa: T201
+    return 2

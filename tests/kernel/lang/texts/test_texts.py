@@ -1,0 +1,56 @@
+"""Arrays of bytes and text hold, compare and find the same in the kernel and as plain Python."""
+
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+import skep
+from skep.lang.programs import Program
+from tests.kernel.lang.both import Given, live, plain
+from tests.kernel.lang.texts import programs
+
+PROGRAMS = [*programs.ALL, programs.of_tasks, programs.of_addresses]
+PACKETS = 20
+
+
+def given() -> Iterator[bytes]:
+    """Packets of few letters, so that what is sought is found."""
+    rng = random.Random(5)
+    for _ in range(PACKETS):
+        letters = [rng.choice((0, 47, 97, 97, 98, 98)) for _ in range(44)]
+        yield Given(e=rng.randrange(256), data=letters).to_bytes()
+    yield Given(data=[97, 98] * 22).to_bytes()
+
+
+@pytest.mark.parametrize("program", programs.ALL, ids=lambda p: p.name)
+def test_an_array_is_the_same_in_the_kernel_and_as_plain_python(program: Program) -> None:
+    packets = list(given())
+    left = plain(program, packets)
+    assert live(program, packets) == left
+    assert len(set(left)) > 2
+
+
+def test_text_of_a_kernel_object_is_found_in_it() -> None:
+    with skep.load(programs.of_tasks) as live_:
+        with subprocess.Popen(["true"]) as child:
+            child.wait()
+        assert live_[programs.names][child.pid] == 2
+
+
+def test_text_at_an_address_is_copied() -> None:
+    with skep.load(programs.of_addresses) as live_:
+        with subprocess.Popen(["its own name"], executable=shutil.which("true")) as child:
+            child.wait()
+        assert live_[programs.names][child.pid] == 12
+
+
+def test_text_at_an_address_is_an_object_in_plain_python() -> None:
+    kernel = skep.FakeKernel(objects={0x1000: b"its own name\0more"})
+    task = SimpleNamespace(tgid=7, mm=SimpleNamespace(arg_start=skep.u64(0x1000)))
+    bprm = SimpleNamespace(filename="/usr/bin/true")
+    programs.of_addresses.py(task, 0, bprm, kernel=kernel)
+    assert dict(kernel[programs.names]) == {7: 12}
