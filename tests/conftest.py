@@ -16,10 +16,11 @@ DATA = debian.ROOT.parent / "shared" / "data"
 TOO_SLOW = {
     "examples/test_examples.py::": "each example starts Python anew, 10 s there",
     "examples/test_deciding.py::": "each example starts Python anew, 10 s there",
+    "large/test_datapath.py::": "each story loads the datapath anew",
     "::test_of_many_short_processes": "thousands of processes, 30 s there",
 }
-# One example runs in guests too, and what the machine's own kernel may refuse.
-KEPT = ("::test_hello_", "::test_an_executable_is_refused_")
+# One example runs in guests too, one story, and what the machine's own kernel may refuse.
+KEPT = ("::test_hello_", "::test_an_executable_is_refused_", "[a_service_is_its_backends]")
 NOT_RUN = pytest.StashKey[Counter[str]]()
 
 

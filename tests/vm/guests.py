@@ -37,6 +37,9 @@ LEFT_OUT = {
     "tests/kernel/agent": "agents: they need daemons, and real speed",
     "tests/kernel/bench": "programs beside their twins in C, which are compiled where they run",
     "tests/kernel/examples/test_watching.py": "each example starts Python anew, 10 s there",
+    "tests/kernel/large/test_datapath_attached.py": "four namespaces for each test, half a minute",
+    "tests/kernel/large/test_datapath_twin.py": "programs beside their twins in C, as above",
+    "tests/kernel/testing": "namespaces and cgroups by themselves, which other tests use there",
 }
 """What a guest does not even collect, for that alone takes a minute there, and why."""
 
