@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ATTACH_SECONDS = 20.0
+ATTACH_SECONDS, END_SECONDS = 20.0, 10.0
 # bpftrace looks for tracefs below debugfs: it gets both in a mount namespace of its own
 MOUNTED = (
     "mount -t debugfs debugfs /sys/kernel/debug && "
@@ -30,4 +30,7 @@ def running(path: Path, probes: str) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(10)
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:  # on a busy machine it misses the signal at times
+                process.kill()
