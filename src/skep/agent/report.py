@@ -95,14 +95,21 @@ def summary(facts: Facts) -> Object:
     }
 
 
+Row = tuple[str, str, str, Samples]
+"""A metric: name, type, help, samples."""
+
+
 def families(facts: Facts) -> Iterable[Family]:
     """The metrics; names and units as Prometheus' conventions have them."""
-    programs = [({"program": one.name}, one) for one in facts.programs]
-    running = [({"process": one.name}, one) for one in facts.processes]
+    for name, type_, help_, samples in (*_events(facts), *_kernel(facts), *_agent(facts)):
+        made = tuple(Sample(value, labels) for labels, value in samples)
+        yield Family(f"skep_{name}", type_, help_, made)
+
+
+def _events(facts: Facts) -> tuple[Row, ...]:
     sites = [({"reason": one.reason, "location": one.location}, one) for one in facts.drops]
-    maps = [({"map": one.name, "type": one.type}, one) for one in facts.maps]
     build = {"version": facts.version}
-    rows: tuple[tuple[str, str, str, Samples], ...] = (
+    return (
         ("build_info", GAUGE, "The release.", [(build, 1)]),
         ("up_seconds", GAUGE, "Time since the agent started.", [({}, facts.seconds)]),
         (
@@ -123,6 +130,14 @@ def families(facts: Facts) -> Iterable[Family]:
             "Packets that the kernel dropped, also those without an event.",
             [(labels, one.total) for labels, one in sites],
         ),
+    )
+
+
+def _kernel(facts: Facts) -> tuple[Row, ...]:
+    """Of programs and maps."""
+    programs = [({"program": one.name}, one) for one in facts.programs]
+    maps = [({"map": one.name, "type": one.type}, one) for one in facts.maps]
+    return (
         (
             "program_sampled_runs_total",
             COUNTER,
@@ -147,6 +162,13 @@ def families(facts: Facts) -> Iterable[Family]:
             "Kernel memory of maps and rings.",
             [(labels, one.bytes) for labels, one in maps],
         ),
+    )
+
+
+def _agent(facts: Facts) -> tuple[Row, ...]:
+    """Of the agent's processes, and what they keep."""
+    running = [({"process": one.name}, one) for one in facts.processes]
+    return (
         (
             "process_cpu_seconds_total",
             COUNTER,
@@ -164,6 +186,3 @@ def families(facts: Facts) -> Iterable[Family]:
         ("stored_bytes", GAUGE, "Memory of events kept.", [({}, facts.stored_bytes)]),
         ("followers", GAUGE, "Clients that follow events.", [({}, facts.followers)]),
     )
-    for name, type_, help_, samples in rows:
-        made = tuple(Sample(value, labels) for labels, value in samples)
-        yield Family(f"skep_{name}", type_, help_, made)
