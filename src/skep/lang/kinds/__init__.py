@@ -9,6 +9,3 @@ from skep.lang.kinds.tracing import TRACING
 from skep.lang.spec import ProgramKind
 
 KINDS: dict[str, ProgramKind] = {kind.name: kind for kind in (*TRACING, *NETWORK, *CGROUPS)}
-
-XDP_VERDICTS = (0, 4)
-CGROUP_VERDICTS = (0, 1)
