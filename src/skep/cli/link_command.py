@@ -9,7 +9,7 @@ import click
 from skep.btf.reader import Btf
 from skep.cli import terminal
 from skep.cli.commands import examples
-from skep.cli.objects import Held, listed
+from skep.cli.objects import Holders, listed
 from skep.cli.options import json_option
 from skep.cli.table import table
 from skep.kernel import commands, objects
@@ -41,7 +41,7 @@ def command(*, as_json: bool) -> None:
 
 def _objects(links: list[LinkInfo], kernel: Btf) -> list[dict[str, Any]]:
     names = {one.id: one.name for one in listed("programs", objects.programs(DOOR))}
-    kinds, held = kernel.enum("bpf_link_type"), Held("link")
+    kinds, held = kernel.enum("bpf_link_type"), Holders("link")
     rows = []
     for one in links:
         where = _target(one, kernel)

@@ -10,7 +10,7 @@ import click
 from skep.base.errors import BadInput
 from skep.cli import terminal
 from skep.cli.commands import examples
-from skep.cli.objects import Held, chosen, listed
+from skep.cli.objects import Holders, chosen, listed
 from skep.cli.options import json_option
 from skep.cli.table import table
 from skep.cli.terminal import safe
@@ -86,7 +86,7 @@ def _kinds() -> dict[int, str]:
 
 
 def _list(found: list[MapInfo], *, as_json: bool) -> None:
-    kinds, held = _kinds(), Held("map")
+    kinds, held = _kinds(), Holders("map")
     if as_json:
         rows = [
             one._asdict() | {"kind": kinds.get(one.type, str(one.type)), "pids": held.pids(one.id)}

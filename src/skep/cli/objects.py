@@ -54,7 +54,7 @@ def chosen(what: str, word: str, objects: Sequence[Object]) -> Object:
     raise BadInput(f"{what} {word}", "there is none", hint)
 
 
-class Held:
+class Holders:
     """Who holds objects of a kind (prog, map, link): processes by their descriptors, read once."""
 
     def __init__(self, kind: str, found: Iterable[Holder] | None = None) -> None:

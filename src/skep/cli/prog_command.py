@@ -9,7 +9,7 @@ import click
 from skep.base.units import count_text
 from skep.cli import terminal
 from skep.cli.commands import examples
-from skep.cli.objects import Held, chosen, listed
+from skep.cli.objects import Holders, chosen, listed
 from skep.cli.options import json_option
 from skep.cli.table import table
 from skep.kernel import objects
@@ -46,7 +46,7 @@ def command(*, program: str | None, as_json: bool) -> None:
 
 def _objects(found: list[ProgramInfo]) -> list[dict[str, Any]]:
     kinds = Machine().btf.enum("bpf_prog_type")
-    held, linked = Held("prog"), _links()
+    held, linked = Holders("prog"), _links()
     return [
         {
             "id": one.id,

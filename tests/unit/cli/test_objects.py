@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from skep.base.errors import BadInput
-from skep.cli.objects import Held, chosen
+from skep.cli.objects import Holders, chosen
 from skep.kernel.stats import Holder
 
 
@@ -41,7 +41,7 @@ def test_a_word_that_chooses_none_or_several_is_answered_with_what_to_say(
 
 def test_holders_are_told_once_each_and_of_many_the_first() -> None:
     found = [Holder("map", 1, pid, f"p{pid}", fd) for pid in (9, 8, 7, 6, 5) for fd in (3, 4)]
-    held = Held("map", [*found, Holder("prog", 2, 1, "init", 3)])
+    held = Holders("map", [*found, Holder("prog", 2, 1, "init", 3)])
     assert held.text(1) == "p5[5], p6[6], p7[7] and 2 more"
     assert held.pids(1) == [5, 6, 7, 8, 9]
     assert held.text(2) == "-"
