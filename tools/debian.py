@@ -3,7 +3,8 @@
 ``python -m tools.debian NAME...`` puts each bundle under ``.cache/debian/NAME`` and prints the folder. A bundle is
 resolved with an apt state of its own (lists, sources, cache), so that the machine's stay as they are; its packages are
 unpacked with ``dpkg -x``, and its programs get wrappers in ``NAME/run`` that find the unpacked libraries. A bundle
-lives until its versions change (``--refresh`` looks) or the folder is removed. What is run is not known here.
+lives until it is wanted otherwise, its versions change (``--refresh`` looks) or the folder is removed. What is run is
+not known here.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -40,7 +41,8 @@ class Unavailable(Exception):
 class Bundle:
     """What one folder holds: packages by name, from which suite, with or without what they depend on.
 
-    ``series`` is for kernels, whose package's name changes with each version: the newest of it is looked up.
+    ``series`` is for kernels, whose package's name changes with each version: the newest of it is looked up. QEMU is
+    of the backports because that of Debian 12 runs code that a guest has patched meanwhile (decision 0004).
     """
 
     packages: tuple[str, ...]
@@ -50,7 +52,7 @@ class Bundle:
 
 
 BUNDLES = {
-    "qemu": Bundle(("qemu-system-x86",)),
+    "qemu": Bundle(("qemu-system-x86",), backports=True),
     "busybox": Bundle(("busybox-static",), depends=False),
     "zstd": Bundle(("zstd",), depends=False),
     "linux-6.1": Bundle(("linux-image-amd64",), depends=False, series="6.1"),
@@ -256,17 +258,24 @@ def _locked(cache: Path) -> Iterator[None]:
         yield
 
 
-def _by_name(packages: list[Package]) -> dict[str, str]:
-    return {package.name: package.version for package in packages}
+def manifest(bundle: Bundle, packages: list[Package]) -> str:
+    """What ``bundle.json`` says of an unpacked bundle: as what it was wanted, and what it became."""
+    held = {"bundle": asdict(bundle), "versions": {p.name: p.version for p in packages}}
+    return json.dumps(held, indent=1, sort_keys=True)
 
 
-def versions(folder: Path) -> dict[str, str] | None:
-    """The versions of the packages of an unpacked bundle, by name; None where there is none, or half a one."""
+def versions(folder: Path) -> dict[str, str]:
+    """The versions of the packages of an unpacked bundle, by name; empty where there is none, or half a one."""
     try:
-        found: dict[str, str] = json.loads((folder / "bundle.json").read_text())
-    except (OSError, ValueError):
-        return None
+        found: dict[str, str] = json.loads((folder / "bundle.json").read_text())["versions"]
+    except (OSError, ValueError, KeyError):
+        return {}
     return found
+
+
+def _told(folder: Path) -> str:
+    path = folder / "bundle.json"
+    return path.read_text() if path.exists() else ""
 
 
 def fetch(names: Iterable[str], *, refresh: bool = False, cache: Path = CACHE) -> list[Path]:
@@ -280,10 +289,13 @@ def fetch(names: Iterable[str], *, refresh: bool = False, cache: Path = CACHE) -
 
 
 def _bundle(name: str, apt: Apt, folder: Path, *, refresh: bool) -> Path:
-    if versions(folder) is not None and not refresh:
+    bundle = BUNDLES[name]
+    held = [Package(*pair, size=0) for pair in versions(folder).items()]
+    as_wanted = bool(held) and _told(folder) == manifest(bundle, held)
+    if as_wanted and not refresh:
         return folder
-    packages = resolve(BUNDLES[name], apt)
-    if versions(folder) == _by_name(packages):
+    packages = resolve(bundle, apt)
+    if as_wanted and _told(folder) == manifest(bundle, packages):
         return folder
     started = time.monotonic()
     total = sum(package.size for package in packages) / 1e6
@@ -292,7 +304,7 @@ def _bundle(name: str, apt: Apt, folder: Path, *, refresh: bool) -> Path:
     shutil.rmtree(new, ignore_errors=True)
     unpack(packages, apt, new)
     wrap(new, folder)
-    (new / "bundle.json").write_text(json.dumps(_by_name(packages), indent=1, sort_keys=True))
+    (new / "bundle.json").write_text(manifest(bundle, packages))
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
     _say(f"{name}: unpacked in {time.monotonic() - started:.1f} s")

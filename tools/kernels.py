@@ -46,7 +46,7 @@ def kernel(series: str, cache: Path = debian.CACHE) -> Kernel:
     return Kernel(
         series,
         release,
-        next(iter((debian.versions(folder) or {}).values()), ""),
+        next(iter(debian.versions(folder).values()), ""),
         made / "vmlinux",
         made / "btf",
         folder / "boot" / f"config-{release}",

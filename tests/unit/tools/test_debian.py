@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -117,13 +116,32 @@ def test_a_wrapper_finds_the_unpacked_libraries(tmp_path: Path) -> None:
 
 def test_a_bundle_that_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
     (tmp_path / "busybox").mkdir()
-    (tmp_path / "busybox/bundle.json").write_text(json.dumps({"busybox-static": "1"}))
+    told = debian.manifest(debian.BUNDLES["busybox"], [Package("busybox-static", "1", 900)])
+    (tmp_path / "busybox/bundle.json").write_text(told)
     assert debian.fetch(["busybox"], cache=tmp_path) == [tmp_path / "busybox"]
+    assert debian.versions(tmp_path / "busybox") == {"busybox-static": "1"}
 
 
-def test_half_a_bundle_is_none(tmp_path: Path) -> None:
-    (tmp_path / "bundle.json").write_text('{"busybox-st')
-    assert debian.versions(tmp_path) is None
+def test_a_bundle_that_is_wanted_otherwise_now_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Bundle(("busybox-static",), depends=False)
+    (tmp_path / "busybox").mkdir()
+    told = debian.manifest(before, [Package("busybox-static", "1", 900)])
+    (tmp_path / "busybox/bundle.json").write_text(told)
+    now = Bundle(("busybox-static",), depends=False, backports=True)
+    monkeypatch.setitem(debian.BUNDLES, "busybox", now)
+    packages = [Package("busybox-static", "2", 900)]
+    monkeypatch.setattr(debian, "resolve", lambda *_: packages)
+    monkeypatch.setattr(debian, "unpack", lambda *given: given[-1].mkdir())
+    debian.fetch(["busybox"], cache=tmp_path)
+    assert debian.versions(tmp_path / "busybox") == {"busybox-static": "2"}
+
+
+@pytest.mark.parametrize("text", ['{"busybox-st', '{"busybox-static": "1"}'])
+def test_half_a_bundle_holds_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bundle.json").write_text(text)
+    assert debian.versions(tmp_path) == {}
 
 
 def test_an_unknown_name_is_answered_with_those_that_there_are(
