@@ -24,6 +24,7 @@ probes, verifier = lazy("skep.kernel.probes"), lazy("skep.kernel.verifier")  # f
 
 _LOG_TEXT = 1
 _FIRST_LOG, _LAST_LOG = 1 << 16, 1 << 22
+_READ_NOTHING = "processed 0 insns"
 
 
 class Program:
@@ -138,16 +139,28 @@ def _refusal(error: OSError, spec: ProgramSpec, btf: Btf | None, door: Door) -> 
     """Unsupported, with what to use instead, where the kernel does not take the smallest program of the kind either."""
     kind, call = spec.kind, f"BPF_PROG_LOAD ({spec.kind.name})"
     found = refusal(error, call, spec.name, needs=TRACING, door=door)
-    if isinstance(found, Forbidden) or not kind.feature.startswith("prog."):
+    if isinstance(found, Forbidden):
         return found
-    asked = probes.probe(kind.feature, btf, door=door)
-    if asked.on:
-        return found
-    return Unsupported(f"{kind.name} programs", asked.why, kind.since, kind.instead)
+    for feature, what in _features(spec):
+        asked = probes.probe(feature, btf, door=door)
+        if not asked.on:
+            own = feature == kind.feature
+            since, instead = (kind.since, kind.instead) if own else (asked.since, asked.instead)
+            return Unsupported(f"{what} programs", asked.why, since, instead)
+    return found
+
+
+def _features(spec: ProgramSpec) -> Iterator[tuple[str, str]]:
+    """What the kernel is asked for: the kind, then the kind with its target; with their names for people."""
+    kind, target = spec.kind, f"{spec.kind.name}.{spec.target}"
+    if kind.feature.startswith("prog."):
+        yield kind.feature, kind.name
+    if target in probes.FEATURES:
+        yield target, f"{kind.name} {spec.target}"
 
 
 def _log(load: Load, door: Door, last: int) -> str:
-    """What the verifier says of a program that it refuses; "" where it says nothing.
+    """What the verifier says of a program that it refuses; "" where it says nothing but that it read none of it.
 
     The buffer grows while it is too small, up to ``last``: for a program that is too large the end of
     the log tells all, and each pass takes seconds. A kernel since 6.4 keeps the end of a log.
@@ -159,5 +172,5 @@ def _log(load: Load, door: Door, last: int) -> str:
             door.close(commands.prog_load(door, load, log_level=_LOG_TEXT, log=buffer))
         text = buffer.split(b"\0", 1)[0].decode("utf-8", "replace")
         if len(text) < size - 1 or size >= last:
-            return text
+            return "" if text.startswith(_READ_NOTHING) else text
         size *= 8

@@ -7,6 +7,8 @@ import pytest
 
 import skep
 from skep.btf.reader import Btf
+from skep.kernel.probe_table import FEATURES
+from skep.kernel.probes import State, probe_all
 from skep.kernel.vmlinux import vmlinux
 from skep.lang.kernel_types import KernelTypes
 from skep.testing.cgroups import Cgroup
@@ -40,6 +42,7 @@ def test_one_process_is_gone_over() -> None:
         assert {pid for pid, _ in lines(live.read(programs.files))} == {os.getpid()}
 
 
+@pytest.mark.requires("iterator.bpf_map_elem")
 def test_the_entries_of_a_map_are_gone_over() -> None:
     with skep.load(programs.entries) as live:
         with pytest.raises(skep.SkepError, match="give the map"):
@@ -86,6 +89,15 @@ def test_every_kind_of_object_has_a_program(btf: Btf) -> None:
         if KernelTypes(btf).function(f"bpf_iter_{name}")
     ]
     assert {"task", "bpf_map", "tcp", "cgroup"} <= set(known)
-    made = [skep.iterator(name)(programs.each) for name in known]
+    asked = probe_all(btf, [f"iterator.{name}" for name in known if f"iterator.{name}" in FEATURES])
+    refused = {
+        name.removeprefix("iterator.") for name, one in asked.items() if one.state is State.REFUSED
+    }
+    assert not {"task", "bpf_map", "tcp", "cgroup"} & refused
+    made = [skep.iterator(name)(programs.each) for name in known if name not in refused]
     with skep.load(*made, attach=False) as live:
-        assert len(live.programs) == len(known)
+        assert len(live.programs) == len(made)
+    for name in refused:
+        what = f"iterator {name} programs: a policy of this host refuses it"
+        with pytest.raises(skep.Unsupported, match=what):
+            skep.load(skep.iterator(name)(programs.each), attach=False)

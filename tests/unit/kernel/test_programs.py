@@ -156,6 +156,13 @@ def test_a_refusal_without_a_log_is_a_policy_or_a_missing_capability(door: FakeD
         Program.load(program(), [], door=door)
 
 
+def test_a_log_of_nothing_read_is_no_log(door: FakeDoor) -> None:
+    nothing = "processed 0 insns (limit 1000000) max_states_per_insn 0 total_states 0\n"
+    door.refuse(Command.PROG_LOAD, errno.EPERM, log=nothing, times=2)
+    with pytest.raises(Unsupported, match="policy of this host"):
+        Program.load(program(), [], door=door)
+
+
 def test_a_refusal_that_nobody_explains_names_the_call_the_program_and_the_errno(
     door: FakeDoor,
 ) -> None:
