@@ -2,7 +2,7 @@
 
 Each bench runs in a process of its own, so that what one imports or leaves running does not weigh on the next. It
 prints a table for people and then one line of JSON. The exit code is 0 when all were measured, also where a goal was
-missed.
+missed; one that cannot measure here, as without root, says why in a line and has no figures.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.figures import Figure, Form, line, table
+from skep.base.errors import SkepError
 
 FOLDER = Path(__file__).parent
 
@@ -38,6 +39,17 @@ def show(name: str, measured: Mapping[str, Figure | Form]) -> None:
     print(line(name, figures), flush=True)
 
 
+def run(name: str, *, quick: bool) -> int:
+    """One bench in this process; its exit code."""
+    try:
+        measured = importlib.import_module(f"bench.{name}").measure(quick)
+    except (SkepError, PermissionError) as error:
+        print(f"bench: {name} cannot measure here: {error}", file=sys.stderr)
+        return 1
+    show(name, measured)
+    return int(not measured)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse, then run what was named."""
     known = benches()
@@ -53,9 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name:10} {text.splitlines()[0]}")
         return 0
     if len(options.names) == 1:
-        name = options.names[0]
-        show(name, importlib.import_module(f"bench.{name}").measure(options.quick))
-        return 0
+        return run(options.names[0], quick=options.quick)
     flags = ["--quick"] * options.quick
     codes = [
         subprocess.run([sys.executable, "-m", "bench", name, *flags], check=False).returncode

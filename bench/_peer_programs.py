@@ -1,8 +1,9 @@
-"""The jobs of ``bench.peers`` as programs of ours; what bpftrace is given for the same job stands beside each."""
+"""The jobs of ``bench.peers`` as programs of ours; what others are given for the same job stands beside each."""
 
 from typing import NamedTuple
 
 import skep
+from bench.tracers import Tracer, bpftrace, perf_stat, syscount
 from skep.lang.programs import Program
 
 SLOTS = 64
@@ -40,31 +41,20 @@ def begin():
         moment.ns = skep.ktime_get_ns()
 
 
-def log2(value: skep.u64):
-    """The power of two that ``value`` reaches."""
-    power = 0
-    for step in range(6):
-        width = 32 >> step
-        if value >> width:
-            value >>= width
-            power += width
-    return power
-
-
 @skep.syscall_exit("getpid")
 def end():
     """How long it took, as a histogram in powers of two."""
     moment = begun.lookup(skep.get_current_task_btf())
     if moment is not None and moment.ns != 0:
-        took.increment(skep.u32(log2(skep.ktime_get_ns() - moment.ns)) & (SLOTS - 1))
+        took.increment(skep.log2(skep.ktime_get_ns() - moment.ns))
         moment.ns = 0
 
 
 class Job(NamedTuple):
-    """Programs of ours, and the probes of bpftrace, of which the cheapest is taken."""
+    """Programs of ours, and peers, of which the cheapest of each name is taken."""
 
     programs: tuple[Program, ...]
-    probes: tuple[str, ...]
+    peers: tuple[Tracer, ...]
 
 
 ENTER = (
@@ -76,10 +66,24 @@ LATENCY = (
     "{ @ = hist(nsecs - @begun[tid]); delete(@begun[tid]); }"
 )
 JOBS = {
-    "count": Job((count,), tuple(f"{one} {{ @ = count(); }}" for one in ENTER)),
-    "count by process": Job((keyed,), tuple(f"{one} {{ @[pid] = count(); }}" for one in ENTER)),
-    "histogram of latency": Job(
-        (begin, end),
-        (LATENCY,),
+    "count": Job(
+        (count,),
+        (
+            *(bpftrace(f"{one} {{ @ = count(); }}") for one in ENTER),
+            perf_stat("syscalls:sys_enter_getpid"),
+        ),
     ),
+    "count by process": Job(
+        (keyed,),
+        (*(bpftrace(f"{one} {{ @[pid] = count(); }}") for one in ENTER), syscount("--process")),
+    ),
+    "histogram of latency": Job((begin, end), (bpftrace(LATENCY), syscount("--latency"))),
 }
+"""syscount takes all calls, of which the loop makes one, and has sums of latency in the place of a histogram."""
+
+LEFT_OUT = {
+    "bcc": "it compiles each program against headers of the kernel; its tools are libbpf-tools without that",
+    "perf trace, strace": "they tell of each call in user space, and take microseconds for it",
+    "sysdig, SystemTap": "they load kernel modules, which are built against headers of the kernel",
+}
+"""Tracers that are no peers here, and why."""

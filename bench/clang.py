@@ -17,10 +17,20 @@ from skep.lang.elf import Elf, Symbol, SymbolKind, read
 
 TWINS = Path(__file__).parent / "twins"
 CACHE = Path(__file__).parent.parent / ".cache/twins"
+CPU = "v3"
+PEER = f"clang-19 -O2 -mcpu={CPU}"
 # As libbpf's own examples are compiled, but that loops stay loops.
-FLAGS = ("-O2", "-g", "-mcpu=v3", "-fno-unroll-loops", "-Wall", "-Werror", "-D__TARGET_ARCH_x86")
+FLAGS = (
+    "-O2",
+    "-g",
+    f"-mcpu={CPU}",
+    "-fno-unroll-loops",
+    "-Wall",
+    "-Werror",
+    "-D__TARGET_ARCH_x86",
+)
 _INSN = struct.Struct("<BBhi")
-_CALL, _LOCAL = 0x85, 1
+_ADDRESS, _CALL, _LOCAL = 0x18, 0x85, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +101,16 @@ class _Code:
         return sum(function.size // 8 for function in reached)
 
     def callees(self, function: Symbol) -> Iterable[Symbol]:
-        """The functions that a function calls."""
+        """The functions that a function calls, or gives to a helper to be called back."""
         section = self.elf.sections[function.section]
         relocations = self.elf.relocations.get(section.index, ())
         symbols = {one.offset // 8: one.symbol for one in relocations}
         for at in range(function.value // 8, (function.value + function.size) // 8):
             code, registers, _, value = _INSN.unpack_from(section.data, at * 8)
-            if code == _CALL and registers >> 4 == _LOCAL:
-                known = symbols.get(at)
+            known = symbols.get(at)
+            if code == _ADDRESS and known and self.elf.sections[known.section].name == ".text":
+                yield self.functions[known.section, (known.value + value) // 8]
+            elif code == _CALL and registers >> 4 == _LOCAL:
                 if known and not known.section:  # a function of the kernel's
                     continue
                 start = (known.value // 8, known.section) if known else (at, section.index)

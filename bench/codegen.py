@@ -1,17 +1,20 @@
-"""The size of our compiler's code beside clang's: every program that we ship, and its twin in C.
+"""The size and speed of our compiler's code beside clang's: every program that we ship, and its twin in C.
 
 Instructions are slots of 8 bytes as loaded, subprograms included, for cpu v3 on both sides and without unrolled loops.
 The twins (``twins/*.c``) are C for libbpf as its users write it, compiled by clang-19 -O2; a test asserts that they do
 what ours do. What the running kernel has no types for is measured on those of Debian 12's, or named and left out.
 """
 
+import os
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bench import clang
-from bench.clang import Clang
+from bench import clang, runs
+from bench import debian as peers
+from bench.clang import CPU, PEER, Clang
 from bench.figures import Figure
+from bench.runs import Effort
 from bench.shipped import Shipped, programs
 from skep.base.errors import CompileError
 from skep.btf.reader import Btf
@@ -19,10 +22,9 @@ from skep.lang.compile import compile_all, ir
 from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
 from skep.program.machine import Machine
+from tests.kernel.bench.libbpf import Libbpf
 from tools import debian, kernels
 
-PEER = "clang-19 -O2 -mcpu=v3"
-CPU = "v3"
 OLDER = "6.1"
 
 
@@ -114,15 +116,28 @@ def table(found: Sequence[Row]) -> str:
     return "\n".join([head, *lines])
 
 
-def measure(quick: bool) -> dict[str, Figure]:  # noqa: FBT001, ARG001 - the harness's form; nothing here is slow
-    """Both figures; none without clang."""
-    peer = clang.clang()
-    if peer is None:
+def median_ns(wanted: Sequence[Shipped], peer: Clang, libbpf: Libbpf, effort: Effort) -> float:
+    """The median ratio of the programs that the kernel runs on request; prints all."""
+    run = [one for one in wanted if runs.runnable(one.program.kind)]
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    found = [runs.timed(one, peer.object(one.twin), libbpf, effort) for one in run]
+    print(runs.table(found))
+    print(runs.left([one for one in wanted if one not in run]))
+    return statistics.median(row.ratio for row in found)
+
+
+def measure(quick: bool) -> dict[str, Figure]:  # noqa: FBT001 - the harness's form
+    """All three figures; none without clang and libbpf."""
+    peer, library = clang.clang(), peers.library("libbpf", "libbpf.so.1")
+    if peer is None or library is None:
         return {}
-    found = rows(programs(), both_kernels(peer))
+    wanted = programs()
+    found = rows(wanted, both_kernels(peer))
     print(table(found))
     ratios = [row.ratio for row in found]
+    ns = median_ns(wanted, peer, Libbpf(library), runs.QUICK if quick else runs.WHOLE)
     return {
         "codegen.insns_median": Figure(statistics.median(ratios), "ratio", PEER, 1.0),
         "codegen.insns_worst": Figure(max(ratios), "ratio", PEER, 1.0),
+        "codegen.ns_median": Figure(ns, "ratio", PEER, 1.0),
     }

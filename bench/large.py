@@ -1,49 +1,55 @@
 """The large programs beside clang: what the verifier looks at, and what a run takes.
 
-Each is compiled for the same instructions as its twin in C, loaded, given the same input, and run by
-BPF_PROG_TEST_RUN, ours and the twin in turns. States are all that the verifier made; ns are the kernel's own
-measurement of a run, the median of the rounds. A program is a row of ``programs``.
+Each is compiled for the same instructions as its twin in C, loaded, given the same input, and run, ours and the twin in
+turns: by BPF_PROG_TEST_RUN, or the unwinder, which the kernel does not run so, by sampling a process. States are all
+that the verifier made; ns are the kernel's own measurement of a run, the median of the rounds. A program is a row of
+``programs``.
 """
 
 import re
-import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import skep
-from bench import clang, debian
+from bench import clang, debian, sides
 from bench._datapath import getting, sending
-from bench.clang import TWINS
-from bench.codegen import CPU, PEER
+from bench._unwinder import unwinding
+from bench.clang import PEER, TWINS
 from bench.figures import Figure
+from bench.sides import Runs, Third, in_turns
 from examples.large.datapath.pod import from_pod, to_pod
 from examples.large.matcher.matcher import Matcher
 from examples.large.matcher.program import match_path
 from examples.large.matcher.watched import watched
+from examples.large.unwinder.program import on_sample
 from skep.program.live import Live
-from skep.program.machine import Machine
-from skep.program.objects import compiled
-from tests.kernel.bench.libbpf import STATISTICS, Libbpf, Object, twin
+from tests.kernel.bench.libbpf import STATISTICS, Libbpf
 
 MATCHER = "matcher"
 PATH = b"/usr/share/icons/hicolor/index.theme.old"
 ROOM = 1 << 20
 _SEEN = re.compile(r"processed (\d+) insns .*?total_states (\d+)")
 
-Runs = Callable[[int], int]
-"""Runs a program so many times; ns a run, as the kernel measured them."""
+
+Input = Callable[[Live], Runs]
+"""Fills the maps of one side, and gives what runs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Large:
-    """A program, its twin's file, and its input: fills the maps of either side, and gives what runs it."""
+    """A program, its twin's file, and its input, which both sides share while they are measured."""
 
     name: str
     program: skep.Program
     twin: Path
-    input: Callable[[Live], Runs]
+    input: Callable[[], AbstractContextManager[Input]]
+
+
+def always(given: Input) -> Callable[[], AbstractContextManager[Input]]:
+    """An input that needs nothing beside it."""
+    return lambda: nullcontext(given)
 
 
 def matching(live: Live) -> Runs:
@@ -56,9 +62,10 @@ def matching(live: Live) -> Runs:
 def programs() -> list[Large]:
     """What is measured."""
     return [
-        Large(MATCHER, match_path, TWINS / "large_matcher.c", matching),
-        Large("from a pod", from_pod, TWINS / "large_datapath.c", sending),
-        Large("to a pod", to_pod, TWINS / "large_datapath.c", getting),
+        Large(MATCHER, match_path, TWINS / "large_matcher.c", always(matching)),
+        Large("from a pod", from_pod, TWINS / "large_datapath.c", always(sending)),
+        Large("to a pod", to_pod, TWINS / "large_datapath.c", always(getting)),
+        Large("unwinder", on_sample, TWINS / "large_unwinder.c", unwinding),
     ]
 
 
@@ -91,12 +98,6 @@ class Row:
         return self.ours.ns / self.peer.ns
 
 
-class Third(Machine):
-    """The running kernel, compiled for with the instructions that clang may use too."""
-
-    cpu = CPU
-
-
 def told(text: str) -> tuple[int, int]:
     """Instructions and states of the verifier's statistics. ValueError where there are none."""
     found = _SEEN.search(text)
@@ -107,26 +108,18 @@ def told(text: str) -> tuple[int, int]:
 
 def measured(one: Large, peer: clang.Clang, libbpf: Libbpf, rounds: int, times: int) -> Row:
     """Both sides of one program."""
-    machine, name = Third(), one.program.name
-    with ExitStack() as stack:
-        ours = stack.enter_context(skep.load(one.program, machine=machine, attach=False))
-        object_ = Object(libbpf, peer.object(one.twin), [name], counted=True)
-        made = stack.enter_context(object_)
-        pairs = list(zip([one.program], compiled([one.program], machine), strict=True))
-        theirs = stack.enter_context(twin(made, pairs, machine))
+    name, data = one.program.name, peer.object(one.twin)
+    with (
+        one.input() as given,
+        sides.loaded([one.program], data, libbpf, Third(), counted=True) as (ours, theirs, made),
+    ):
         log = bytearray(ROOM)
         ours.programs[name].verify_again(STATISTICS, log)
         seen = told(log.split(b"\0", 1)[0].decode())
-        ns = in_turns([one.input(ours), one.input(theirs)], rounds, times)
+        ns = in_turns([given(ours), given(theirs)], rounds, times)
         slots = len(ours.programs[name].spec.insns) // 8
         peers = told(made.statistics(name))
         return Row(one.name, Side(slots, *seen, ns[0]), Side(made.slots(name), *peers, ns[1]))
-
-
-def in_turns(runs: Sequence[Runs], rounds: int, times: int) -> list[float]:
-    """The median ns of each, which run one after the other; the first round only warms up."""
-    found = [[run(times) for run in runs] for _ in range(rounds + 1)]
-    return [statistics.median(column) for column in zip(*found[1:], strict=True)]
 
 
 def table(rows: Sequence[Row]) -> str:

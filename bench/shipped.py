@@ -15,10 +15,11 @@ from skep.lang.programs import Program
 from skep.testing.precompile import shipped
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-BENCHES = ("bench.programs", "bench._drain_fill")
+BENCHES = ("bench.programs", "bench._peer_programs", "bench._drain_fill")
 LARGE = {
     "examples/large/datapath": "examples.large.datapath.pod",
     "examples/large/matcher": "examples.large.matcher.program",
+    "examples/large/unwinder": "examples.large.unwinder.program",
 }
 """The large programs, by the place that names them; the twin of ``examples/large/NAME`` is ``large_NAME.c``."""
 

@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import skep
-from bench import bpftrace
-from bench.debian import program
 from bench.figures import Figure
 from bench.programs import (
     count_getpid,
@@ -26,10 +24,11 @@ from bench.programs import (
     nothing_at_getpid,
     nothing_elsewhere,
 )
+from bench.tracers import bpftrace, running
 from skep.kernel.dispatch.owner import ENTER, Dispatcher
 
 RATES = {"getpid": 1e6}
-BPFTRACE = "tracepoint:syscalls:sys_enter_getpid { @ = count(); }"
+BPFTRACE = bpftrace("tracepoint:syscalls:sys_enter_getpid { @ = count(); }")
 FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -63,7 +62,7 @@ def added_by(watch: Callable[[], object], calls: int) -> float:
 def measure(quick: bool) -> dict[str, Figure]:  # noqa: FBT001 - the harness's form
     """The three figures; on the way it prints what the hooks cost by themselves."""
     calls, rounds = (1_000_000, 5) if quick else (4_000_000, 11)
-    path = program("bpftrace", "bpftrace")
+    command = BPFTRACE.command()
     floors = {
         "reject": nothing if _is_raw(count_other) else nothing_elsewhere,
         "count": nothing if _is_raw(count_getpid) else nothing_at_getpid,
@@ -74,8 +73,8 @@ def measure(quick: bool) -> dict[str, Figure]:  # noqa: FBT001 - the harness's f
         "count": lambda: _attached(count_getpid),
         "count floor": lambda: _attached(floors["count"]),
     }
-    if path is not None:
-        watches["bpftrace"] = lambda: bpftrace.running(path, BPFTRACE)
+    if command is not None:
+        watches["bpftrace"] = lambda: running(command)
     loop(calls // 10)
     found: dict[str, list[float]] = {name: [] for name in watches}
     for _ in range(rounds):

@@ -12,21 +12,9 @@ from contextlib import suppress
 import skep
 
 RUNNING = 0
-SLOTS = 26
 
 ready = skep.Hash(skep.u32, skep.u64, 10240)
-waits = skep.PerCpuArray(skep.u64, SLOTS)
-
-
-def log2(value: skep.u64):
-    """The power of two that ``value`` reaches."""
-    power = 0
-    for _ in range(SLOTS - 1):
-        if value <= 1:
-            break
-        value >>= 1
-        power += 1
-    return power
+waits = skep.PerCpuArray(skep.u64, 64)
 
 
 @skep.tp_btf("sched_wakeup")
@@ -46,18 +34,8 @@ def on_switch(preempt, prev, next, prev_state):  # noqa: A002 - the kernel's nam
     pid = next.pid
     since = ready.lookup(pid)
     if since is not None:
-        waits.increment(skep.u32(log2((skep.ktime_get_ns() - since) // 1000)))
+        waits.increment(skep.log2((skep.ktime_get_ns() - since) // 1000))
         del ready[pid]
-
-
-def histogram(counts: list[int]) -> str:
-    most = max(*counts, 1)
-    used = [i for i, count in enumerate(counts) if count] or [0]
-    lines = [f"{'WAITED':>12} {'TASKS':>9}"]
-    for i in range(used[-1] + 1):
-        label = f"< {2 << i} us"
-        lines.append(f"{label:>12} {counts[i]:9} {'#' * (50 * counts[i] // most)}")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -68,7 +46,7 @@ def main() -> None:
         print("Measuring; Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
             time.sleep(seconds)
-        print(histogram([sum(cpus) for cpus in live[waits].values()]))
+        print(skep.Histogram.of(live[waits], "us"))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ attempts = skep.Array(skep.u64, 2)
 
 @skep.cgroup("connect4")
 def on_connect(ctx):
-    verdict = REFUSE if skep.ntohl(ctx.user_ip4) == REFUSED else ALLOW
+    verdict = REFUSE if ctx.user_ip4 == REFUSED else ALLOW
     attempts.increment(skep.u32(verdict))
     return verdict
 

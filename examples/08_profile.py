@@ -4,7 +4,6 @@ python examples/08_profile.py [--for SECONDS]
 """
 
 import argparse
-import bisect
 import time
 from contextlib import suppress
 
@@ -25,20 +24,6 @@ def on_sample(ctx):
         samples.increment(skep.u32(stack))
 
 
-class Symbols:
-    """Names of the kernel's functions by address."""
-
-    def __init__(self) -> None:
-        with open("/proc/kallsyms", encoding="ascii") as file:
-            rows = (line.split() for line in file)
-            found = sorted((int(at, 16), name) for at, kind, name, *_ in rows if kind in "tT")
-        self.addresses, self.names = [a for a, _ in found], [n for _, n in found]
-
-    def __getitem__(self, address: int) -> str:
-        at = bisect.bisect_right(self.addresses, address) - 1
-        return self.names[at] if at >= 0 else hex(address)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--for", dest="seconds", type=float, default=1e9)
@@ -46,14 +31,16 @@ def main() -> None:
     with skep.load(on_sample) as live:
         with suppress(KeyboardInterrupt):
             time.sleep(seconds)
-        symbols, counted = Symbols(), dict(live[samples].items())
+        counted = dict(live[samples].items())
         total = sum(counted.values())
         print(f"{total} samples in the kernel, {sum(live[idle][0])} while idle")
-        for stack in sorted(counted, key=lambda one: -counted[one])[:5]:
+        most = sorted(counted, key=lambda one: -counted[one])[:5]
+        for stack, names in zip(
+            most, skep.Symbols().stacks(live[stacks][one] for one in most), strict=True
+        ):
             print(f"\n{counted[stack] * 100 / total:5.1f} %")
-            for address in live[stacks][stack]:
-                if address:
-                    print(f"        {symbols[address]}")
+            for name in names:
+                print(f"        {name}")
 
 
 if __name__ == "__main__":

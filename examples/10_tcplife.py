@@ -8,7 +8,6 @@ change the other states, come in the name of whatever runs. What was open before
 
 import argparse
 import socket
-import struct
 import time
 from contextlib import suppress
 
@@ -24,14 +23,17 @@ class Birth(skep.Struct):
     comm: skep.char[16]
 
 
-class Life(skep.Record):
+ENDS = {"address": skep.Address("family"), "peer": skep.Address("family")}
+
+
+class Life(skep.Record, forms=ENDS):
     since: skep.u64
     sent: skep.u64
     received: skep.u64
     pid: skep.u32
     comm: skep.char[16]
-    address: skep.u32[4]
-    peer: skep.u32[4]
+    address: skep.be32[4]
+    peer: skep.be32[4]
     family: skep.u16
     port: skep.u16
     peer_port: skep.u16
@@ -79,9 +81,9 @@ def tell(sk, birth):
     life.since, life.pid, life.comm = birth.time, birth.pid, birth.comm
     common = sk.__sk_common  # noqa: SLF001 - the kernel's name
     life.family = common.skc_family
-    life.peer_port = skep.ntohs(common.skc_dport)
+    life.peer_port = common.skc_dport
     if tcp is not None:
-        life.port = skep.ntohs(tcp.inet_conn.icsk_inet.inet_sport)
+        life.port = tcp.inet_conn.icsk_inet.inet_sport
         life.sent = tcp.bytes_sent - tcp.bytes_retrans
         life.received = tcp.bytes_received - (common.skc_flags & FIN) // FIN
     if life.family == socket.AF_INET6:
@@ -93,11 +95,6 @@ def tell(sk, birth):
     life.submit()
 
 
-def end(family: int, address: list[int], port: int) -> str:
-    packed = struct.pack("=4I", *address)
-    return f"{socket.inet_ntop(family, packed[: 16 if family == socket.AF_INET6 else 4])} {port}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--for", dest="seconds", type=float, default=float("inf"))
@@ -106,12 +103,11 @@ def main() -> None:
         print(f"{'PID':>8} {'COMMAND':16} {'SENT':>9} {'RECEIVED':>9} {'MS':>9} ENDS", flush=True)
         while (left := until - time.monotonic()) > 0:
             for one in live[lives].poll(min(1, left)):
-                local = end(one.family, one.address, one.port)
-                peer = end(one.family, one.peer, one.peer_port)
+                shown = skep.shown(one)
                 took = (one.time - one.since) / 1e6
                 print(
                     f"{one.pid:8} {one.comm:16} {one.sent:9} {one.received:9} {took:9.1f}",
-                    f"{local} > {peer}",
+                    f"{shown['address']} {one.port} > {shown['peer']} {one.peer_port}",
                     flush=True,
                 )
         if live[lives].lost:

@@ -7,7 +7,6 @@ no task that was merely pushed aside. The time at which a task went lies in a st
 """
 
 import argparse
-import bisect
 import sys
 import time
 from contextlib import suppress
@@ -47,22 +46,9 @@ def on_switch(preempt, prev, next, prev_state):  # noqa: A002 - the kernel's nam
             begun.at = Waiter(skep.u32(stack), prev.tgid, prev.comm)
     wait = waits.lookup(next)
     if wait is not None and wait.since:
-        times.increment(wait.at, now - wait.since)
+        if times.increment(wait.at, now - wait.since) < 0:
+            missed.increment(0)
         wait.since = 0
-
-
-class Symbols:
-    """Names of the kernel's functions by address."""
-
-    def __init__(self) -> None:
-        with open("/proc/kallsyms", encoding="ascii") as file:
-            rows = (line.split() for line in file)
-            found = sorted((int(at, 16), name) for at, kind, name, *_ in rows if kind in "tT")
-        self.addresses, self.names = [a for a, _ in found], [n for _, n in found]
-
-    def __getitem__(self, address: int) -> str:
-        at = bisect.bisect_right(self.addresses, address) - 1
-        return self.names[at] if at >= 0 else hex(address)
 
 
 def main() -> None:
@@ -72,12 +58,12 @@ def main() -> None:
     with skep.load(on_switch) as live:
         with suppress(KeyboardInterrupt):
             time.sleep(seconds)
-        symbols, counted = Symbols(), dict(live[times].items())
-        for waiter, ns in counted.items():
-            frames = [symbols[address] for address in live[stacks][waiter.stack] if address]
+        counted = dict(live[times].items())
+        names = skep.Symbols().stacks(live[stacks][waiter.stack] for waiter in counted)
+        for (waiter, ns), frames in zip(counted.items(), names, strict=True):
             print(";".join([f"{waiter.comm}-{waiter.pid}", *reversed(frames)]), ns // 1000)
-        if (lost := sum(live[missed][0])) or len(counted) == STACKS:
-            print(f"{lost} or more waits are missing: there was no room", file=sys.stderr)
+        if lost := sum(live[missed][0]):
+            print(f"{lost} waits are missing: there was no room", file=sys.stderr)
 
 
 if __name__ == "__main__":

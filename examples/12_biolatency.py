@@ -12,21 +12,8 @@ from contextlib import suppress
 
 import skep
 
-SLOTS = 26
-
 issued = skep.LruHash(skep.u64, skep.u64, 16384)
-latencies = skep.PerCpuArray(skep.u64, SLOTS)
-
-
-def log2(value: skep.u64):
-    """The power of two that ``value`` reaches."""
-    power = 0
-    for _ in range(SLOTS - 1):
-        if value <= 1:
-            break
-        value >>= 1
-        power += 1
-    return power
+latencies = skep.PerCpuArray(skep.u64, 64)
 
 
 @skep.tp_btf("block_rq_issue")
@@ -40,18 +27,8 @@ def on_complete(rq, error, nr_bytes):
         return
     since = issued.lookup(skep.u64(rq))
     if since is not None:
-        latencies.increment(skep.u32(log2((skep.ktime_get_ns() - since) // 1000)))
+        latencies.increment(skep.log2((skep.ktime_get_ns() - since) // 1000))
         del issued[skep.u64(rq)]
-
-
-def histogram(counts: list[int]) -> str:
-    most = max(*counts, 1)
-    used = [i for i, count in enumerate(counts) if count] or [0]
-    lines = [f"{'TOOK':>12} {'REQUESTS':>9}"]
-    for i in range(used[-1] + 1):
-        label = f"< {2 << i} us"
-        lines.append(f"{label:>12} {counts[i]:9} {'#' * (50 * counts[i] // most)}")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -62,7 +39,7 @@ def main() -> None:
         print("Measuring; Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
             time.sleep(seconds)
-        print(histogram([sum(cpus) for cpus in live[latencies].values()]))
+        print(skep.Histogram.of(live[latencies], "us"))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ NOT_RUN = pytest.StashKey[Counter[str]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the tests that take minutes")
     parser.addoption("--guest", action="store_true", help="this is a virtual machine (tests/vm)")
+    parser.addoption("--record-logs", help="keep here what the kernel says of refused programs")
     parser.addoption("--guest-args", default="tests/kernel", help="of pytest in virtual machines")
     parser.addoption("--guest-seconds", type=float, default=300, help="how long one may take")
 

@@ -58,6 +58,7 @@ BUNDLES = {
     "linux-6.1": Bundle(("linux-image-amd64",), depends=False, series="6.1"),
     "linux-6.12": Bundle(("linux-image-amd64",), depends=False, series="6.12", backports=True),
     "clang": Bundle(("clang-19", "libbpf-dev")),
+    "binutils": Bundle(("binutils-x86-64-linux-gnu",)),
     "libbpf": Bundle(("libbpf1", "libbpf-dev")),
     "bpftool": Bundle(("bpftool",)),
     "iproute2": Bundle(("iproute2",)),
@@ -65,6 +66,8 @@ BUNDLES = {
     "containerd": Bundle(("containerd", "runc")),
     "docker": Bundle(("docker.io",)),
     "bpftrace": Bundle(("bpftrace",)),
+    "libbpf-tools": Bundle(("libbpf-tools",)),
+    "perf": Bundle(("linux-perf",)),
     "zsh": Bundle(("zsh",)),
     "fish": Bundle(("fish",)),
     "systemd": Bundle(("systemd",)),
@@ -252,8 +255,12 @@ def _programs(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(cache: Path) -> Iterator[None]:
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = (cache / ".lock").open("w")
+    except PermissionError as error:
+        raise Unavailable(f"{cache} is not writable") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

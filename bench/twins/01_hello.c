@@ -1,6 +1,6 @@
 #include "skep.h"
 
-#define EXEC 1
+#define EXEC 62149 /* by its name */
 
 struct skep_exec {
 	struct skep_record head;

@@ -1,7 +1,7 @@
 #include "count.h"
 
 #define RUNNING 0
-#define SLOTS 26
+#define SLOTS 64
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -16,19 +16,6 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } waits SEC(".maps");
-
-static u64 log2(u64 value)
-{
-	u64 power = 0;
-
-	for (int i = 0; i < SLOTS - 1; i++) {
-		if (value <= 1)
-			break;
-		value >>= 1;
-		power++;
-	}
-	return power;
-}
 
 static __always_inline void enqueue(struct task_struct *task)
 {

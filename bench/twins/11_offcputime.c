@@ -58,11 +58,14 @@ static __always_inline void add(struct skep_waiter *key, u64 ns)
 	u64 *time = bpf_map_lookup_elem(&times, key);
 
 	if (!time) {
-		if (bpf_map_update_elem(&times, key, &ns, BPF_NOEXIST))
-			time = bpf_map_lookup_elem(&times, key);
+		if (!bpf_map_update_elem(&times, key, &ns, BPF_NOEXIST))
+			return;
+		time = bpf_map_lookup_elem(&times, key);
 	}
 	if (time)
 		__sync_fetch_and_add(time, ns);
+	else
+		count_missed();
 }
 
 SEC("tp_btf/sched_switch")

@@ -1,6 +1,6 @@
 #include "count.h"
 
-#define SLOTS 26
+#define SLOTS 64
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -15,19 +15,6 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } latencies SEC(".maps");
-
-static u64 log2(u64 value)
-{
-	u64 power = 0;
-
-	for (int i = 0; i < SLOTS - 1; i++) {
-		if (value <= 1)
-			break;
-		value >>= 1;
-		power++;
-	}
-	return power;
-}
 
 SEC("tp_btf/block_rq_issue")
 int BPF_PROG(on_issue, struct request *rq)

@@ -379,6 +379,13 @@ int on_accept_plain(struct trace_event_raw_sys_exit *context)
 	return 0;
 }
 
+SEC("fexit/inet_csk_accept")
+int BPF_PROG(on_accepted, struct sock *listener, void *arg, struct sock *sk)
+{
+	accepted(sk);
+	return 0;
+}
+
 SEC("tp_btf/io_uring_complete")
 int BPF_PROG(on_io_uring, void *ring, struct io_kiocb *request, struct io_uring_cqe *completion)
 {

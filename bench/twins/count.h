@@ -1,4 +1,4 @@
-/* Counting in maps, as Python's map.increment() does. */
+/* Counting in maps, as Python's map.increment() does, and by powers of two. */
 #ifndef COUNT_H
 #define COUNT_H
 
@@ -35,6 +35,22 @@ static __always_inline void increment_own(void *array, u32 key)
 
 	if (count)
 		*count += 1;
+}
+
+/* The power of two that a number reaches, as skep.log2(). */
+static inline u32 log2(u64 value)
+{
+	value |= 1;
+	value |= value >> 1;
+	value |= value >> 2;
+	value |= value >> 4;
+	value |= value >> 8;
+	value |= value >> 16;
+	value |= value >> 32;
+	value -= (value >> 1) & 0x5555555555555555;
+	value = (value & 0x3333333333333333) + ((value >> 2) & 0x3333333333333333);
+	value = (value + (value >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (value * 0x0101010101010101 >> 56) - 1;
 }
 
 #endif

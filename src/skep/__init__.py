@@ -114,7 +114,8 @@ _PLACES = {
         "inline",
         "noinline",
     ),
-    "skep.lang.plain.kernel": ("FakeKernel", "Packet", "Task"),
+    "skep.lang.plain.kernel": ("FakeKernel", "Task"),
+    "skep.lang.plain.packets": ("Packet",),
     "skep.lang.intrinsics": (
         "atomic_add",
         "atomic_and",
@@ -132,12 +133,19 @@ _PLACES = {
         "user_string",
     ),
     "skep.lang.kernel_names": ("kernel_enum", "kernel_struct", "kfunc"),
+    "skep.lang.library.numbers": ("log2",),
+    "skep.events.forms": ("Address", "Hex", "Names"),
     "skep.events.record": ("Record",),
+    "skep.events.shown": ("shown",),
     "skep.kernel.dispatch.owner": ("Dispatcher",),
+    "skep.kernel.process_symbols": ("ProcessSymbols",),
+    "skep.kernel.symbols": ("Symbols",),
+    "skep.program.histogram": ("Histogram",),
     "skep.program.live": ("Live", "load"),
     "skep.program.live_ring": ("LiveRing",),
     "skep.program.machine": ("Machine",),
-    "skep.program.run": ("Result", "run"),
+    "skep.program.results": ("Result",),
+    "skep.program.run": ("run",),
 }
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -148,8 +156,14 @@ if TYPE_CHECKING:
     from skep.base.errors import SkepError as SkepError
     from skep.base.errors import Unsupported as Unsupported
     from skep.base.errors import VerifierError as VerifierError
+    from skep.events.forms import Address as Address
+    from skep.events.forms import Hex as Hex
+    from skep.events.forms import Names as Names
     from skep.events.record import Record as Record
+    from skep.events.shown import shown as shown
     from skep.kernel.dispatch.owner import Dispatcher as Dispatcher
+    from skep.kernel.process_symbols import ProcessSymbols as ProcessSymbols
+    from skep.kernel.symbols import Symbols as Symbols
     from skep.lang.declared.arena import Arena as Arena
     from skep.lang.declared.nested import ArrayOfMaps as ArrayOfMaps
     from skep.lang.declared.nested import CgroupArray as CgroupArray
@@ -227,6 +241,7 @@ if TYPE_CHECKING:
     from skep.lang.kernel_names import kernel_struct as kernel_struct
     from skep.lang.kernel_names import kfunc as kfunc
     from skep.lang.layout import bits as bits
+    from skep.lang.library.numbers import log2 as log2
     from skep.lang.maps import Array as Array
     from skep.lang.maps import BuildId as BuildId
     from skep.lang.maps import Global as Global
@@ -239,8 +254,8 @@ if TYPE_CHECKING:
     from skep.lang.maps import Ring as Ring
     from skep.lang.maps import StackTraces as StackTraces
     from skep.lang.plain.kernel import FakeKernel as FakeKernel
-    from skep.lang.plain.kernel import Packet as Packet
     from skep.lang.plain.kernel import Task as Task
+    from skep.lang.plain.packets import Packet as Packet
     from skep.lang.prefixes import Prefix4 as Prefix4
     from skep.lang.prefixes import Prefix6 as Prefix6
     from skep.lang.programs import Program as Program
@@ -268,11 +283,12 @@ if TYPE_CHECKING:
     from skep.lang.types import u16 as u16
     from skep.lang.types import u32 as u32
     from skep.lang.types import u64 as u64
+    from skep.program.histogram import Histogram as Histogram
     from skep.program.live import Live as Live
     from skep.program.live import load as load
     from skep.program.live_ring import LiveRing as LiveRing
     from skep.program.machine import Machine as Machine
-    from skep.program.run import Result as Result
+    from skep.program.results import Result as Result
     from skep.program.run import run as run
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from skep.agent import setup
+from skep.agent import setup, title
 from skep.agent.face import Face, NoFace, SocketFace
 from skep.agent.order import Order
 from skep.base import exits
@@ -21,6 +21,7 @@ def main() -> int:
     face: Face = NoFace()
     try:
         order = Order.from_json(sys.argv[1] if len(sys.argv) > 1 else "{}")
+        title.call("skep-agent", f"skep: agent ({order.instance})")
         face = SocketFace(order.face) if order.face >= 0 else face
         setup.run(order, face)
     except SkepError as error:

@@ -1,4 +1,4 @@
-"""The process that drains: ``python -m skep.agent.drain_process PLAN``.
+"""The process that drains: ``python -m skep.agent.drain_process``, with its plan on the standard input.
 
 It inherits the rings from the agent that starts it, reads them, finds out who did what, and passes it
 on through shared memory. It holds no program and no link: when it dies, nothing is detached, the
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
-from skep.agent import privileges
+from skep.agent import privileges, title
 from skep.agent.collector import collect_rarely
 from skep.agent.pipeline import Pipeline
 from skep.agent.places import Places
@@ -126,8 +126,9 @@ def _reader(plan: RingPlan) -> RingReader:
 
 
 def main() -> None:
-    """Run the drain of the plan in the first argument."""
-    plan = Plan.from_json(sys.argv[1])
+    """Run the drain of the plan on the standard input."""
+    plan = Plan.from_json(sys.stdin.buffer.read())
+    title.call("skep-drain", f"skep: drain ({plan.instance})")
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the agent, which ends the lifeline
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # without the capability it runs at the niceness that it has

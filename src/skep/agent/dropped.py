@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skep.flows.drops import SiteTotal
-from skep.flows.symbols import Symbols
+from skep.kernel.symbols import Symbols
 
 
 @dataclass(frozen=True, slots=True)

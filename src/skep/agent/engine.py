@@ -162,11 +162,12 @@ class Engine:
             first_ref=1 + generation * REFS_OF_A_DRAIN,
             users=self.settings.users,
             processes=self.settings.processes,
+            instance=self.settings.instance,
         )
-        command = [sys.executable, "-P", "-m", DRAIN, plan.to_json()]
+        command = [sys.executable, "-P", "-m", DRAIN]
         try:
             with self._allowed.draining():
-                child = Child(command, plan.descriptors, ours)
+                child = Child(command, plan.descriptors, ours, plan.to_json())
         finally:
             os.close(theirs)
             os.close(lifeline)

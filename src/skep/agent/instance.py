@@ -16,8 +16,9 @@ from typing import Self
 
 from skep.agent import files, processes
 from skep.agent.processes import Identity
+from skep.base.clock import rfc3339, wall_offset_ns
 from skep.base.errors import Conflict, SkepError
-from skep.base.paths import Paths, make_private
+from skep.base.paths import DEFAULT_INSTANCE, Paths, make_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +192,16 @@ def _same_file(fd: int, path: str) -> bool:
 
 def _conflict(paths: Paths) -> SkepError:
     agent = holder(paths)
-    who = f"pid {agent.pid} ({processes.comm(agent.pid)})" if agent else "an agent that is starting"
-    return Conflict(f"instance {paths.instance!r}", who)
+    who = "an agent that is starting"
+    if agent is not None:
+        since = rfc3339(agent.started_ns + wall_offset_ns())[:19]
+        who = f"pid {agent.pid} ({processes.comm(agent.pid)}) since {since}Z"
+    option = "" if paths.instance == DEFAULT_INSTANCE else f" --instance {paths.instance}"
+    instead = (
+        f"`skep events -f{option}` shows what it sees, `skep down{option}` ends it, "
+        "--instance NAME runs another beside it"
+    )
+    return Conflict(f"instance {paths.instance!r}", who, instead)
 
 
 def _sign_lock(paths: Paths, fd: int) -> None:

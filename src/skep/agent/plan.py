@@ -1,4 +1,4 @@
-"""What the agent tells a drain when it starts it: descriptors that it inherits, and bounds. A value, as JSON.
+"""What the agent tells a drain when it starts it: descriptors that it inherits, and bounds. A value, on its input.
 
 Descriptors are numbers in the drain's own table. Nothing here is opened.
 """
@@ -26,7 +26,7 @@ class Plan:
 
     ``memory`` and ``sender`` lead to the agent; ``lifeline`` reads as ended when the agent has ended or
     wants the drain to end. ``tasks`` is the link of the iterator over processes, -1 where /proc must do.
-    Refs begin at ``first_ref``. ``users``: whether users are named.
+    Refs begin at ``first_ref``. ``users``: whether users are named. ``instance`` is the agent's.
     """
 
     rings: tuple[RingPlan, ...]
@@ -37,6 +37,7 @@ class Plan:
     first_ref: int
     users: bool
     processes: Processes
+    instance: str
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -45,12 +46,12 @@ class Plan:
         tasks = (self.tasks,) if self.tasks >= 0 else ()
         return (*rings, self.memory, self.sender, self.lifeline, *tasks)
 
-    def to_json(self) -> str:
-        """For the command line."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+    def to_json(self) -> bytes:
+        """For the drain's standard input: a pipe holds it whole."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: bytes) -> Self:
         """The inverse of ``to_json``."""
         given = json.loads(text)
         given["rings"] = tuple(RingPlan(**ring) for ring in given["rings"])

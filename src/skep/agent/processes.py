@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from skep.base.clock import SECOND
 from skep.base.errors import SkepError
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -27,6 +28,11 @@ class Identity:
 
     pid: int
     start: int
+
+    @property
+    def started_ns(self) -> int:
+        """When it started, in boot time."""
+        return self.start * SECOND // TICKS
 
     def alive(self) -> bool:
         """Whether that very process still runs (a zombie does not)."""

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from skep.agent import privileges, processes
 from skep.agent.agent import Agent
@@ -28,10 +29,10 @@ from skep.base.errors import Forbidden, Unsupported
 from skep.base.paths import instance_paths
 from skep.btf.reader import Btf
 from skep.flows.drops import Reasons
-from skep.flows.symbols import Symbols
 from skep.kernel import stats
 from skep.kernel.budget import total
 from skep.kernel.probes import Probe, probe_all
+from skep.kernel.symbols import Symbols
 from skep.lang.private import CacheRefusal
 from skep.program.machine import Machine
 
@@ -50,11 +51,12 @@ def run(
         raise Forbidden("the agent")
     lacking = privileges.begin()
     environment = config.environment()
-    settings = config.load(order.config, environment)
+    settings = configured(order, environment)
     kinds = frozenset(order.only) or settings.events
-    name = order.instance or settings.instance
     with ExitStack() as stack:
-        claimed = stack.enter_context(Instance.claim(instance_paths(name, environment.cache)))
+        claimed = stack.enter_context(
+            Instance.claim(instance_paths(settings.instance, environment.cache))
+        )
         machine = Machine(environment.cache)
         wanted = [power for power in table(machine.btf) if power.wanted(kinds)]
         face.doing("compiling and loading programs")
@@ -83,11 +85,17 @@ async def _serve(
         claimed.paths.instance,
         face=face,
         notifier=Notifier(environment.notify_socket),
-        load=lambda: config.load(order.config, environment),
+        load=lambda: configured(order, environment),
         probe=features,
         warnings=warnings,
     )
     await agent.serve(claimed.paths.agent_socket, started=lambda: claimed.record(owned(engine)))
+
+
+def configured(order: Order, environment: Environment) -> Config:
+    """The configuration, with what the order says beside it. Raises BadInput."""
+    found = config.load(order.config, environment)
+    return replace(found, instance=order.instance or found.instance)
 
 
 def cache_warnings(refusals: Iterable[CacheRefusal]) -> list[str]:

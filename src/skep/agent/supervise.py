@@ -15,11 +15,24 @@ PATIENCE_SECONDS = 5.0
 
 
 class Child:
-    """A child process, and the pipe whose end tells it to end. It is collected when it has ended."""
+    """A child process, and the pipe whose end tells it to end. It is collected when it has ended.
 
-    def __init__(self, command: Sequence[str], inherited: Sequence[int], lifeline: int) -> None:
+    ``told`` is what it reads from its standard input: less than a pipe holds, so that nobody waits.
+    """
+
+    def __init__(
+        self, command: Sequence[str], inherited: Sequence[int], lifeline: int, told: bytes = b""
+    ) -> None:
         self._lifeline = lifeline
-        self._process = subprocess.Popen(command, pass_fds=inherited)  # noqa: S603 - our own module
+        reading, writing = os.pipe()
+        try:
+            os.write(writing, told)
+            os.close(writing)
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                command, pass_fds=inherited, stdin=reading
+            )
+        finally:
+            os.close(reading)
         self.pid = self._process.pid
 
     async def ended(self) -> int:

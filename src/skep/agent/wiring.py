@@ -38,6 +38,11 @@ def powers(btf: Btf) -> tuple[Power, ...]:
     )
     states = "tp_btf inet_sock_set_state"
     tcp = (
+        Way(
+            connections.from_listeners(),
+            f"fexit inet_csk_accept, {states}",
+            "0.5 us a change",
+        ),
         _with_io_uring(btf, f"{states}, io_uring_complete, sys_exit_accept*"),
         Way(
             connections.calls_only(btf),

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from skep.base.config import EVENT_KINDS
 from skep.base.errors import BadInput
 from skep.base.similar import similar
 from skep.base.units import parse_duration
-from skep.events.kinds import KINDS
 
 MOST = 1_000_000
 
@@ -115,9 +115,9 @@ def parse_kinds(place: str, text: str, _now: int = 0) -> tuple[str, ...]:
     """Kinds of events, separated by commas; an unknown one is refused with the nearest that there is."""
     names = tuple(name.strip().lower() for name in text.split(","))
     for name in names:
-        if name not in KINDS:
-            near = similar(name, KINDS)
-            expected = f"did you mean {near!r}?" if near else f"take {', '.join(KINDS)}"
+        if name not in EVENT_KINDS:
+            near = similar(name, EVENT_KINDS)
+            expected = f"did you mean {near!r}?" if near else f"take {', '.join(EVENT_KINDS)}"
             raise BadInput(place, f"there is no kind {name!r}", expected)
     return names
 

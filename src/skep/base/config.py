@@ -20,6 +20,7 @@ yaml = lazy("yaml")
 
 DEFAULT_FILE = "/etc/skep/skep.yaml"
 EVENT_KINDS = ("exec", "fork", "exit", "connect", "accept", "close", "drop", "oom")
+TRACE = "SKEP_TRACE"
 _MIB = 1 << 20
 _MAX_FILE = 1 * _MIB
 
@@ -35,6 +36,7 @@ class Environment:
     notify_socket: str = ""
     no_color: bool = False
     ci: bool = False
+    trace: bool = False
 
 
 def environment(values: Mapping[str, str] | None = None, uid: int | None = None) -> Environment:
@@ -48,8 +50,18 @@ def environment(values: Mapping[str, str] | None = None, uid: int | None = None)
         test_data=given.get("SKEP_TEST_DATA", ""),
         notify_socket=given.get("NOTIFY_SOCKET", ""),
         no_color=bool(given.get("NO_COLOR", "")) or given.get("TERM") == "dumb",
-        ci=given.get("CI", "").lower() not in ("", "0", "false"),
+        ci=_on(given.get("CI", "")),
+        trace=_on(given.get(TRACE, "")),
     )
+
+
+def _on(word: str) -> bool:
+    return word.lower() not in ("", "0", "false")
+
+
+def trace() -> None:
+    """Have the programs that this process and its children load traced (SKEP_TRACE)."""
+    os.environ[TRACE] = "1"  # noqa: TID251 - the door
 
 
 def _key(default: object, check: Check) -> Any:  # noqa: ANN401 - dataclass.field's own type

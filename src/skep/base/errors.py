@@ -128,14 +128,15 @@ class BadInput(SkepError):
 
 
 class Conflict(SkepError):
-    """Something else holds what is asked for: what, and who."""
+    """Something else holds what is asked for: what, who, and what to do about it."""
 
-    def __init__(self, what: str, holder: str) -> None:
-        self.what, self.holder = what, holder
+    def __init__(self, what: str, holder: str, instead: str = "") -> None:
+        self.what, self.holder, self.instead = what, holder, instead
         super().__init__(what)
 
     def __str__(self) -> str:
-        return f"{self.what} is held by {self.holder}"
+        text = f"{self.what} is held by {self.holder}"
+        return text + (f"; {self.instead}" if self.instead else "")
 
 
 class Unreachable(SkepError):

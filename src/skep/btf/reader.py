@@ -76,6 +76,7 @@ class Btf:
         self.index = index or indexing.build(self._words)
         self._found: dict[tuple[int, str], int | None] = {}
         self._types: dict[int, Type] = {}
+        self._named: dict[int, dict[str, Field]] = {}
 
     @property
     def count(self) -> int:
@@ -208,7 +209,10 @@ class Btf:
 
     def field(self, type_id: int, name: str) -> Field | None:
         """The member of that name, looked for through anonymous members; None where there is none."""
-        return next((field for field in self.fields(type_id) if field.name == name), None)
+        if type_id not in self._named:
+            fields = reversed(list(self.fields(type_id)))  # of two of one name the first counts
+            self._named[type_id] = {field.name: field for field in fields}
+        return self._named[type_id].get(name)
 
     def _members(self, type_id: int) -> tuple[Member, ...]:
         found = self.type(self.resolve(type_id))

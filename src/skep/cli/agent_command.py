@@ -7,11 +7,11 @@ import click
 from skep.agent.order import Order
 from skep.cli.commands import examples
 from skep.cli.options import instance_option
-from skep.cli.reach import Kinds, paths
+from skep.cli.reach import ALL_KINDS, Kinds, paths
 
 
 @click.command(epilog=examples("skep agent", "skep agent --instance lab --only exec,exit"))
-@click.option("--only", type=Kinds(), default=frozenset(), help="Kinds of events: exec,exit,...")
+@click.option("--only", type=Kinds(), default=frozenset(), help=f"Kinds of events: {ALL_KINDS}.")
 @instance_option
 @click.option("--config", metavar="FILE", default="", help="Configuration, instead of the usual.")
 def command(*, only: frozenset[str], instance: str | None, config: str) -> None:

@@ -8,12 +8,12 @@ from skep.base.errors import BadInput
 from skep.cli import user_file
 from skep.cli.commands import examples
 from skep.cli.objects import chosen, listed
-from skep.flows.symbols import Symbols
 from skep.kernel import commands, objects
 from skep.kernel.bpf import DOOR
 from skep.kernel.commands import Command
 from skep.kernel.details import disassembled, program_code
 from skep.kernel.refusal import refused
+from skep.kernel.symbols import Symbols
 from skep.lang.disasm import listing
 from skep.lang.spec import ProgramSpec
 from skep.program.machine import Machine

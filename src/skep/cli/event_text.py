@@ -1,10 +1,13 @@
 """Events as lines for a person: what happened, in words, and who did it. One line an event, in columns.
 
+On a narrow terminal what happened gets the room: fractions of seconds and addresses of this host are left out.
+
 What is read is the agent's JSON, of this release or a neighbour: a key that is missing is left out of the line.
 """
 
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,9 +17,28 @@ from skep.cli.terminal import UNBOUNDED, Terminal, columns, cut, fit, safe
 
 Event = Mapping[str, Any]
 
-WHO_WIDTH, USER_WIDTH, KIND_WIDTH = 22, 8, 7
-FIXED = 12 + 1 + KIND_WIDTH + 1 + WHO_WIDTH + 1 + USER_WIDTH + 1
-LEAST = 20
+KIND_WIDTH = 7
+LEAST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Widths of the columns before WHAT; a user's name may be wider, up to MOST_USER."""
+
+    time: int
+    who: int
+    user: int
+
+    @property
+    def fixed(self) -> int:
+        """All before the user."""
+        return self.time + 1 + KIND_WIDTH + 1 + self.who + 1
+
+
+NARROW, WIDE = Layout(8, 18, 4), Layout(12, 22, 8)
+WIDE_FROM, MOST_USER = 100, 8
+AT_HOME = frozenset({"connect", "accept", "close"})
+"""Kinds whose source is this host."""
 KNOWN = frozenset(
     {
         "time",
@@ -55,29 +77,36 @@ class EventText:
         self, terminal: Terminal, zone: Callable[[datetime], datetime] | None = None
     ) -> None:
         self._terminal = terminal
+        narrow = UNBOUNDED < terminal.width < WIDE_FROM
+        self._layout = NARROW if narrow else WIDE
         self._clock = lru_cache(maxsize=64)(_clock(zone or datetime.astimezone))
 
     def line(self, event: Event) -> str:
         """The line of ``event``, without a newline."""
         style, kind = self._terminal.style, str(event.get("kind", "?"))
-        time = safe(str(event.get("time", "")))
-        room = self._terminal.width and max(LEAST, self._terminal.width - FIXED)
+        layout, time = self._layout, safe(str(event.get("time", "")))
+        user = cut(safe(str(event.get("user", ""))), MOST_USER)
+        user += " " * (layout.user - columns(user))
+        room = self._terminal.width - layout.fixed - columns(user) - 1
+        room = self._terminal.width and max(LEAST, room)
+        shown = event if layout is WIDE else shortened(event)
         parts = (
-            style(self._clock(time[:19]) + time[19:23].ljust(4), "dim"),
+            style((self._clock(time[:19]) + time[19:23].ljust(4))[: layout.time], "dim"),
             style(fit(safe(kind), KIND_WIDTH), STYLES.get(kind, "")),
-            fit(safe(who(event)), WHO_WIDTH),
-            style(fit(safe(str(event.get("user", ""))), USER_WIDTH), "dim"),
-            self._rest(safe(where(event)), safe(what(event)), safe(lineage(event)), room),
+            fit(safe(who(event)), layout.who),
+            style(user, "dim"),
+            self._rest(safe(where(event)), safe(what(shown)), safe(lineage(event)), room),
         )
         return " ".join(parts).rstrip()
 
     def head(self) -> str:
         """The names of the columns."""
+        layout = self._layout
         words = (
-            "TIME".ljust(12),
+            "TIME".ljust(layout.time),
             "EVENT".ljust(KIND_WIDTH),
-            "PROCESS".ljust(WHO_WIDTH),
-            "USER".ljust(USER_WIDTH),
+            "PROCESS".ljust(layout.who),
+            "USER".ljust(layout.user),
             "WHAT",
         )
         return self._terminal.style(" ".join(words), "dim")
@@ -96,6 +125,13 @@ class EventText:
         if lineage_ and (room == UNBOUNDED or left >= 4):
             parts.append(" " + style(cut(lineage_, room and left), "dim"))
         return " ".join(part for part in parts if part)
+
+
+def shortened(event: Event) -> Event:
+    """``event`` without what a narrow line has no room for: which of its addresses this host used."""
+    if event.get("kind") not in AT_HOME or not event.get("sport"):
+        return event
+    return {key: value for key, value in event.items() if key != "saddr"}
 
 
 def who(event: Event) -> str:
@@ -157,9 +193,9 @@ def _signal(by: object) -> str:
 
 
 def _end(event: Event, side: str) -> str:
-    address, port = event.get(f"{side}addr"), event.get(f"{side}port")
-    text = f"[{address}]" if ":" in str(address) else str(address or "?")
-    return f"{text}:{port}" if port else text
+    address, port = event.get(f"{side}addr", ""), event.get(f"{side}port")
+    text = f"[{address}]" if ":" in str(address) else str(address)
+    return f"{text}:{port}" if port else text or "?"
 
 
 def _connect(event: Event) -> str:

@@ -10,7 +10,7 @@ from skep.cli import stream
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
 from skep.cli.options import for_option, instance_option, json_option
-from skep.cli.reach import Kinds, client
+from skep.cli.reach import ALL_KINDS, Kinds, client
 
 USUAL = 100
 
@@ -43,7 +43,9 @@ class Since(click.ParamType[int]):
 @click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
 @click.option("-n", "--last", type=click.IntRange(0), help="The newest N that are stored.")
 @click.option("--since", type=Since(), help="Stored ones since: 10m, or 2026-01-31T08:00:00Z.")
-@click.option("-k", "--kind", "kinds", type=Kinds(), default=frozenset(), help="exec,exit,...")
+@click.option(
+    "-k", "--kind", "kinds", type=Kinds(), default=frozenset(), help=f"Of kinds: {ALL_KINDS}."
+)
 @click.option("-p", "--pid", "pids", type=click.IntRange(0), multiple=True, help="Of a process.")
 @click.option("-c", "--comm", "comms", multiple=True, help="Of a name; * matches anything.")
 @click.option("--container", "containers", multiple=True, help="Of a container: name, id, prefix.")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from skep.cli.table import table
 from skep.kernel import commands, objects
 from skep.kernel.bpf import DOOR
 from skep.kernel.commands import Command
+from skep.kernel.linkless import on_cgroups, on_devices
 from skep.kernel.objects import LinkInfo
 from skep.kernel.targets import NOTHING, Target, target
 from skep.node.cgroup_files import CgroupFiles
@@ -29,7 +31,8 @@ PREFIX = "BPF_LINK_TYPE_"
 def command(*, as_json: bool) -> None:
     """Show the links of this machine: a program, and what it is attached to.
 
-    A link is gone when nothing holds it: a process (HELD BY), or a pin.
+    A link is gone when nothing holds it: a process or a pin (HELD BY). What has no ID is attached without a
+    link, to a cgroup or a device of this network namespace, and stays until it is taken away there.
     """
     kernel = Machine().btf
     rows = _objects(listed("links", objects.links(DOOR)), kernel)
@@ -41,48 +44,61 @@ def command(*, as_json: bool) -> None:
 
 def _objects(links: list[LinkInfo], kernel: Btf) -> list[dict[str, Any]]:
     names = {one.id: one.name for one in listed("programs", objects.programs(DOOR))}
-    kinds, held = kernel.enum("bpf_link_type"), Holders("link")
-    rows = []
-    for one in links:
-        where = _target(one, kernel)
-        rows.append(
-            {
-                "id": one.id,
-                "kind": kinds.get(one.type, str(one.type)).removeprefix(PREFIX).lower(),
-                "program": {"id": one.program_id, "name": names.get(one.program_id, "")},
-                "target": {"kind": where.kind, "name": where.what},
-                "pids": held.pids(one.id),
-                "holders": held.text(one.id),
-            }
-        )
+    kinds, held, cgroups = kernel.enum("bpf_link_type"), Holders("link"), CgroupFiles()
+    paths = dict(cgroups.scan())
+    rows = [
+        {
+            "id": one.id,
+            "kind": kinds.get(one.type, str(one.type)).removeprefix(PREFIX).lower(),
+            **_place(one.program_id, _target(one, kernel), names, paths),
+            "pids": held.pids(one.id),
+            "pins": held.pins(one.id),
+            "holders": held.text(one.id),
+        }
+        for one in links
+    ]
+    linked = {(row["kind"], row["program"]["id"]) for row in rows}
+    root = cgroups.mounts.unified
+    found = (*on_devices(), *(on_cgroups(DOOR, root, paths.items(), kernel) if root else ()))
+    bare: dict[str, Any] = {"pids": [], "pins": [], "holders": "-"}
+    rows += [
+        {"id": None, "kind": one.kind, **_place(one.program, one.target, names, paths), **bare}
+        for one in found
+        if (one.kind, one.program) not in linked
+    ]
     return rows
 
 
+def _place(
+    program: int, where: Target, names: Mapping[int, str], cgroups: Mapping[int, str]
+) -> dict[str, Any]:
+    """A program and its target, a cgroup by its path."""
+    what = where.what
+    if where.kind == "cgroup":
+        what = cgroups.get(int(what), what)
+    target = {"kind": where.kind, "name": what} | ({"attach": where.attach} if where.attach else {})
+    return {"program": {"id": program, "name": names.get(program, "")}, "target": target}
+
+
 def _target(link: LinkInfo, kernel: Btf) -> Target:
-    """Where a link is attached; a cgroup by its path. A device has its index, which only its own namespace can name."""
+    """Where a link is attached. A device has its index, which only its own namespace can name."""
     try:
         fd = commands.by_id(DOOR, Command.LINK_BY_ID, link.id)
     except OSError:
         return NOTHING  # it is gone since it was listed
     try:
-        found = target(DOOR, fd, link.type, kernel)
+        return target(DOOR, fd, link.type, kernel)
     finally:
         DOOR.close(fd)
-    return found._replace(what=_cgroup(found.what)) if found.kind == "cgroup" else found
-
-
-def _cgroup(number: str) -> str:
-    paths = (path for inode, path in CgroupFiles().scan() if inode == int(number))
-    return next(paths, number)
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
     program, where = one["program"], one["target"]
     name = f"{program['name'] or '-'} ({program['id']})"
     return (
-        str(one["id"]),
+        str(one["id"] or "-"),
         one["kind"],
         name,
-        f"{where['kind']} {where['name']}".strip() or "-",
+        " ".join(where.values()).strip() or "-",
         one["holders"],
     )

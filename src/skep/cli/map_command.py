@@ -10,19 +10,20 @@ import click
 from skep.base.errors import BadInput
 from skep.cli import terminal
 from skep.cli.commands import examples
-from skep.cli.objects import Holders, chosen, listed
+from skep.cli.objects import ADMIN, Holders, chosen, completing, listed
 from skep.cli.options import json_option
 from skep.cli.table import table
 from skep.cli.terminal import safe
 from skep.kernel import commands, contents, objects
 from skep.kernel.bpf import DOOR
 from skep.kernel.commands import Command
-from skep.kernel.contents import KEYLESS, Entry
+from skep.kernel.contents import UNLISTED, Entry
+from skep.kernel.keeping import maps_by_program
 from skep.kernel.objects import MapInfo
 from skep.kernel.refusal import refused
 from skep.program.machine import Machine
 
-HEAD = ("id", "kind", "name", "key", "value", "room", "held by")
+HEAD = ("id", "kind", "name", "key", "value", "room", "programs", "held by")
 RIGHT = "id,key,value,room"
 PREFIX = "BPF_MAP_TYPE_"
 SHOWN = 100
@@ -31,7 +32,9 @@ SHOWN = 100
 @click.command(
     epilog=examples("skep map", "skep map counts", "skep map 42 --most 1000", "skep map 42 --json")
 )
-@click.argument("name", required=False, metavar="[ID|NAME]")
+@click.argument(
+    "name", required=False, metavar="[ID|NAME]", shell_complete=completing(objects.maps)
+)
 @click.option(
     "--most", type=click.IntRange(1), default=SHOWN, show_default=True, help="Entries to show."
 )
@@ -39,18 +42,19 @@ SHOWN = 100
 def command(*, name: str | None, most: int, as_json: bool) -> None:
     """Show the maps of this machine, or the entries of one.
 
-    KEY and VALUE are sizes in bytes, ROOM is how many entries it can hold. Entries are
-    shown by the types that the kernel knows of a map (BTF), else in hexadecimal. A map is gone when no
-    program, process or pin holds it.
+    KEY and VALUE are sizes in bytes, ROOM is how many entries it can hold, PROGRAMS are those that use it.
+    Entries are shown by the types that the kernel knows of a map (BTF), else in hexadecimal. A map is gone
+    when no program, process or pin holds it.
     """
     found = listed("maps", objects.maps(DOOR))
     if name is None:
         _list(found, as_json=as_json)
         return
     one = chosen("map", name, found)
-    if one.type in KEYLESS:
+    if one.type in UNLISTED or contents.hides_values(one):
         kind = _kinds().get(one.type, str(one.type))
-        raise BadInput(f"map {name}", f"the entries of a {kind} cannot be listed")
+        size = f" with values of {one.value_size} bytes" if one.type not in UNLISTED else ""
+        raise BadInput(f"map {name}", f"the entries of a {kind}{size} cannot be listed")
     with refused("BPF_MAP_GET_FD_BY_ID", name):
         fd = commands.by_id(DOOR, Command.MAP_BY_ID, one.id)
     try:
@@ -68,6 +72,8 @@ def _show(rows: list[Entry], *, more: bool, as_json: bool) -> None:
         return
     for one in rows:
         click.echo(safe(f"{_text(one.key)}: {_text(one.value)}"))
+    if not rows:
+        click.echo("it has no entries", err=True)
     if more:
         click.echo(f"there are more: --most shows more than {len(rows)}", err=True)
 
@@ -85,11 +91,28 @@ def _kinds() -> dict[int, str]:
     return {number: name.removeprefix(PREFIX).lower() for number, name in names.items()}
 
 
+def _used() -> dict[int, list[int]]:
+    """The programs that use a map, by the map's id."""
+    with refused("listing programs", needs=ADMIN):
+        by_program = maps_by_program()
+    found: dict[int, list[int]] = {}
+    for program, used in by_program.items():
+        for one in used:
+            found.setdefault(one, []).append(program)
+    return found
+
+
 def _list(found: list[MapInfo], *, as_json: bool) -> None:
-    kinds, held = _kinds(), Holders("map")
+    kinds, held, used = _kinds(), Holders("map"), _used()
     if as_json:
         rows = [
-            one._asdict() | {"kind": kinds.get(one.type, str(one.type)), "pids": held.pids(one.id)}
+            one._asdict()
+            | {
+                "kind": kinds.get(one.type, str(one.type)),
+                "programs": used.get(one.id, []),
+                "pids": held.pids(one.id),
+                "pins": held.pins(one.id),
+            }
             for one in found
         ]
         click.echo(json.dumps({"maps": rows}, indent=2))
@@ -97,7 +120,8 @@ def _list(found: list[MapInfo], *, as_json: bool) -> None:
     lines = [
         (
             *(str(one.id), kinds.get(one.type, str(one.type)), one.name or "-"),
-            *(str(one.key_size), str(one.value_size), f"{one.entries:,}", held.text(one.id)),
+            *(str(one.key_size), str(one.value_size), f"{one.entries:,}"),
+            *(", ".join(map(str, used.get(one.id, []))) or "-", held.text(one.id)),
         )
         for one in found
     ]

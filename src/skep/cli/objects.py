@@ -4,16 +4,22 @@ A command names an object by id or by name; a name that several have is answered
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from skep.base.errors import BadInput
+import click
+
+from skep.base.errors import BadInput, SkepError
 from skep.base.similar import similar
+from skep.kernel.bpf import DOOR, Door
+from skep.kernel.keeping import Pin, pins
 from skep.kernel.refusal import refused
 from skep.kernel.stats import Holder, holders
 
 ADMIN = ("CAP_SYS_ADMIN",)
 MOST_HOLDERS = 3
+LONGEST_NAME = 15
 
 
 class Named(Protocol):
@@ -28,6 +34,8 @@ class Named(Protocol):
         """Its name."""
 
 
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+
 Object = TypeVar("Object", bound=Named)
 Info = TypeVar("Info")
 
@@ -39,11 +47,11 @@ def listed(what: str, found: Iterable[Info]) -> list[Info]:
 
 
 def chosen(what: str, word: str, objects: Sequence[Object]) -> Object:
-    """The one of that id or name; BadInput where there is none, or several."""
+    """The one of that id or name, of which the kernel keeps 15 characters; BadInput: there is none, or several."""
     if word.isdigit():
         matching = [one for one in objects if one.id == int(word)]
     else:
-        matching = [one for one in objects if one.name == word]
+        matching = [one for one in objects if one.name == word[:LONGEST_NAME]]
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -54,21 +62,43 @@ def chosen(what: str, word: str, objects: Sequence[Object]) -> Object:
     raise BadInput(f"{what} {word}", "there is none", hint)
 
 
-class Holders:
-    """Who holds objects of a kind (prog, map, link): processes by their descriptors, read once."""
+def completing(every: Callable[[Door], Iterable[Named]]) -> Completion:
+    """What completes an argument in a shell: names of the objects that ``every`` gives; none that one may not see."""
 
-    def __init__(self, kind: str, found: Iterable[Holder] | None = None) -> None:
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+        with suppress(SkepError, OSError):
+            return sorted({one.name for one in every(DOOR) if one.name.startswith(begun or "")})
+        return []
+
+    return complete
+
+
+class Holders:
+    """Who holds objects of a kind (prog, map, link): processes by their descriptors, and pins; read once."""
+
+    def __init__(
+        self, kind: str, found: Iterable[Holder] | None = None, pinned: Iterable[Pin] | None = None
+    ) -> None:
         self._by_id: dict[int, dict[int, str]] = defaultdict(dict)
+        self._pins: dict[int, list[str]] = defaultdict(list)
         for one in holders() if found is None else found:
             if one.kind == kind:
                 self._by_id[one.id][one.pid] = one.comm
+        for pin in pins() if pinned is None else pinned:
+            if pin.kind == kind:
+                self._pins[pin.id].append(pin.path)
 
     def text(self, number: int) -> str:
-        """The first holders of an object, ``comm[pid]``; "-" where no process has it: a pin, link or program does."""
+        """The first holders of an object, ``comm[pid]`` or the path of a pin; "-": a link or program keeps it."""
         known = [f"{comm}[{pid}]" for pid, comm in sorted(self._by_id[number].items())]
+        known += self._pins[number]
         more = len(known) - MOST_HOLDERS
         return ", ".join(known[:MOST_HOLDERS]) + (f" and {more} more" if more > 0 else "") or "-"
 
     def pids(self, number: int) -> list[int]:
         """The processes that hold an object."""
         return sorted(self._by_id[number])
+
+    def pins(self, number: int) -> list[str]:
+        """The pins of an object, as paths."""
+        return self._pins[number]

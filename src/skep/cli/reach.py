@@ -9,6 +9,9 @@ from skep.base import config
 from skep.base.errors import BadInput
 from skep.base.paths import Paths, check_instance, instance_paths
 
+ALL_KINDS = ", ".join(config.EVENT_KINDS)
+"""For help texts."""
+
 
 class Kinds(click.ParamType[frozenset[str]]):
     """``exec,exit``: kinds of events."""

@@ -4,18 +4,18 @@ import json
 import select
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from skep.base import exits
 from skep.base.clock import rfc3339, wall_offset_ns
 from skep.base.errors import BadInput
-from skep.cli import terminal
+from skep.base.lazy import lazy
+from skep.cli import run_maps
 from skep.cli.ending import Ending
 from skep.cli.terminal import safe
 from skep.lang.capture import declarations
-from skep.lang.declared.nested import INNER
 from skep.lang.maps import Declaration, Ring
 from skep.lang.programs import Program
 from skep.lang.spec import Hook
@@ -24,12 +24,15 @@ from skep.lang.struct_ops import StructOps
 from skep.program.live import Live, load
 from skep.program.live_ring import LiveRing
 
+if TYPE_CHECKING:
+    from skep.kernel.printed import Printed
+
+prints = lazy("skep.program.prints")  # only tracing needs it
+shown = lazy("skep.events.shown")  # what it imports would delay the attaching
+
 OF_PROCESSES = frozenset({Hook.PERF_EVENT, Hook.UPROBE, Hook.UPROBE_MULTI, Hook.USDT})
 OF_NAMESPACES = frozenset({Hook.NETNS, Hook.NETFILTER})
-SHOWN = 20
 SILENT_MS = 100
-HEADER = frozenset({"time", "seq", "cpu", "kind", "flags"})
-SHOWN_MAPS = INNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,15 @@ class Place:
     netns: str = ""
     cgroup: str = ""
     pid: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """For how long what happens is shown, and how: as JSON, with what the programs print."""
+
+    seconds: float | None
+    as_json: bool
+    trace: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +68,15 @@ class Loads:
         return [program for program in self.programs if program not in held]
 
 
-def run_programs(loads: Loads, place: Place, seconds: float | None, *, as_json: bool) -> int:
+def run_programs(loads: Loads, place: Place, showing: Showing) -> int:
     """Load and attach programs, print their events until the end, then their maps."""
-    programs = loads.programs
-    with Ending(seconds) as ending, load(*loads.alone, *loads.tables, attach=False) as live:
+    programs, as_json = loads.programs, showing.as_json
+    with (
+        Ending() as ending,
+        load(*loads.alone, *loads.tables, attach=False) as live,
+        ExitStack() as stack,
+    ):
+        printed = stack.enter_context(prints.printed(live.prints)) if showing.trace else None
         for program in loads.alone:
             _attach(live, program, place)
         for table in loads.tables:
@@ -68,12 +85,14 @@ def run_programs(loads: Loads, place: Place, seconds: float | None, *, as_json: 
             one: name for program in programs for name, one in declarations(program.function)
         }
         rings = [live[one] for one in declared if isinstance(one, Ring)]
+        ending.limit(showing.seconds)
         print(f"attached {', '.join(program.name for program in programs)}", file=sys.stderr)
         _read(live, programs, sys.stderr if as_json else sys.stdout)
-        for event in _events(rings, ending):
-            print(_json(event) if as_json else _text(event), flush=True)
-        if not as_json:
-            _show_maps(live, declared)
+        for line in _lines(rings, printed, ending, as_json=as_json):
+            print(line, flush=True)
+        _tell_losses(live, declared, printed)
+        for line in run_maps.lines(live, declared, as_json=as_json):
+            print(line)
     return exits.INTERRUPTED if ending.signal > 0 else exits.DONE
 
 
@@ -103,10 +122,15 @@ def _read(live: Live, programs: list[Program], out: TextIO) -> None:
                 print(safe(line), file=out, flush=True)
 
 
-def _events(rings: list[LiveRing], ending: Ending) -> Iterator[Struct]:
-    """The events of all rings as they come, until the end."""
+def _lines(
+    rings: list[LiveRing], printed: "Printed | None", ending: Ending, *, as_json: bool
+) -> Iterator[str]:
+    """The events of all rings, and what programs print, as they come, until the end."""
+    text = _json if as_json else _text
     poll = select.poll()
     poll.register(ending.fd, select.POLLIN)
+    if printed:
+        poll.register(printed.fileno(), select.POLLIN)
     for ring in rings:
         poll.register(ring.reader.fileno(), select.POLLIN)
     patience = None if all(ring.ring.wakeup == "doorbell" for ring in rings) else SILENT_MS
@@ -114,16 +138,32 @@ def _events(rings: list[LiveRing], ending: Ending) -> Iterator[Struct]:
         for ring in rings:
             ring.reader.arm()
         found = False
+        for line in _printed(printed, as_json=as_json):
+            found = True
+            yield line
         for ring in rings:
             for event in ring.poll():
                 found = True
-                yield event
+                yield text(event)
         if not found:
             poll.poll(patience)
+    yield from _printed(printed, as_json=as_json)
 
 
-def _fields(event: Struct) -> Iterable[tuple[str, Any]]:
-    return ((name, value) for name, value in event if name not in HEADER)
+def _printed(printed: "Printed | None", *, as_json: bool) -> Iterator[str]:
+    """The lines that were printed since, as they are shown."""
+    if printed is not None:
+        text = prints.json if as_json else prints.text
+        yield from map(text, printed.poll())
+
+
+def _tell_losses(live: Live, declared: Iterable[Declaration], printed: "Printed | None") -> None:
+    """What was lost, on the error output."""
+    for one in declared:
+        if isinstance(one, Ring) and (lost := live[one].lost):
+            print(f"{lost} events were lost: the ring was full", file=sys.stderr)
+    if printed and printed.lost:
+        print(prints.told(printed.lost), file=sys.stderr)
 
 
 def _json(event: Struct) -> str:
@@ -133,29 +173,10 @@ def _json(event: Struct) -> str:
     head["kind"] = getattr(type(event), "kind_name", type(event).__name__)
     with suppress(AttributeError):
         head["seq"] = event.seq  # type: ignore[attr-defined]
-    return json.dumps(head | dict(_fields(event)), default=dict)
+    return json.dumps(head | shown.shown(event))
 
 
 def _text(event: Struct) -> str:
     kind = getattr(type(event), "kind_name", type(event).__name__)
-    return safe(f"{kind} " + " ".join(f"{name}={value}" for name, value in _fields(event)))
-
-
-def _show_maps(live: Live, declared: dict[Declaration, str]) -> None:
-    """The first entries of each map that is not a ring's, the largest numbers first."""
-    for one, name in declared.items():
-        if one.type not in SHOWN_MAPS or isinstance(one, Ring):
-            continue
-        entries = sorted(live[one].items(), key=_size, reverse=True)
-        print(terminal.of(sys.stdout).style(f"{name}:", "bold"))
-        for key, value in entries[:SHOWN]:
-            print(safe(f"  {key}: {value}"))
-        if len(entries) > SHOWN:
-            print(f"  and {len(entries) - SHOWN} more")
-
-
-def _size(entry: tuple[Any, Any]) -> int:
-    value = entry[1]
-    if isinstance(value, list):
-        return sum(part for part in value if isinstance(part, int))
-    return value if isinstance(value, int) else 0
+    parts = (name if v is True else f"{name}={v}" for name, v in shown.shown(event).items())
+    return safe(" ".join((kind, *parts)))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from skep.base.units import bytes_text, count_text, nanos_text
-from skep.cli.table import Cell, table
+from skep.cli.table import Cell, folded, table
 from skep.cli.terminal import Terminal
 
 Object = Mapping[str, Any]
@@ -25,7 +25,7 @@ def powers(status: Object, terminal: Terminal) -> str:
         for row in status.get("powers", ())
         if row.get("state") != "refused"
     ]
-    text = table(("power", "program", "hook", "cost"), rows, terminal)
+    text = folded(("power", "program", "hook", "cost"), rows, terminal)
     notes = [line for row in status.get("powers", ()) for line in _notes(row, terminal)]
     return text + ("\n" + "".join(notes) if notes else "")
 

@@ -25,7 +25,7 @@ KEPT = 1 << 20
 def show(client: Client, choice: Query, ending: Ending, *, as_json: bool) -> None:
     """Print what ``choice`` asks for, until the stream or ``ending`` ends."""
     keep_freed(KEPT)
-    write = _pass_on if as_json else _as_text()
+    write: Callable[[bytes], None] = _pass_on if as_json else _AsText()
     while True:
         dropped = False
         for piece in client.pieces(choice, ending.fd):
@@ -44,15 +44,25 @@ def _pass_on(lines: bytes) -> None:
     sys.stdout.flush()
 
 
-def _as_text() -> Callable[[bytes], None]:
-    text = EventText(terminal.of(sys.stdout))
+class _AsText:
+    """Writes events for a person, as wide as the terminal is at that moment."""
 
-    def write(lines: bytes) -> None:
-        shown = [text.line(json.loads(line)) + "\n" for line in lines.splitlines()]
-        sys.stdout.write("".join(shown))
+    def __init__(self) -> None:
+        self._terminal = terminal.of(sys.stdout)
+        self._text = EventText(self._terminal)
+
+    def __call__(self, lines: bytes) -> None:
+        shown = [] if not self._resized() else [self._text.head()]
+        shown += [self._text.line(json.loads(line)) for line in lines.splitlines()]
+        sys.stdout.write("".join(f"{line}\n" for line in shown))
         sys.stdout.flush()
 
-    return write
+    def _resized(self) -> bool:
+        """Whether the terminal has another width than before, or has become another."""
+        now, before = terminal.of(sys.stdout), self._terminal
+        if now != before:
+            self._terminal, self._text = now, EventText(now)
+        return now != before
 
 
 def _split(piece: bytes) -> tuple[bytes, list[dict[str, object]]]:

@@ -3,10 +3,11 @@
 A table is values in, lines out. Cells are made safe here, styles are laid over them after they were measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from skep.cli.terminal import Terminal, columns, cut, fit, safe
+from skep.cli.terminal import Terminal, columns, cut, fit, safe, wrap
 
 GAP = "  "
 NARROWEST = 6
@@ -29,14 +30,36 @@ def table(head: Sequence[str], rows: Sequence[Row], terminal: Terminal, right: s
     A column whose head stands in ``right`` (separated by commas) is aligned to the right. Where the lines would
     be wider than the terminal, the widest columns give way.
     """
-    cells = [[_cell(cell) for cell in row] for row in rows]
-    measured = [
-        [columns(name), *(columns(row[i].text) for row in cells)] for i, name in enumerate(head)
-    ]
-    widths = _shrunk([max(column) for column in measured], terminal.width)
+    lines, widths = _measured(head, rows, terminal)
     aligned = [name in right.split(",") for name in head]
-    lines = [[Cell(name.upper(), "dim") for name in head], *cells]
     return "".join(_line(row, widths, aligned, terminal) for row in lines)
+
+
+def folded(head: Sequence[str], rows: Sequence[Row], terminal: Terminal) -> str:
+    """The same, all of it to the left: what does not fit is not cut but goes on in the next line, between words."""
+    lines, widths = _measured(head, rows, terminal)
+    aligned = [False] * len(head)
+    return "".join(
+        _line(line, widths, aligned, terminal) for row in lines for line in _folds(row, widths)
+    )
+
+
+def _folds(row: Sequence[Cell], widths: Sequence[int]) -> Iterator[list[Cell]]:
+    texts = [
+        wrap(cell.text, width, "").split("\n") for cell, width in zip(row, widths, strict=True)
+    ]
+    for line in zip_longest(*texts, fillvalue=""):
+        yield [Cell(text, cell.style) for text, cell in zip(line, row, strict=True)]
+
+
+def _measured(
+    head: Sequence[str], rows: Sequence[Row], terminal: Terminal
+) -> tuple[list[list[Cell]], list[int]]:
+    """The lines, of the head first, and the widths of the columns."""
+    lines = [[Cell(name.upper(), "dim") for name in head]]
+    lines += [[_cell(cell) for cell in row] for row in rows]
+    widths = [max(columns(line[i].text) for line in lines) for i in range(len(head))]
+    return lines, _shrunk(widths, terminal.width)
 
 
 def _cell(value: str | Cell) -> Cell:

@@ -20,7 +20,7 @@ from skep.cli.commands import examples
 from skep.cli.ending import Ending
 from skep.cli.event_text import EventText
 from skep.cli.options import for_option, instance_option, json_option
-from skep.cli.reach import Kinds, paths
+from skep.cli.reach import ALL_KINDS, Kinds, paths
 
 
 @click.command(
@@ -32,7 +32,7 @@ from skep.cli.reach import Kinds, paths
 )
 @for_option
 @json_option
-@click.option("--only", type=Kinds(), default=frozenset(), help="Kinds of events: exec,exit,...")
+@click.option("--only", type=Kinds(), default=frozenset(), help=f"Kinds of events: {ALL_KINDS}.")
 @instance_option
 @click.option("--config", metavar="FILE", default="", help="Configuration, instead of the usual.")
 def command(

@@ -18,12 +18,13 @@ class Hex:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """``u8[16]`` as the text of an IP address.
+    """The text of an IP address: 4 bytes are IPv4, 16 are IPv6.
 
-    ``family`` names the field that says 2 (IPv4, in the first four bytes) or 10 (IPv6).
+    The field is a number of 32 bits or four of them (``be32``, ``u32``, ``be32[4]``), or bytes (``u8[4]``, ``u8[16]``).
+    Where 16 bytes hold both, ``family`` names the field that says 2 (IPv4, in the first four) or 10 (IPv6).
     """
 
-    family: str = "family"
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)

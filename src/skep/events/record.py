@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from skep.events import arrow, kinds
 from skep.events.forms import Form, Hidden
+from skep.events.kinds import Kind
 from skep.lang.struct import Struct, StructType
 from skep.lang.types import u16, u32, u64
 
@@ -51,7 +52,7 @@ class RecordType(StructType):
         space: dict[str, Any],
         *,
         size: int = 0,
-        kind: str = "",
+        kind: str | Kind = "",
         forms: Mapping[str, Form] | None = None,
         docs: Mapping[str, str] | None = None,
     ) -> None:
@@ -59,8 +60,8 @@ class RecordType(StructType):
             raise TypeError(f"{name} is to have {size} bytes; a ring takes multiples of {STEP}")
         super().__init__(name, bases, space, size=size)
         _refuse_twins(cls)
-        cls.kind_name = kind or kinds.kind_name(name)
-        cls.kind_number = kinds.number(cls.kind_name)
+        own = kind if isinstance(kind, Kind) else kinds.of_user(kind or kinds.kind_name(name))
+        cls.kind_name, cls.kind_number = own.name, own.number
         cls.stamps = MappingProxyType(
             {
                 "time": "boot_ns",

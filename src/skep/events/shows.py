@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from skep.events.columns import Kind
 from skep.events.forms import Address, Bytes, Form, Given, Hex, Marks, Names, Unless, Words
-from skep.lang.types import ArrayType, IntType, char, u8
+from skep.lang.types import ArrayType, IntType, be32, char, u8, u32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 REMEMBERED = 4096
 INET, INET6 = 2, 10
+IPV4, IPV6 = 4, 16
+"""Bytes of addresses."""
 
 
 class Memo(dict[Any, bytes]):
@@ -84,7 +86,7 @@ def show(field: Field, form: Form | None) -> Show:
         case Marks(bits=bits):
             return _remembered(lambda value: b"".join(_mark(value, *bit) for bit in bits))
         case Address(family=family):
-            return Show(b"%b", _addresses(family))
+            return Show(b"%b", _addresses(field.type, family))
         case Words(used=used):
             return Show(b"%b", _words(used))
         case Bytes():
@@ -94,6 +96,11 @@ def show(field: Field, form: Form | None) -> Show:
             return _where(show(field, own), field.name, by or field.name, wanted=wanted)
         case _:
             return _plain(field.type)
+
+
+def is_octets(kind: Kind) -> bool:
+    """Whether a type is an array of bytes that are no text."""
+    return isinstance(kind, ArrayType) and kind.element is u8
 
 
 def key(name: str) -> bytes:
@@ -125,17 +132,23 @@ def named(name: Callable[[int], str | None]) -> Show:
 
 def _refuse_mismatch(field: Field, form: Form | None) -> None:
     integer = isinstance(field.type, IntType)
-    octets = isinstance(field.type, ArrayType) and field.type.element is u8
+    octets = is_octets(field.type)
+    words = isinstance(field.type, ArrayType) and field.type.element in (u32, be32)
+    address = integer or octets or words
     wants = {
         Hex: integer,
         Names: integer,
         Marks: integer,
-        Address: octets,
+        Address: address and field.type.size in ((IPV6,) if _family(form) else (IPV4, IPV6)),
         Words: octets,
         Bytes: octets,
     }
     if not wants.get(type(form), True):
         raise TypeError(f"{field.name}: {field.type!r} cannot be shown as {type(form).__name__}")
+
+
+def _family(form: Form | None) -> str:
+    return form.family if isinstance(form, Address) else ""
 
 
 def _plain(kind: Kind) -> Show:
@@ -198,20 +211,25 @@ def _replaced(
     return shown
 
 
-def _addresses(family: str) -> Callable[[Batch, str], list[Any]]:
-    memo = Memo(_address)
+def _addresses(kind: Kind, family: str) -> Callable[[Batch, str], list[Any]]:
+    """Addresses of the family that a field says, or where none does, of one."""
+    otherwise = INET if kind.size == IPV4 else INET6
+    memo = Memo(lambda key: b"null" if (text := address(*key)) is None else escaped(text))
 
     def column(batch: Batch, name: str) -> list[Any]:
-        return [memo[key] for key in zip(batch[family].tolist(), _octets(batch[name]), strict=True)]
+        values = batch[name]
+        raw = _octets(values if is_octets(kind) else values.astype(">u4"))
+        families = batch[family].tolist() if family else [otherwise] * len(raw)
+        return [memo[key] for key in zip(families, raw, strict=True)]
 
     return column
 
 
-def _address(key: tuple[int, bytes]) -> bytes:
-    family, raw = key
+def address(family: int, raw: bytes) -> str | None:
+    """The text of an address; None where the family is another."""
     if family not in (INET, INET6):
-        return b"null"
-    return escaped(socket.inet_ntop(family, raw[:4] if family == INET else raw[:16]))
+        return None
+    return socket.inet_ntop(family, raw[:IPV4] if family == INET else raw[:IPV6])
 
 
 def _objects(batch: Batch, name: str) -> list[bytes]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from skep.events import kinds
 from skep.events.drain import BUSY, DISCARD, HEADER, slot_bytes
 from skep.events.losses import LossCounter
 from skep.events.record import Record
@@ -25,7 +26,7 @@ _COST = 256
 """Bytes that a value is held to cost before any piece has come."""
 
 
-class Text(Record, kind="text"):
+class Text(Record, kind=kinds.TEXT):
     """A piece of a long value; only ``used`` bytes of ``text`` are sent, so sizes differ.
 
     of: sequence number of the record whose value goes on here

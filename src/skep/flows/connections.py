@@ -12,6 +12,7 @@ from skep.flows.programs.connections import (
     on_accept4,
     on_accept4_plain,
     on_accept_plain,
+    on_accepted,
     on_io_uring,
     on_io_uring_before,
     on_state,
@@ -25,6 +26,7 @@ __all__ = [
     "WITHOUT_IO_URING",
     "calls_only",
     "connections",
+    "from_listeners",
     "open_now",
     "programs",
     "states_only",
@@ -46,8 +48,16 @@ _COMPLETED = 4
 """Arguments of the tracepoint io_uring_complete, its context included, since Linux 6.16."""
 
 
+def from_listeners() -> tuple[Program, ...]:
+    """For a kernel whose functions may be watched: everything is seen, and no system call is hooked."""
+    return on_accepted, on_state
+
+
 def programs(btf: Btf) -> tuple[Program, ...]:
-    """All: connects, accepts and closes. What NARROWS says is not seen. Unsupported without io_uring."""
+    """Connects, closes, and accepts where they are called for. What NARROWS says is not seen.
+
+    Unsupported without io_uring.
+    """
     found = btf.find(Kind.TYPEDEF, "btf_trace_io_uring_complete")
     if found is None:
         raise Unsupported("accepts by io_uring", "the kernel is built without it", since="5.1")

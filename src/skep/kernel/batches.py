@@ -71,6 +71,49 @@ class Batches:
         )
 
 
+def packed(source: Source, keys: DType, values: DType) -> tuple[bytes, bytes]:
+    """Arrays of keys and values, as ``Batches`` gives them, as the bytes that the kernel takes.
+
+    TypeError and ValueError for what does not fit: nothing is cut or wrapped around.
+    """
+    spec, cpus = source.spec, source.cpus
+    keys, values = np.asarray(keys), np.asarray(values)
+    slot = _within(spec.value, source.value_bytes // (cpus or 1))
+    if len(keys) != len(values):
+        raise ValueError(f"{spec.name}: there are {len(keys)} keys and {len(values)} values")
+    shape = (len(values), cpus) if cpus else (len(values),)
+    made = np.zeros(len(keys), _within(spec.key, spec.key_size)), np.zeros(shape, slot)
+    for array, given, what in zip(made, (keys, values), ("keys", "values"), strict=True):
+        _fill(array["_"], given, f"{spec.name}: {what}")
+    return made[0].tobytes(), made[1].tobytes()
+
+
+def _fill(target: DType, given: DType, place: str) -> None:
+    """Copy what fits exactly."""
+    if target.dtype.names:
+        if given.dtype.names != target.dtype.names:
+            names = ", ".join(target.dtype.names)
+            raise TypeError(f"{place} have the fields {names}, not those of {given.dtype}")
+        for name in target.dtype.names:
+            _fill(target[name], given[name], f"{place}.{name}")
+        return
+    if target.shape != given.shape:
+        raise ValueError(f"{place} have the shape {target.shape}, not {given.shape}")
+    if given.size and target.dtype.kind != "S" and given.dtype.kind not in "iu":
+        raise TypeError(f"{place} are integers, not {given.dtype}")
+    if given.size and not np.can_cast(given.dtype, target.dtype, "safe"):
+        _refuse_misfits(target.dtype, given, place)
+    target[...] = given
+
+
+def _refuse_misfits(kind: DType, given: DType, place: str) -> None:
+    if kind.kind == "S":
+        raise ValueError(f"{place} are of at most {kind.itemsize} bytes, not {given.dtype}")
+    limits = np.iinfo(kind)
+    if not limits.min <= int(given.min()) <= int(given.max()) <= limits.max:
+        raise ValueError(f"{place} are from {limits.min} to {limits.max}")
+
+
 def _within(kind: IntType | ArrayType | StructType, size: int) -> DType:
     """A type as the only field of ``size`` bytes."""
     return np.dtype({"names": ["_"], "formats": [dtype_of(kind)], "offsets": [0], "itemsize": size})

@@ -23,6 +23,7 @@ _SEGMENT = struct.Struct("<IIQQQQQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _LOAD, _SYMTAB, _DYNSYM, _NOTE = 1, 2, 11, 7
 _FUNC, _IFUNC = 2, 10
+_EXECUTABLE, _PAGE = 1, 4096
 _WILD = frozenset("*?[")
 _MOST = 4096  # of sections and of segments
 
@@ -39,11 +40,12 @@ class Section(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """A function by name; ``indirect`` ones choose the real one when the file is loaded."""
+    """A function by name; ``indirect`` ones choose the real one when the file is loaded. ``size`` 0 is not known."""
 
     name: str
     address: int
     indirect: bool = False
+    size: int = 0
 
 
 class Binary:
@@ -112,28 +114,28 @@ class Binary:
     def functions(self) -> Iterator[Symbol]:
         """The functions that the file defines, of both its symbol tables."""
         for names, entries in self._tables():
-            for name, indirect, address in entries:
-                yield Symbol(self._string(names.offset + name), address, indirect)
+            for name, indirect, address, size in entries:
+                yield Symbol(self._string(names.offset + name), address, indirect, size)
 
     def named(self, function: str) -> Iterator[Symbol]:
         """Those of one name; other names are not even decoded."""
         wanted = function.encode() + b"\0"
         for names, entries in self._tables():
             places = set(self._occurrences(wanted, names))
-            for name, indirect, address in entries if places else ():
+            for name, indirect, address, size in entries if places else ():
                 if name in places:
-                    yield Symbol(function, address, indirect)
+                    yield Symbol(function, address, indirect, size)
 
-    def _tables(self) -> Iterator[tuple[Section, Iterator[tuple[int, bool, int]]]]:
-        """The string section of each symbol table, and its functions: name's place, whether indirect, address."""
+    def _tables(self) -> Iterator[tuple[Section, Iterator[tuple[int, bool, int, int]]]]:
+        """The string section of each symbol table, and its functions: name's place, whether indirect, address, size."""
         for section in self.sections:
             if section.kind in (_SYMTAB, _DYNSYM) and section.link < len(self.sections):
                 yield self.sections[section.link], self._entries(self.content(section))
 
-    def _entries(self, data: bytes) -> Iterator[tuple[int, bool, int]]:
-        for name, info, _, home, address, _ in _SYMBOL.iter_unpack(_whole(data, _SYMBOL.size)):
+    def _entries(self, data: bytes) -> Iterator[tuple[int, bool, int, int]]:
+        for name, info, _, home, address, size in _SYMBOL.iter_unpack(_whole(data, _SYMBOL.size)):
             if home and address and info & 15 in (_FUNC, _IFUNC):
-                yield name, info & 15 == _IFUNC, address
+                yield name, info & 15 == _IFUNC, address, size
 
     def _occurrences(self, wanted: bytes, names: Section) -> Iterator[int]:
         """Where in a string section a name stands, also as the end of a longer one."""
@@ -181,6 +183,19 @@ class Binary:
             if kind == _LOAD and start <= address < start + size:
                 return address - start + offset
         raise BadInput(self.path, f"the address {address:#x} is in no segment of the file")
+
+    def code_address(self, offset: int) -> int:
+        """The address of what lies at ``offset`` of the file, in code, which is mapped from its page on."""
+        for kind, flags, start, address, _, size, _, _ in self._segments:
+            if kind == _LOAD and flags & _EXECUTABLE and start & -_PAGE <= offset < start + size:
+                return offset - start + address
+        raise BadInput(self.path, f"there is no code at {offset:#x} of the file")
+
+    def mapped(self) -> Iterator[range]:
+        """The addresses at which parts of the file lie once it is mapped."""
+        for kind, _, offset, start, _, size, _, _ in self._segments:
+            if kind == _LOAD:
+                yield range(start, start + max(0, min(size, len(self._data) - offset)))
 
     def section(self, name: str) -> Section | None:
         """The section of that name."""

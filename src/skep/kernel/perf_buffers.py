@@ -18,6 +18,7 @@ from skep.kernel.bpf import DOOR, Door
 from skep.kernel.commands import Command
 from skep.kernel.handle import Handle
 from skep.kernel.refusal import TRACING, refused
+from skep.kernel.rings import sleep
 from skep.lang.spec import MapSpec
 
 _ATTRIBUTES = struct.Struct("<IIQQQQQIIQQ")
@@ -104,9 +105,9 @@ class PerfReader:
                 elif kind == _LOST:
                     self.lost += _LOSS.unpack_from(body)[1]
 
-    def wait(self, seconds: float) -> bool:
-        """Sleeps until a sample arrives or the time is over; whether there is one."""
-        return bool(self._poll.poll(seconds))
+    def wait(self, seconds: float, also: int = -1) -> bool:
+        """Sleeps until a sample arrives, the time is over, or ``also`` is readable; whether there is a sample."""
+        return sleep(self._poll, seconds, also)
 
     def close(self) -> None:
         """Gives everything back."""

@@ -11,7 +11,7 @@ from skep.kernel import probe_tests as t
 from skep.kernel.commands import EXIT, Create, Load
 from skep.kernel.perf import EVENTS
 from skep.kernel.probe_tests import Test
-from skep.kernel.refusal import CAPABILITIES
+from skep.kernel.refusal import CAPABILITIES, TRACING
 from skep.kernel.vmlinux import BLOB, SIGNED_DIVISION
 from skep.lang.kinds import KINDS
 from skep.lang.spec import Context, ProgramKind
@@ -83,6 +83,11 @@ _PROGRAMS = {
     "syscall": Feature(t.program(31, flags=t.SLEEPABLE), "5.14"),
     "netfilter": Feature(t.program(32, 45), "6.4"),
 }
+_LOOKING_ON = (
+    *("kprobe", "tracepoint", "perf_event", "raw_tracepoint", "raw_tracepoint_writable", "tp_btf"),
+    *("fentry", "fexit", "fmod_ret", "iterator", "lsm", "lsm_cgroup"),
+)
+_PROGRAMS |= {name: _PROGRAMS[name]._replace(needs=TRACING) for name in _LOOKING_ON}
 
 _ITERATORS = {
     "task": "5.8",

@@ -7,12 +7,13 @@ own. No name is written to tracefs, so that nothing stays after a kill -9.
 import errno
 import os
 import struct
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from skep.base.errors import BadInput, KernelError, Unsupported
+from skep.base.errors import BadInput, KernelError, SkepError, Unsupported
 from skep.base.lazy import lazy
+from skep.base.similar import similar
 from skep.kernel import commands, perf
 from skep.kernel.binaries import Binary
 from skep.kernel.bpf import Door, address, packed
@@ -31,6 +32,8 @@ probes = lazy("skep.kernel.probes")  # only an older kernel needs it
 _PERF_EVENT, _RETURN = 41, 1
 _SYSCALLS = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_"}
 _WILD = frozenset("*?[")
+_ALIKE = 2
+"""With so many letters the nearest name begins alike: the kernel has some 50,000."""
 _MOST = 64
 """So many places of a pattern become single probes where the kernel has no link for many."""
 
@@ -61,7 +64,20 @@ def kprobe_multi(program: Program, place: Place, door: Door) -> Link:
     cookies = struct.pack(f"<{len(texts)}Q", *[place.cookie] * len(texts))
     flags = _RETURN if _returns(program) else 0
     extra = packed("IIQQQ", flags, len(names), address(symbols), 0, address(cookies))
-    return _multi(program, place, bytes(extra), door)
+    try:
+        return _multi(program, place, bytes(extra), door)
+    except KernelError as error:
+        if error.errno != errno.ESRCH:
+            raise
+        raise _unknown(_missing(names, door), door) from error
+
+
+def _missing(names: list[str], door: Door) -> str:
+    """The first of some names that the kernel does not let be probed, as far as it lists those."""
+    with suppress(SkepError), Tracefs.open(door=door) as tracefs:
+        known = frozenset(tracefs.functions())
+        return next((name for name in names if name not in known), names[0])
+    return names[0]
 
 
 def _functions(patterns: list[str], door: Door) -> list[str]:
@@ -193,8 +209,7 @@ def _probe(program: Program, place: Place, probe: Probe, door: Door) -> int:
     except KernelError as error:
         if error.errno != errno.ENOENT or probe.source != "kprobe":
             raise
-        problem = "the kernel has no function of that name that can be probed"
-        raise BadInput(probe.name, problem, "the names are those in /proc/kallsyms") from error
+        raise _unknown(probe.name, door) from error
     try:
         with refused("BPF_LINK_CREATE", name, needs=TRACING, door=door):
             extra = bytes(packed("Q", place.cookie)) if place.cookie else b""
@@ -203,6 +218,17 @@ def _probe(program: Program, place: Place, probe: Probe, door: Door) -> int:
         return fd
     finally:
         door.close(event)
+
+
+def _unknown(function: str, door: Door) -> BadInput:
+    """The error for a function that the kernel does not let be probed, with the nearest that it does."""
+    near = None
+    with suppress(SkepError), Tracefs.open(door=door) as tracefs:
+        alike = [name for name in tracefs.functions() if name[:_ALIKE] == function[:_ALIKE]]
+        near = similar(function, alike)
+    problem = "the kernel has no function of that name that can be probed"
+    hint = f"did you mean {near!r}?" if near else "the names are those in /proc/kallsyms"
+    return BadInput(function, problem, hint)
 
 
 def _multi(program: Program, place: Place, extra: bytes, door: Door) -> Link:

@@ -83,7 +83,8 @@ class Program:
     def test_run(self, data: bytes = b"", ctx: bytes = b"", repeat: int = 1) -> Run:
         """Runs the program on a packet or context, attached to nothing (BPF_PROG_TEST_RUN).
 
-        KernelError [ENOTSUPP] where the kernel runs no such kind. A packet has at least the 14 bytes of Ethernet.
+        KernelError [ENOTSUPP], or [EFAULT] of tp_btf and iterators, where the kernel runs no such kind. A packet has at
+        least the 14 bytes of Ethernet.
         """
         with refused("BPF_PROG_TEST_RUN", self.spec.name, door=self.door):
             rounds = repeat if data or repeat > 1 else 0  # a run on a context alone takes no count

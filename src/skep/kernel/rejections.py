@@ -1,8 +1,8 @@
 """The table of rejections: what the verifier says, what it means for a program in Python, a fix.
 
 A row is taken when its pattern is found in a message of the log, and, where it has them, ``call``
-in the name of the function that the failing instruction calls, ``store`` in whether it is a store,
-and ``after`` in a call made earlier on the path. The first row that fits is taken: the particular
+in the name of the function that the failing instruction calls, ``last`` at the beginning of that
+instruction, and ``after`` in a call made earlier on the path. The first row that fits is taken: the particular
 stand before the general. Texts may name groups of the pattern and what ``verifier`` adds: call,
 kind, type, expected, end, map_type, allowed, acquired, release.
 
@@ -22,7 +22,7 @@ class Rejection:
     fix: str
     call: str = ""
     after: str = ""
-    store: bool | None = None
+    last: str = ""
 
 
 _BOUND = "test it before this line, `if i >= N: return 0`, or cut it off, `i & (N - 1)`"
@@ -64,6 +64,11 @@ TABLE: tuple[Rejection, ...] = (
     ),
     # What was acquired
     Rejection(
+        r"Unreleased reference id=\d+ alloc_insn=(?P<origin>\d+)\ntail_call would lead to",
+        "{acquired} is still held where the program goes on in another",
+        "{release}, and before tail_call()",
+    ),
+    Rejection(
         r"Unreleased reference id=\d+ alloc_insn=(?P<origin>\d+)"
         r"|resource \(id=\d+\) was acquired at instruction (?P<reported>\d+)",
         "{acquired} is still held where the program returns",
@@ -84,6 +89,12 @@ TABLE: tuple[Rejection, ...] = (
         "a record is used after its submit() or discard(), or a number is used as an address",
         "set all fields before submit(); for an address, use skep.probe_read_kernel(...)",
         after=r"ringbuf_(?:submit|discard)",
+    ),
+    Rejection(
+        r"mem access '(?:scalar|inv)'|an integer scalar here",
+        "an object is used after it was released",
+        "read what you need of it into variables before it is released",
+        after=r"_release$",
     ),
     Rejection(
         r"mem access '(?:scalar|inv)'|an integer scalar here",
@@ -157,7 +168,7 @@ TABLE: tuple[Rejection, ...] = (
     Rejection(
         r"math between \w+ pointer and|\w+ pointer offset -?\d+ is not|pointer be out of bounds",
         "an index may be negative here, or has no upper limit",
-        _BOUND,
+        "keep it in a u32 or u64, and " + _BOUND,
     ),
     Rejection(
         r"access outside bounds|The verifier cannot prove offset",
@@ -207,7 +218,7 @@ TABLE: tuple[Rejection, ...] = (
         _LOOP,
     ),
     Rejection(
-        r"infinite loop detected|back-edge from insn",
+        r"infinite loop detected",
         "a loop may never end: the kernel comes back to it with nothing changed",
         "use `for i in range(N)` with a constant N",
     ),
@@ -217,7 +228,8 @@ TABLE: tuple[Rejection, ...] = (
         "call fewer functions from functions; a small one can be written where it is used",
     ),
     Rejection(
-        r"recursive call",
+        # Only calls are no loops that a privileged program may have.
+        r"recursive call|back-edge from insn",
         "a function calls itself",
         "use a loop: `for i in range(N)`",
     ),
@@ -232,9 +244,25 @@ TABLE: tuple[Rejection, ...] = (
         "return one of these numbers on every path",
     ),
     Rejection(
+        r"R0 !read_ok|R0 has never been initialized|R0 is not readable",
+        "the program or a function of it ends without a result on this path",
+        "end every path with return and a value",
+        last=r"exit",
+    ),
+    Rejection(
         r"R\d+ !read_ok|R\d+ has never been initialized|R\d+ is not readable",
         "a variable is used that is not set on this path",
         "give it a value before the branches: `x = u64(0)`",
+    ),
+    Rejection(
+        r"invalid shift (?P<bits>-?\d+)",
+        "a number is shifted by {bits} bits, which it does not have",
+        "shift by less than the number's width, or by a variable: that is cut off to it",
+    ),
+    Rejection(
+        r"div by zero",
+        "a number is divided by a constant 0",
+        "divide by another number",
     ),
     # What a kind of program may do
     Rejection(
@@ -279,7 +307,42 @@ TABLE: tuple[Rejection, ...] = (
         "make it in the program itself, not in a function or callback",
     ),
     Rejection(
-        r"read_(?:un)?lock.*(?:missing|region)|preempt-disabled|spin_lock.*(?:missing|held)",
+        r"callback unexpected regs",
+        "a tail call is not possible here",
+        "make it in the program itself, not in a function or callback",
+        call=r"tail_call",
+    ),
+    # Locks
+    Rejection(
+        r"without taking a lock|unmatched rcu read unlock|unmatched attempt to enable preemption"
+        r"|spin_unlock of different lock",
+        "a lock is given back that is not held",
+        "take it on every path before this line: `with value.lock:` does both",
+    ),
+    Rejection(
+        r"calls are not allowed while holding a lock|Locking two bpf_spin_locks",
+        "a second lock is taken while one is held",
+        "give the first back before this line",
+        call=r"spin_lock",
+    ),
+    Rejection(
+        r"calls are not allowed while holding a lock",
+        "a function is called while a lock is held",
+        "call it before the lock is taken, and keep its result in a variable",
+    ),
+    Rejection(
+        r"(?:bpf_\w+|kptr) cannot be accessed|direct access to \w+ is disallowed",
+        "a lock, timer or pointer in a map value is used as if it were a number",
+        "use it through its own methods; a whole value cannot be copied over it",
+    ),
+    Rejection(
+        r"progs cannot use bpf_(?P<name>\w+)",
+        "programs of kind {kind} cannot use a map whose values have a {name}",
+        "use atomic_add(...), or another kind of program",
+    ),
+    Rejection(
+        r"read_(?:un)?lock.*(?:missing|region)|preempt-disabled|spin_(?:un)?lock.*(?:missing|held)"
+        r"|inside bpf_\w+-ed region|preempt_enable is missing",
         "a lock that was taken is still held here",
         "give it back on every path before this line",
     ),
@@ -293,7 +356,7 @@ TABLE: tuple[Rejection, ...] = (
         r"invalid bpf_context access off=(?P<off>\d+)",
         "programs of kind {kind} may not write this field of the context (byte {off})",
         "keep what you need in a map",
-        store=True,
+        last=r"\*\(|lock ",
     ),
     Rejection(
         r"invalid bpf_context access off=(?P<off>\d+)",
@@ -387,7 +450,7 @@ TABLE: tuple[Rejection, ...] = (
     # What the compiler should not have made
     Rejection(
         r"unreachable insn|jump out of range|last insn is not|unknown opcode|bpf_ld_imm64"
-        r"|reserved fields|func_info|line_info|not pointing to valid bpf_map|not eliminated"
+        r"|frame pointer is read only|reserved fields|func_info|line_info|not pointing to valid bpf_map|not eliminated"
         r"|verifier bug|verifier internal|INVARIANTS VIOLATION|misconfigured verifier",
         "the compiled program is not one that this kernel can read",
         _DEFECT,

@@ -29,6 +29,16 @@ _OFFSETS = {field.name: field.offset for field in RingState.fields}
 _SEQ, _LOST, _DOORBELL = _OFFSETS["seq"] // 8, _OFFSETS["lost"] // 8, _OFFSETS["doorbell"] // 4
 
 
+def sleep(poll: select.epoll, seconds: float, also: int = -1) -> bool:
+    """Wait for what ``poll`` waits for, or for the descriptor ``also`` (-1: none); whether ``poll`` has something."""
+    if also < 0:
+        return bool(poll.poll(seconds))
+    both = select.poll()
+    for fd in (poll.fileno(), also):
+        both.register(fd, select.POLLIN)
+    return poll.fileno() in dict(both.poll(seconds * 1000))
+
+
 class RingMap(Protocol):
     """A map, as far as a reader needs it."""
 
@@ -140,15 +150,16 @@ class RingReader:
         """Nothing rings."""
         self._bell[_DOORBELL] = 0
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, also: int = -1) -> bool:
         """Sleeps until a record arrives or the time is over; whether there is one.
 
-        Needs a program that rings the doorbell, or one that wakes its reader by itself.
+        Needs a program that rings the doorbell, or one that wakes its reader by itself. ``also`` is a descriptor that
+        ends the sleep when it becomes readable.
         """
         self.arm()
         tail, head = self.positions()
         if tail == head:
-            self._epoll().poll(seconds)
+            sleep(self._epoll(), seconds, also)
             tail, head = self.positions()
         self.disarm()
         return tail != head

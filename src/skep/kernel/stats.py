@@ -100,6 +100,12 @@ def _of_process(proc: str, pid: int) -> list[Holder]:
     return found
 
 
+def described(fd: int, proc: str = PROC) -> tuple[str, int] | None:
+    """What a descriptor of ours is of, prog, map or link, and its id; None where it is none of these."""
+    kind = _KINDS.get(os.readlink(f"{proc}/self/fd/{fd}").removeprefix("anon_inode:"))
+    return None if kind is None else (kind, _id(f"{proc}/self/fdinfo/{fd}", kind))
+
+
 def memory_bytes(fd: int, proc: str = PROC) -> int:
     """Kernel memory of a map of ours, as the kernel reckons it (exact since Linux 6.4)."""
     return _line(f"{proc}/self/fdinfo/{fd}", "memlock")

@@ -15,7 +15,6 @@ from skep.lang.spec import MapType, ProgramSpec
 
 _SHOWN = 6
 _CALL = r"call (?:bpf_)?([A-Za-z]\w*)#\d+$"
-_STORE = r"\*\(|lock "
 _RANGE = r"\[(-?\d+), (-?\d+)\]|\((0x[0-9a-f]+); (0x[0-9a-f]+)\)"
 
 # The verifier's types, by how they begin once what is told of trust is taken away.
@@ -57,7 +56,8 @@ _ACQUIRED = (
 
 def explain(log: str, spec: ProgramSpec) -> VerifierError:
     """The error for the log of a program that BPF_PROG_LOAD refused; the log is kept whole."""
-    trace = read(log, Lines(spec.line_info, spec.btf))
+    lines = Lines(spec.line_info, spec.btf)
+    trace = read(log, lines)
     found = _row(trace)
     if found is None:
         cause, fix = _unknown(trace)
@@ -65,7 +65,7 @@ def explain(log: str, spec: ProgramSpec) -> VerifierError:
     row, match = found
     acquired = _acquired(trace, match)
     words = _words(trace, spec, match) | _given_back(acquired)
-    steps = trace.steps
+    steps = trace.steps or _named(trace.messages, lines)
     if acquired in steps:
         steps = steps[steps.index(acquired) + 1 :]
     return VerifierError(
@@ -89,7 +89,7 @@ def _row(trace: Trace) -> tuple[Rejection, re.Match[str]] | None:
 
 def _fits(row: Rejection, steps: tuple[Step, ...]) -> bool:
     last = steps[-1].text if steps else ""
-    if row.store is not None and row.store is not bool(re.match(_STORE, last)):
+    if row.last and not re.match(row.last, last):
         return False
     if row.call and not re.search(row.call, _called(last)):
         return False
@@ -141,6 +141,12 @@ def _acquired(trace: Trace, match: re.Match[str]) -> Step | None:
     reported = (event.step for event in trace.report.events if event.label == "acquired")
     candidates = (*reversed(trace.steps), *reported)
     return next((step for step in candidates if step.insn == number), None)
+
+
+def _named(messages: Iterable[str], lines: Lines) -> tuple[Step, ...]:
+    """The instruction that a message names, for what is refused before any is followed."""
+    numbers = re.findall(r"\binsn (\d+)", "\n".join(messages))[:1]
+    return tuple(Step(int(number), "", lines.at(int(number))) for number in numbers)
 
 
 def _given_back(acquired: Step | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, Self
 from skep.base.errors import CompileError, Span
 from skep.base.lazy import lazy
 
-subprocess = lazy("subprocess")
+linecache, subprocess = lazy("linecache"), lazy("subprocess")
 
 CPUS = ("v3", "v4")
 SECONDS = 30.0
@@ -30,7 +30,7 @@ _TELLING = re.compile(r"(?:LLVM ERROR|[Ee]rror): (.*)|(Assertion .*)")
 _PLACE = re.compile(r"(?P<file>.*?):(?P<line>\d+):(?P<column>\d+): in function .*?\): (?P<text>.*)")
 _HINTS = (
     ("signed division", "make both sides unsigned; signed // and % need Linux 6.6"),
-    ("stack limit", "local variables have at most 512 bytes; put large ones in a PerCpuArray"),
+    ("stack limit", "put large ones into a PerCpuArray(Type, 1), and take them by lookup(0)"),
     ("too many arg", "a function that is called has at most 5 parameters"),
     ("dynamic stack", "the size of a local variable is fixed when the program is compiled"),
     ("built-in function", "programs compute with integers of up to 64 bits"),
@@ -184,7 +184,10 @@ def _error(name: str, outcome: _Outcome, seconds: float) -> CompileError:
     place = _PLACE.fullmatch(said)
     problem = place["text"] if place else said
     hint = next((hint for word, hint in _HINTS if word in problem), "")
-    problem = f"the compiler's back end refused {name}: {problem.split('. ')[0]}"
+    if "stack limit" in problem:
+        problem = f"the local variables of {name} have more than the 512 bytes of a program's stack"
+    else:
+        problem = f"the compiler's back end refused {name}: {problem.split('. ')[0]}"
     return CompileError(problem, _span(place), hint)
 
 
@@ -200,5 +203,5 @@ def _telling(text: str) -> str:
 def _span(place: re.Match[str] | None) -> Span | None:
     if place is None or place["file"] == "<unknown>":
         return None
-    column = int(place["column"])
-    return Span(place["file"], int(place["line"]), column, column + 1)
+    file, line, column = place["file"], int(place["line"]), int(place["column"])
+    return Span(file, line, column, column + 1, linecache.getline(file, line).rstrip("\n"))

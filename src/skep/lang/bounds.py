@@ -1,7 +1,18 @@
-"""What an expression can be at most, by its shape alone: variables are not followed."""
+"""What an expression can be at most, by its shape alone: variables are not followed. And what it may be at most."""
+
+from typing import NamedTuple
 
 from skep.lang.tree import Binary, Const, Convert, Expr
 from skep.lang.types import IntType
+
+
+class Bound(NamedTuple):
+    """What an expression may be at most; the error where nothing limits it, ``{}`` for its name, and a hint."""
+
+    value: Expr
+    high: int
+    problem: str
+    hint: str
 
 
 def upper_bound(node: Expr) -> int:

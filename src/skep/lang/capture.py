@@ -6,6 +6,7 @@ No syntax tree is needed here, so that a program whose object is cached is never
 import builtins
 import enum
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
@@ -20,6 +21,12 @@ from skep.lang.types import ArrayType, IntType
 
 MISSING = object()
 DEPTH = 3
+LIBRARY = f"{os.path.dirname(os.__file__)}{os.sep}"
+OUTSIDE = (
+    *("skep.lang.kernel_names", "skep.lang.decorators", "skep.lang.programs", "skep.lang.layout"),
+    *("skep.lang.struct_ops", "skep.lang.syscalls", "skep.program"),
+)
+"""The modules of what is called while Python runs, not in a program."""
 WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -35,14 +42,25 @@ def resolve(function: FunctionType, name: str) -> Any:
 
 
 def captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """Name and object of all that the code can reach; what lies in modules and classes as ``module.name``."""
+    """Name and object of all that the code can reach; what lies in modules and classes as ``module.name``.
+
+    What parameters are where a call leaves them out is reached too.
+    """
     code: CodeType = function.__code__
+    yield from defaults(function).items()
     for name in (*code.co_freevars, *code.co_names):
         value = resolve(function, name)
         if value is MISSING:
             continue
         yield name, value
         yield from _inside(name, value, code.co_names)
+
+
+def defaults(function: FunctionType) -> dict[str, Any]:
+    """What parameters are where a call leaves them out, by name."""
+    given = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return dict(zip(names[len(names) - len(given) :], given, strict=True))
 
 
 def _inside(
@@ -59,8 +77,14 @@ def _inside(
         yield from _inside(f"{name}.{attribute}", inner, names, depth - 1)
 
 
-def functions(root: Callable[..., Any]) -> Iterator[FunctionType]:
-    """``root`` and the functions that it captures, directly or through others, each once, in order of discovery."""
+Captured = list[tuple[str, Any]]
+
+
+def reached(root: Callable[..., Any]) -> Iterator[tuple[FunctionType, Captured]]:
+    """``root`` and the functions that it captures, directly or through others, each once, in order of discovery.
+
+    With each comes what it captures.
+    """
     seen: list[FunctionType] = []
     queue: list[Any] = [plain(root)]
     while queue:
@@ -68,12 +92,17 @@ def functions(root: Callable[..., Any]) -> Iterator[FunctionType]:
         if function in seen:
             continue
         seen.append(function)
-        yield function
-        queue += [
-            plain(value)
-            for _, value in captured(function)
-            if isinstance(plain(value), FunctionType)
-        ]
+        names = list(captured(function))
+        yield function, names
+        found = (plain(value) for _, value in names)
+        queue += [one for one in found if isinstance(one, FunctionType) and not outside(one)]
+
+
+def outside(function: FunctionType) -> bool:
+    """Whether a function runs in Python only: one of Python's library, or one by which programs are made and run."""
+    file = function.__code__.co_filename
+    library = file.startswith((LIBRARY, "<frozen ")) and "site-packages" not in file
+    return library or function.__module__.startswith(OUTSIDE)
 
 
 def plain(value: Any) -> Any:
@@ -88,8 +117,8 @@ def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
     A ring is followed by its state; the last is the array by which a chained program goes on.
     """
     found: list[tuple[str, Declaration]] = []
-    for function in functions(root):
-        for name, value in captured(function):
+    for _, names in reached(root):
+        for name, value in names:
             if isinstance(value, Declaration) and all(value is not other for _, other in found):
                 short = name.rpartition(".")[2]
                 found.append((short, value))
@@ -139,10 +168,10 @@ def _describe(value: Any) -> str | None:
 def fingerprint(root: Callable[..., Any], *environment: str) -> str:
     """A key (sha256, hex) over all that decides what ``root`` compiles to, ``environment`` included."""
     digest = hashlib.sha256("\0".join(environment).encode())
-    for function in functions(root):
+    for function, names in reached(root):
         text = text_of(function)
         digest.update(f"\0{text.file}\0{text.line}\0{text.text}".encode())
-        for name, value in captured(function):
+        for name, value in names:
             described = _describe(value)
             if described is not None:
                 digest.update(f"\0{name}={described}".encode())

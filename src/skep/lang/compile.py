@@ -14,6 +14,7 @@ from skep.lang.check.loops import lowerings
 from skep.lang.emit.program import emit as emit_ir
 from skep.lang.emit.program import reachable
 from skep.lang.front.build import Front
+from skep.lang.front.prints import formats
 from skep.lang.front.scope import Target
 from skep.lang.link import link
 from skep.lang.linked import Linked
@@ -31,11 +32,18 @@ def tree(program: Program, target: Target) -> Function:
 
 def ir(program: Program, target: Target) -> IrModule:
     """The program as the text of an LLVM module. Raises CompileError."""
+    return _emitted(program, target)[0]
+
+
+def _emitted(program: Program, target: Target) -> tuple[IrModule, tuple[str, ...]]:
+    """The program for LLVM, and the formats of the lines that it prints."""
     entry = tree(program, target)
     unset = check(entry, _kind(program, target))
-    how = lowerings(reachable(entry), iterates=target.iterates)
+    functions = reachable(entry)
+    how = lowerings(functions, iterates=target.iterates)
     maps = [declared for _, declared in declarations(program)]
-    return IrModule(program.name, emit_ir(entry, maps, unset, how, program.chain), target.cpu)
+    text = emit_ir(entry, maps, unset, how, program.chain)
+    return IrModule(program.name, text, target.cpu), formats(functions)
 
 
 def _kind(program: Program, target: Target) -> ProgramKind:
@@ -47,8 +55,9 @@ def _kind(program: Program, target: Target) -> ProgramKind:
 def compile_all(programs: Sequence[Program], target: Target) -> list[Linked]:
     """The linked code of programs, by one back end. Raises CompileError at the first that is wrong."""
     with Backend() as backend:  # it imports LLVM while the front end works
-        objects = backend.emit([ir(program, target) for program in programs])
+        emitted = [_emitted(program, target) for program in programs]
+        objects = backend.emit([module for module, _ in emitted])
     return [
-        link(data, program.name, program.name)
-        for program, data in zip(programs, objects, strict=True)
+        replace(link(data, program.name, program.name), prints=prints)
+        for program, data, (_, prints) in zip(programs, objects, emitted, strict=True)
     ]

@@ -50,6 +50,7 @@ def finish(program: Program, linked: Linked) -> Compiled:
         program.kind.flags,
         calls=program.calls,
         next=len(maps) - 1 if program.chain is not None else None,
+        prints=linked.prints,
     )
     return Compiled(made, maps)
 

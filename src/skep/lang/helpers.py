@@ -41,7 +41,7 @@ class Helper:
 
     ``families`` are those of the kinds of programs that may call it (``ProgramKind.family``); with ``others`` true, of
     those that may not. It ``sleeps`` where it waits for memory: only sleepable programs call it. ``partial``: it may
-    leave bytes of the memory that it writes as they were.
+    leave bytes of the memory that it writes as they were. ``writes``: the bytes of a number that it gives in memory.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Helper:
     others: bool = True
     sleeps: bool = False
     partial: bool = False
+    writes: int = 0
 
     @property
     def __name__(self) -> str:
@@ -90,6 +91,13 @@ _PARTIAL = frozenset(
 )
 
 
+_WRITES = {
+    **dict.fromkeys(("strtol", "strtoul", "kallsyms_lookup_name"), 8),
+    **dict.fromkeys(("get_func_arg", "get_func_ret"), 8),
+    "check_mtu": 4,
+}
+
+
 def _result(text: str) -> IntType | KernelResult:
     if text in _NUMBERS:
         return _NUMBERS[text]
@@ -117,6 +125,7 @@ def _rows(text: str) -> dict[str, Helper]:
             others=others,
             sleeps=name in _SLEEPING,
             partial=name in _PARTIAL,
+            writes=_WRITES.get(name, 0),
         )
     return found
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from skep.btf import types as btf
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
+from skep.lang import byte_order
 from skep.lang.tree import Bitfield
 from skep.lang.types import ArrayType, char
 from skep.lang.values import BY_SHAPE, VOID, KernelPointer, KernelStruct, Type
@@ -88,10 +89,11 @@ class Prototype:
 
 
 class KernelTypes:
-    """Types by name and id over one kernel's BTF; holds nothing but the reader."""
+    """Types by name and id over one kernel's BTF; holds the reader, and the members that were looked up."""
 
     def __init__(self, reader: Btf) -> None:
         self.btf = reader
+        self._members: dict[tuple[int, str], Member | None] = {}
 
     def struct(self, name: str) -> KernelStruct | None:
         """``struct name`` or ``union name``."""
@@ -103,6 +105,9 @@ class KernelTypes:
 
     def convert(self, type_id: int) -> Type:
         """The compiler's type of a BTF type; None where it has none (a function, a float)."""
+        network = byte_order.of_typedef(self.btf, type_id)
+        if network is not None:
+            return network
         user = self._is_user(type_id)
         type_id = self.btf.resolve(type_id)
         match self.btf.type(type_id):
@@ -132,10 +137,16 @@ class KernelTypes:
 
     def member(self, struct: KernelStruct, name: str) -> Member | None:
         """The member of that name, looked for through anonymous members too."""
+        key = (struct.id, name)
+        if key not in self._members:
+            self._members[key] = self._member(struct, name)
+        return self._members[key]
+
+    def _member(self, struct: KernelStruct, name: str) -> Member | None:
         field = self.btf.field(struct.id, name)
         if field is None:
             return None
-        kind = self.convert(field.type_id)
+        kind = byte_order.of_context(struct.name, name, self.convert(field.type_id))
         if not field.bitfield_size:
             return Member(kind, field.bit_offset // 8)
         size = self.btf.size(field.type_id)

@@ -13,7 +13,7 @@ from skep.base.errors import BadInput
 from skep.lang.spec import KfuncReference
 
 CONSTANTS = ".rodata"
-_MAGIC = b"skep.linked.1\n"
+_MAGIC = b"skep.linked.2\n"
 _U32 = struct.Struct("<I")
 _REFERENCE = struct.Struct("<IqH")
 _KFUNC = struct.Struct("<IH")
@@ -39,7 +39,7 @@ class Linked:
     ``insns`` has the entry function at 0, its subprograms after it, 8 bytes each. ``btf``,
     ``func_info`` (records of 8 bytes) and ``line_info`` (of 16) are empty where the object had no
     debug information. ``constants`` is what its read-only sections hold, one after the other,
-    empty where nothing refers to them.
+    empty where nothing refers to them. ``prints`` are the formats of the lines that it prints.
     """
 
     insns: bytes
@@ -49,6 +49,7 @@ class Linked:
     func_info: bytes = b""
     line_info: bytes = b""
     constants: bytes = b""
+    prints: tuple[str, ...] = ()
 
 
 def dump(linked: Linked) -> bytes:
@@ -65,6 +66,9 @@ def dump(linked: Linked) -> bytes:
     for kfunc in linked.kfuncs:
         name = kfunc.name.encode()
         out += _KFUNC.pack(kfunc.insn, len(name)) + name
+    out += _U32.pack(len(linked.prints))
+    for text in (one.encode() for one in linked.prints):
+        out += _U32.pack(len(text)) + text
     return bytes(out)
 
 
@@ -79,9 +83,10 @@ def parse(data: bytes, place: str = "the cached program") -> Linked:
     count = len(insns) // 8
     references = tuple(reader.reference(count - 1) for _ in range(reader.number()))
     kfuncs = tuple(reader.kfunc(count) for _ in range(reader.number()))
+    prints = tuple(reader.text(reader.number()) for _ in range(reader.number()))
     if reader.offset != len(data):
         raise reader.bad("something follows its end")
-    return Linked(insns, references, kfuncs, btf, functions, lines, constants)
+    return Linked(insns, references, kfuncs, btf, functions, lines, constants, prints)
 
 
 class _Reader:

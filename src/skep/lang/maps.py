@@ -4,7 +4,7 @@ A declaration is compared by identity: two programs that capture the same one sh
 methods are compiled; in plain Python they are those of the fakes that a test binds (``skep.testing``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypedDict, Unpack
 
 from skep.lang.spec import MapSpec, MapType
@@ -92,8 +92,8 @@ class Table(Declaration):
         """Forget a key; 0, or a negative errno."""
         raise compiled("delete")
 
-    def increment(self, key: Any, by: int = 1) -> None:
-        """Add to the number of a key, which is made where it is missing."""
+    def increment(self, key: Any, by: int = 1) -> int:
+        """Add to the number of a key, which is made where it is missing; 0, or a negative errno: it was not counted."""
         raise compiled("increment")
 
     def __getitem__(self, key: Any) -> NoReturn:
@@ -241,6 +241,18 @@ class RingState(Struct):
     _pad2: u32[15]
 
 
+def _refuse_twins(records: Sequence[StructType]) -> None:
+    """Of two classes with one number of their kind, a reader could not tell which a record is of."""
+    seen: dict[object, StructType] = {}
+    for record in records:
+        number = getattr(record, "stamps", {}).get("kind", record)
+        if seen.setdefault(number, record) is not record:
+            raise TypeError(
+                f"{seen[number].__name__} and {record.__name__} of a ring have one kind number, {number}; "
+                "give one of them another name by kind="
+            )
+
+
 class Ring(Declaration):
     """``Ring(Exec, Exit, size=1 << 20)``: a ring buffer of fixed-size records, with exact counts of what was lost.
 
@@ -268,6 +280,7 @@ class Ring(Declaration):
             raise TypeError(
                 f"all records of a ring have one size in bytes, here: {listed}; pad them with size="
             )
+        _refuse_twins(records)
         if any(record.size % 8 for record in records):
             raise TypeError(
                 f"{records[0].__name__} has {records[0].size} bytes; a ring takes multiples of 8"

@@ -48,6 +48,9 @@ class Program:
         chain: Chain | None = None,
         calls: tuple[str, ...] = (),
     ) -> None:
+        if isinstance(function, str):
+            said = f"say it where it is loaded: live.attach(program, {function!r})"
+            raise TypeError(f"@{kind.name} takes no place to be attached to; {said}")
         if not isinstance(function, FunctionType):
             raise TypeError(f"@{kind.name} decorates a function, not {function!r}")
         self.function, self.kind, self.hook = function, kind, hook

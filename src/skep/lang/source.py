@@ -8,7 +8,7 @@ import ast
 import linecache
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from skep.base.errors import CompileError, Span
@@ -70,19 +70,26 @@ def _closing(line: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed function."""
+    """A parsed function; the places of its nodes are made once, for it is read several times."""
 
     text: Text
     tree: ast.FunctionDef
+    lines: tuple[str, ...]
     indent: int
+    spans: dict[ast.AST, Span] = field(default_factory=dict, repr=False, compare=False)
 
     def span(self, node: ast.AST) -> Span:
         """The place of ``node``, with its line of source."""
+        found = self.spans.get(node)
+        if found is None:
+            found = self.spans[node] = self._span(node)
+        return found
+
+    def _span(self, node: ast.AST) -> Span:
         line = getattr(node, "lineno", 1)
         column = getattr(node, "col_offset", 0)
         end = getattr(node, "end_col_offset", column + 1)
-        lines = self.text.text.splitlines()
-        text = lines[line - 1] if line <= len(lines) else ""
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
         if getattr(node, "end_lineno", line) != line:
             end = len(text) - self.indent
         first, shift = self.text.line, self.indent + 1
@@ -93,8 +100,8 @@ def parse(function: Callable[..., Any]) -> Source:
     """The syntax tree of ``function``. Raises CompileError where it is no ordinary function."""
     text = text_of(function)
     body = textwrap.dedent(text.text)
-    first = text.text.splitlines()[0]
-    indent = len(first) - len(first.lstrip())
+    lines = tuple(text.text.splitlines())
+    indent = len(lines[0]) - len(lines[0].lstrip())
     try:
         node = ast.parse(body).body[0]
     except SyntaxError as error:
@@ -102,8 +109,8 @@ def parse(function: Callable[..., Any]) -> Source:
             f"{function.__name__} is not a function with a block of its own: {error.msg}"
         ) from error
     if not isinstance(node, ast.FunctionDef):
-        span = Span(text.file, text.line, 1, 2, first)
+        span = Span(text.file, text.line, 1, 2, lines[0])
         raise CompileError(
             "only functions written with def can be compiled", span, "write it with def"
         )
-    return Source(text, node, indent)
+    return Source(text, node, lines, indent)

@@ -141,7 +141,7 @@ class ProgramKind:
     may set ``writes`` and not see ``hides``; the pointers ``present`` are never None, and what ``changes`` point to
     may be written. ``family`` is the name under which helpers list the kind, ``feature`` its row among the probes,
     ``instead`` what serves where the kernel lacks it. ``flags`` are the program's; ``feeds``: BPF_PROG_TEST_RUN takes
-    a packet, though the program has no view of it.
+    a packet, though the program has no view of it; ``sealed``: it may not change the packet that it views.
     """
 
     name: str
@@ -165,6 +165,7 @@ class ProgramKind:
     ends: tuple[str, str] = ("data", "data_end")
     flags: int = 0
     feeds: bool = False
+    sealed: bool = False
 
     @property
     def sleeps(self) -> bool:
@@ -197,7 +198,8 @@ class ProgramSpec:
     bytes) and ``line_info`` (records of 16 bytes) are as BPF_PROG_LOAD takes them; they carry the user's source lines.
     ``target`` is what the hook names (a tracepoint, "category/name", an iterator), "" where it is chosen at attach.
     ``options`` are the hook's own, such as a sampling frequency in Hz. ``calls`` are the system calls that a subscriber
-    of them wants. ``maps[next]`` is the program array by which a chained program goes on.
+    of them wants. ``maps[next]`` is the program array by which a chained program goes on. ``prints`` are the formats of
+    the lines that it prints, as bpf_trace_printk takes them.
     """
 
     name: str
@@ -215,3 +217,4 @@ class ProgramSpec:
     flags: int = 0
     calls: tuple[str, ...] = ()
     next: int | None = None
+    prints: tuple[str, ...] = ()

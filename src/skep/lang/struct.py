@@ -114,8 +114,14 @@ def _unpack(kind: Any, data: memoryview, offset: int) -> Any:
         return (
             bytes(data[offset : offset + kind.count]).split(b"\0", 1)[0].decode("utf-8", "replace")
         )
+    if isinstance(kind.element, IntType):
+        return list(struct.unpack_from(_numbers(kind.element, kind.count), data, offset))
     step = kind.element.size
     return [_unpack(kind.element, data, offset + i * step) for i in range(kind.count)]
+
+
+def _numbers(kind: IntType, count: int) -> str:
+    return f"{'>' if kind.big_endian else '<'}{count}{kind.format}"
 
 
 def _pack(kind: Any, value: Any, data: bytearray, offset: int) -> None:
@@ -127,9 +133,20 @@ def _pack(kind: Any, value: Any, data: bytearray, offset: int) -> None:
     elif kind.element is char:
         raw = value.encode() if isinstance(value, str) else bytes(value)
         data[offset : offset + kind.count] = raw[: kind.count].ljust(kind.count, b"\0")
+    elif isinstance(kind.element, IntType):
+        _pack_numbers(kind.element, list(value), data, offset)
     else:
         for i, item in enumerate(value):
             _pack(kind.element, item, data, offset + i * kind.element.size)
+
+
+def _pack_numbers(kind: IntType, values: list[Any], data: bytearray, offset: int) -> None:
+    """Many numbers at once; one by one only where some wrap around."""
+    form = _numbers(kind, len(values))
+    try:
+        struct.pack_into(form, data, offset, *values)
+    except struct.error:
+        struct.pack_into(form, data, offset, *(kind.wrap(int(value)) for value in values))
 
 
 def _zero(kind: Any) -> Any:

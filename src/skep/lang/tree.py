@@ -1,8 +1,9 @@
 """The typed tree between the front end and the emitter: every node has its type and its place in the user's source."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from skep.base.errors import Span
@@ -321,9 +322,10 @@ class Opaque(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Swap(Expr):
-    """The bytes of an integer reversed."""
+    """The bytes of an integer reversed; ``read``: as it was read from where it lies in network order."""
 
     operand: Expr
+    read: bool = False
 
 
 # --- statements ---------------------------------------------------------------------------------------------------
@@ -436,7 +438,8 @@ class Parameter:
 class Function:
     """A compiled function: parameters, variables (name to type), stack slots (name to type), body, and its result.
 
-    ``tails``: it goes on in another program, so that its body stands where it is called.
+    ``tails``: it goes on in another program, so that its body stands where it is called. ``bounds``: of
+    its indices and sizes (``bounds.Bound``).
     """
 
     name: str
@@ -454,12 +457,24 @@ class Function:
     default: int = 0
     calls: tuple["Function", ...] = ()
     tails: bool = False
+    bounds: tuple[tuple[Expr, int, str, str], ...] = ()
 
 
 @cache
-def _made_of(kind: type[Node]) -> tuple[str, ...]:
-    """The fields of a class of nodes that may hold nodes."""
-    return tuple(f.name for f in fields(kind) if f.name not in ("span", "type"))
+def _made_of(kind: type[Node]) -> Callable[[Node], tuple[Any, ...]]:
+    """What gives the fields of a node of that class that may hold nodes."""
+    names = [f.name for f in fields(kind) if f.name not in ("span", "type") and f.type not in ATOMS]
+    if len(names) > 1:
+        return attrgetter(*names)
+    return (lambda node: (getattr(node, names[0]),)) if names else lambda _: ()
+
+
+ATOMS = (str, int, bool, bytes)
+BODIES: dict[type[Node], Callable[[Any], tuple[Node, ...]]] = {
+    If: lambda node: node.then + node.other,
+    For: lambda node: node.body,
+    While: lambda node: node.body,
+}
 
 
 def walk(*nodes: Node) -> Iterator[Node]:
@@ -472,4 +487,14 @@ def walk(*nodes: Node) -> Iterator[Node]:
         elif isinstance(node, Node):
             yield node
             kind: Any = type(node)
-            queue += [getattr(node, name) for name in _made_of(kind)]
+            queue += _made_of(kind)(node)
+
+
+def statements(*nodes: Node) -> Iterator[Node]:
+    """Statements and those within them, in the order of ``walk``, but not what they compute."""
+    queue = list(nodes)
+    while queue:
+        node = queue.pop()
+        yield node
+        if type(node) in BODIES:
+            queue += BODIES[type(node)](node)

@@ -10,6 +10,7 @@ from typing import Any
 
 from skep.lang.types import (
     ArrayType,
+    Int,
     IntType,
     be16,
     be32,
@@ -25,7 +26,14 @@ from skep.lang.types import (
     u64,
 )
 
-REGISTER: dict[IntType, IntType] = {be16: u16, be32: u32, be64: u64, char: u8}
+
+class be16_of_32(Int):  # noqa: N801 - named as the types of the language are
+    """A port in a context: 16 bits in network order, in the lower half of 32."""
+
+    bits, signed, big_endian = 32, False, True
+
+
+REGISTER: dict[IntType, IntType] = {be16: u16, be32: u32, be64: u64, be16_of_32: u16, char: u8}
 BY_SHAPE: dict[tuple[int, bool], IntType] = {
     (t.bits, t.signed): t for t in (u8, u16, u32, u64, s8, s16, s32, s64)
 }

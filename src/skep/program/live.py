@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self, overload
 
+from skep.base.config import environment
 from skep.base.errors import BadInput
 from skep.base.lazy import lazy
 from skep.kernel import links, maps, programs
@@ -17,6 +18,7 @@ from skep.lang.maps import Declaration, Global, Ring
 from skep.lang.programs import Program
 from skep.lang.spec import Hook, MapSpec
 from skep.lang.struct_ops import StructOps
+from skep.program.interruption import untimed
 from skep.program.live_maps import Face, Initial, LiveMaps, pins_of
 from skep.program.live_ring import LiveRing
 from skep.program.machine import Machine
@@ -37,9 +39,12 @@ if TYPE_CHECKING:
     from skep.lang.declared.arena import Arena
     from skep.program.live_perf import LivePerfBuffer
     from skep.program.live_programs import LivePrograms
+    from skep.program.results import Contents, Input, Result
 
 dispatched = lazy("skep.program.dispatched")  # only programs that share a hook need it
+results = lazy("skep.program.results")  # only runs on given input need it
 struct_ops = lazy("skep.kernel.struct_ops")  # few programs need it
+prints = lazy("skep.program.prints")  # only tracing needs it
 
 
 class Live:
@@ -94,6 +99,15 @@ class Live:
     def check_initial(self) -> None:
         """Refuse first values of Globals that no program uses. BadInput."""
         self._maps.unused()
+
+    @property
+    def prints(self) -> tuple[str, ...]:
+        """The formats of the lines that the programs print, as ``kernel.printed.Printed`` takes them."""
+        return tuple(dict.fromkeys(one for made in self._made.values() for one in made.spec.prints))
+
+    def trace(self) -> None:
+        """Show what the programs print on the error output. Unsupported where the kernel gives no trace of its own."""
+        self._stack.callback(prints.Shown(self.prints).close)
 
     def map(self, declared: Declaration, spec: MapSpec) -> Handle:
         """The live map of a declaration, made at first."""
@@ -205,6 +219,22 @@ class Live:
         """The key of a loaded program in ``programs`` and ``links``: of its last load, where there were several."""
         return self._names[id(program)]
 
+    def run(
+        self,
+        program: Program,
+        given: "Input",
+        *,
+        context: bytes = b"",
+        maps: "Contents | None" = None,
+    ) -> "Result":
+        """Run a loaded program once on ``given``, as ``skep.run`` does; its maps stay as they are for the next run.
+
+        ``maps`` is what some of them get before. BadInput where the program was not loaded here.
+        """
+        self._loaded(program)
+        made: Result = results.run(self, program, given, context, maps or {})
+        return made
+
     def read(self, program: Program) -> bytes:
         """What an iterator program writes in one run over its objects."""
         link = next(iter(self.links.get(self._names.get(id(program), ""), ())), None)
@@ -253,7 +283,7 @@ def load(
     something, Forbidden without the privilege, Conflict where a pin has another layout. When it raises, nothing is left
     behind but pins. ``initial`` gives Globals their first values. ``pins`` is the directory of pinned maps, "" that of
     the instance (SKEP_INSTANCE), None: nothing is pinned. Loads that are given one ``dispatcher`` share devices and the
-    hook of all system calls.
+    hook of all system calls. With SKEP_TRACE what the programs print is shown on the error output.
     """
     if not wanted or not all(isinstance(program, Program | StructOps) for program in wanted):
         raise TypeError(
@@ -263,13 +293,18 @@ def load(
     programs = sorted((one for given in wanted for one in _programs(given)), key=_depth)
     live = Live(host, pins_of(pins), initial, dispatcher)
     shared = any(program.kind.hook is Hook.SYSCALL for program in programs)
-    made = compiled(dispatched.forms(programs, live.dispatcher, host) if shared else programs, host)
+    with untimed():
+        forms = dispatched.forms(programs, live.dispatcher, host) if shared else programs
+        made = compiled(forms, host)
     for refusal in host.refusals:
         warnings.warn(f"{refusal}; programs are compiled anew", RuntimeWarning, stacklevel=3)
     try:
-        for program, one in zip(programs, made, strict=True):
-            live.add(program, one)
+        with untimed():
+            for program, one in zip(programs, made, strict=True):
+                live.add(program, one)
         live.check_initial()
+        if environment().trace:
+            live.trace()
         for given in wanted if attach else ():
             if isinstance(given, StructOps):
                 live.register(given)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from skep.kernel.perf_buffers import PerfReader
 from skep.lang.declared.streams import PerfBuffer
 from skep.lang.struct import Struct
+from skep.program.interruption import looping
 
 FOREVER = 3600.0
 
@@ -16,9 +17,11 @@ class LivePerfBuffer:
         self.declared, self.reader = declared, reader
 
     def __iter__(self) -> Iterator[Struct | bytes]:
-        """Samples as they come; waits for the next one and never ends by itself."""
-        while True:
-            yield from self.poll(FOREVER)
+        """Samples as they come; waits for the next one. Only ``skep run`` ends it, when its time is over."""
+        with looping() as end:
+            while not end.come:
+                yield from self.poll()
+                self.reader.wait(FOREVER, end.fd)
 
     def poll(self, seconds: float = 0.0) -> Iterator[Struct | bytes]:
         """The samples that are there, after waiting at most ``seconds`` for the first."""

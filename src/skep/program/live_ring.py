@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from skep.kernel.rings import RingReader
 from skep.lang.maps import Ring
 from skep.lang.struct import Struct
+from skep.program.interruption import looping
 
 FOREVER = 3600.0
 
@@ -17,10 +18,11 @@ class LiveRing:
         self._kinds = {getattr(record, "kind_number", 0): record for record in ring.records}
 
     def __iter__(self) -> Iterator[Struct]:
-        """Events as they come, as records; waits for the next one and never ends by itself."""
-        while True:
-            yield from self.poll()
-            self.reader.wait(FOREVER)
+        """Events as they come, as records; waits for the next one. Only ``skep run`` ends it, when its time is over."""
+        with looping() as end:
+            while not end.come:
+                yield from self.poll()
+                self.reader.wait(FOREVER, end.fd)
 
     def poll(self, seconds: float = 0.0) -> Iterator[Struct]:
         """The events that are there, after waiting at most ``seconds`` for the first."""

@@ -50,9 +50,16 @@ class Machine:
         with Tracefs.open() as tracefs:
             return tracefs.formats(category, name)
 
+    def events(self) -> list[str]:
+        """The names ``category/name`` of its tracepoints."""
+        with Tracefs.open() as tracefs:
+            return tracefs.events()
+
     @cached_property
     def target(self) -> "Target":
         """What the compiler compiles for."""
         types = kernel_types.KernelTypes(self.btf)
-        made: Target = front.Target(types, self.cpu, self.formats, usdt=probing.static_ways)
+        made: Target = front.Target(
+            types, self.cpu, self.formats, usdt=probing.static_ways, events=self.events
+        )
         return made

@@ -1,4 +1,4 @@
-"""A pytest plugin for tests that meet a kernel: namespaces, cgroups, and skips that name the missing feature.
+"""A pytest plugin for tests that meet a kernel: programs and their events, namespaces, cgroups, skips that tell why.
 
 Used with ``-p skep.testing.plugin``, or ``pytest_plugins`` in a conftest. What a fixture makes lives as long as the
 test, and only that is removed. ``@pytest.mark.requires("link.tcx")`` names rows of the kernel's probes: a test is
@@ -19,6 +19,7 @@ import pytest
 from skep.base.lazy import lazy
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Namespace, Wire, join
+from skep.testing.programs import Captured, Loader
 from skep.testing.requirements import Requirements
 
 precompile = lazy("skep.testing.precompile")
@@ -115,3 +116,20 @@ def cgroups() -> Iterator[Callable[[], Cgroup]]:
 def cgroup(cgroups: Callable[[], Cgroup]) -> Cgroup:
     """One cgroup."""
     return cgroups()
+
+
+@pytest.fixture
+def loaded() -> Iterator[Loader]:
+    """Loads programs for a test, with which they and their maps go.
+
+    ``live = loaded(on_packet, maps={limits: {1: 5}})``.
+    """
+    loader = Loader()
+    yield loader
+    loader.close()
+
+
+@pytest.fixture
+def captured(loaded: Loader) -> Callable[..., Captured]:
+    """Loads programs for a test and captures the events of a ring: ``captured(ring, on_exec).wait(2)``."""
+    return loaded.capture

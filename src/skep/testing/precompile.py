@@ -55,9 +55,9 @@ class SavedKernel:
     @cached_property
     def target(self) -> Target:
         """The compiler's target."""
-        formats = Tracefs(self.folder).formats
+        tracefs = Tracefs(self.folder)
         types = KernelTypes(Btf(self._read("btf")))
-        return Target(types, self.cpu, formats, usdt=static_ways)
+        return Target(types, self.cpu, tracefs.formats, usdt=static_ways, events=tracefs.events)
 
 
 def shipped() -> Iterator[ModuleType]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import skep
 from skep.kernel import stats
-from tests.kernel.agent.conftest import PATIENCE, SKEP, run_true, skep, wait_for
+from tests.kernel.agent.conftest import PATIENCE, SKEP, run_true, wait_for
+from tests.kernel.agent.conftest import skep as command
 
 pytestmark = [
     pytest.mark.requires("prog.tp_btf", "map.ringbuf", "btf.vmlinux"),
@@ -49,6 +52,12 @@ if __name__ == "__main__":
             print(event.comm, flush=True)
 """
 )
+SUMMARY = (
+    MAIN
+    + """
+    print("the end", flush=True)
+"""
+)
 
 XDP = """
 import skep
@@ -81,16 +90,12 @@ def count(ctx):
     skep.seq_write(meta.seq, line)
 """
 
-BEYOND = """
+REFUSED = """
 import skep
-class Line(skep.Struct):
-    text: skep.u8[64]
-lines = skep.PerCpuArray(Line, 1)
-@skep.tp_btf("sched_process_exec")
-def beyond(task, old_pid, bprm):
-    line = lines.lookup(0)
-    if line is not None:
-        line.text[task.tgid] = 1
+undo = skep.kfunc("tcp_reno_undo_cwnd")
+@skep.tp_btf("inet_sock_set_state")
+def strange(sk, old, new):
+    return undo(sk)
 """
 
 
@@ -123,6 +128,18 @@ control = skep.StructOps(
 )
 """
 CONTROLS = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
+
+
+PRINTS = DEFINES.replace(
+    "    counts[task.tgid] = 5\n",
+    '    print(task.tgid)\n    print(f"begun: {task.comm} {task.tgid:6}")\n',
+)
+
+
+@skep.tp_btf("sched_process_exec")
+def on_other(task):  # type: ignore[no-untyped-def]
+    """What somebody else's program prints meanwhile."""
+    print("somebody else's", task.tgid)  # noqa: T201 - the kernel prints
 
 
 @pytest.fixture(name="file")
@@ -187,22 +204,77 @@ def test_a_file_that_only_defines_has_its_events_printed_and_its_maps_at_the_end
     is_gone("on_started")
 
 
+def test_a_map_that_is_full_is_said_to_be(file: Path) -> None:
+    file.write_text(DEFINES.replace("skep.u64, 1024)", "skep.u64, 1)"))
+    running = Run(file)
+    running.until("comm=true")
+    running.end()
+    assert running.output.splitlines()[-1] == "  it is full: what came later found no room"
+    assert "state" not in running.output
+
+
 def test_its_events_are_json_lines_when_asked(file: Path) -> None:
     file.write_text(DEFINES)
     running = Run(file, "--json")
     running.until('"comm": "true"')
     assert running.end(signal.SIGTERM) == 130
-    events = [json.loads(line) for line in running.output.splitlines()]
+    *events, counts = (json.loads(line) for line in running.output.splitlines())
     assert "true" in [event["comm"] for event in events]
     assert list(events[0])[:3] == ["time", "kind", "seq"]
+    assert (counts["kind"], counts["map"]) == ("map", "counts")
+    assert {"key": events[0]["pid"], "value": 5} in counts["entries"]
 
 
 def test_an_iterator_of_a_file_is_run_over_its_objects(file: Path) -> None:
     file.write_text(LINES)
-    done = skep("run", "--for", "0.1s", str(file))
+    done = command("run", "--for", "0.1s", str(file))
     text, _, maps = done.stdout.partition("tasks:\n")
     assert text == "abc\n"
     assert int(maps.split()[1]) > 1
+
+
+def test_what_its_programs_print_is_shown_beside_its_events_and_nothing_of_others(
+    file: Path,
+) -> None:
+    file.write_text(PRINTS)
+    with skep.load(on_other):
+        running = Run(file, "--trace")
+        running.until(": begun: true ")
+        assert running.end() == 130
+    lines = running.output.splitlines()
+    assert any(re.fullmatch(r"print tid=(\d+): \1", line) for line in lines)
+    assert any(re.fullmatch(r"print tid=(\d+): begun: true +\1", line) for line in lines)
+    assert "started pid=" in running.output
+    assert "somebody" not in running.output
+    assert "lost" not in running.errors
+
+
+def test_what_its_programs_print_is_json_when_asked(file: Path) -> None:
+    file.write_text(PRINTS)
+    running = Run(file, "--trace", "--json")
+    running.until("begun: true ")
+    running.end()
+    events = [json.loads(line) for line in running.output.splitlines()]
+    shown = next(one for one in events if one["kind"] == "print" and "true" in one["text"])
+    assert (list(shown)[:2], shown["kind"]) == (["time", "kind"], "print")
+    started = next(one for one in events if one.get("pid") == shown["tid"])
+    assert shown["time"][:-4] <= started["time"]
+    assert shown["cpu"] in os.sched_getaffinity(0)
+
+
+def test_what_programs_print_that_a_file_loads_itself_goes_to_the_error_output(file: Path) -> None:
+    file.write_text(PRINTS + MAIN.removeprefix(DEFINES))
+    running = Run(file, "--trace")
+    running.until("\ntrue\n")
+    assert running.end() == 130
+    assert re.search(r"^print tid=(\d+): begun: true +\1$", running.errors, re.MULTILINE)
+    assert "tid=" not in running.output
+
+
+def test_that_no_program_prints_is_said(file: Path) -> None:
+    file.write_text(DEFINES)
+    done = command("run", "--trace", "--for", "0.1s", str(file))
+    assert (done.returncode, done.stderr) == (0, "no program prints\nattached on_started\n")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
@@ -217,9 +289,49 @@ def test_a_file_with_main_code_runs_as_it_is_and_ends_in_order(
     is_gone("on_started")
 
 
+@pytest.mark.parametrize(
+    ("options", "number", "code"), [(("--for", "2s"), 0, 0), ((), signal.SIGINT, 130)]
+)
+def test_the_code_below_a_loop_over_events_shows_what_was_collected(
+    file: Path, options: tuple[str, ...], number: int, code: int
+) -> None:
+    """Also where the loop waits for an event that does not come."""
+    file.write_text(SUMMARY)
+    running = Run(file, *options)
+    if number:
+        running.until("\ntrue\n")
+    ended = running.end(number) if number else running.process.wait(PATIENCE)
+    assert (ended, running.errors) == (code, "")
+    assert running.output.endswith("\nthe end\n")
+    is_gone("on_started")
+
+
+def test_a_file_that_catches_ctrl_c_is_ended_by_its_time_in_the_same_way(file: Path) -> None:
+    text = """
+    try:
+        while True: time.sleep(100)
+    except KeyboardInterrupt:
+        print("caught")
+"""
+    file.write_text("import time\n" + DEFINES + "\nwith skep.load(on_started):" + text)
+    done = command("run", "--for", "0.2s", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "caught\n", "")
+    is_gone("on_started")
+
+
+def test_a_program_that_a_file_executes_in_its_place_is_not_ended(file: Path) -> None:
+    """A time that went on in it would kill it."""
+    again = "import time; time.sleep(0.6); print('done')"
+    words = f"[sys.executable, '-c', {again!r}]"
+    text = f"import os, sys\nos.execv(sys.executable, {words})\n"
+    file.write_text(f"{text}skep.load()\n")
+    done = command("run", "--for", "0.3s", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
 def test_a_given_time_ends_main_code(file: Path) -> None:
     file.write_text(MAIN)
-    done = skep("run", "--for", "1s", str(file))
+    done = command("run", "--for", "1s", str(file))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout[:9] in ("attached\n", "")  # a busy machine may not come so far in the time
     is_gone("on_started")
@@ -227,14 +339,14 @@ def test_a_given_time_ends_main_code(file: Path) -> None:
 
 def test_options_that_a_file_with_main_code_cannot_obey_are_refused(file: Path) -> None:
     file.write_text(MAIN)
-    done = skep("run", "--json", str(file))
+    done = command("run", "--json", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert "the file loads its programs itself" in done.stderr
 
 
 def test_an_xdp_program_wants_a_device(file: Path) -> None:
     file.write_text(XDP)
-    done = skep("run", str(file))
+    done = command("run", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert "--device: pass_all is for packets of a device" in done.stderr
     is_gone("pass_all")
@@ -262,12 +374,12 @@ def test_a_function_table_is_registered_while_the_file_runs(file: Path) -> None:
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=60)
     wait_for(lambda: "skep_file" not in CONTROLS.read_text(), "the table is gone")
-    assert skep("check", str(file)).returncode == 0
+    assert command("check", str(file)).returncode == 0
 
 
 def test_check_tells_what_the_verifier_saw_and_attaches_nothing(file: Path) -> None:
     file.write_text(DEFINES + XDP)
-    done = skep("check", "--json", str(file))
+    done = command("check", "--json", str(file))
     found = {one["name"]: one for one in json.loads(done.stdout)["programs"]}
     assert list(found) == ["on_started", "pass_all"]
     assert found["pass_all"]["instructions"] == 2
@@ -275,26 +387,40 @@ def test_check_tells_what_the_verifier_saw_and_attaches_nothing(file: Path) -> N
     assert found["on_started"]["states"] > 0
     assert 0 < found["on_started"]["stack"] <= 512
     is_gone("on_started")
-    text = skep("check", str(file)).stdout
+    text = command("check", str(file)).stdout
     assert text.splitlines()[0].split()[0] == "PROGRAM"
 
 
 def test_a_program_that_the_kernel_refuses_is_shown_with_the_users_lines(file: Path) -> None:
-    file.write_text(BEYOND)
+    file.write_text(REFUSED)
     for words in (("check", str(file)), ("run", str(file))):
-        done = skep(*words)
+        done = command(*words)
         assert (done.returncode, done.stdout) == (1, "")
         first, *lines = done.stderr.splitlines()
-        assert first.startswith("skep: the kernel refused beyond: ")
-        assert any(f"{file}:10 | line.text[task.tgid] = 1" in line for line in lines)
+        assert first.startswith("skep: the kernel refused strange: ")
+        assert any(f"{file}:6 | return undo(sk)" in line for line in lines)
         assert lines[-1].startswith("  fix: ")
-    is_gone("beyond")
+    is_gone("strange")
+
+
+def test_check_goes_on_where_one_program_is_wrong(file: Path) -> None:
+    wrong = XDP.replace("pass_all", "wrong").replace("return 2", "return context.nothing")
+    file.write_text(DEFINES + wrong + XDP + REFUSED)
+    done = command("check", "--json", str(file))
+    found = json.loads(done.stdout)
+    assert [one["name"] for one in found["programs"]] == ["on_started", "pass_all"]
+    assert [one["name"] for one in found["errors"]] == ["wrong", "strange"]
+    assert done.returncode == 1
+    assert done.stderr.count("skep: ") == 2
+    assert "return context.nothing" in done.stderr
+    text = command("check", str(file)).stdout.splitlines()
+    assert [line.split()[0] for line in text] == ["PROGRAM", "on_started", "pass_all"]
 
 
 def test_a_broken_program_is_shown_with_the_users_line(file: Path) -> None:
     file.write_text(DEFINES.replace("task.tgid\n    event.comm", "task.no_such\n    event.comm"))
     for words in (("check", str(file)), ("run", str(file))):
-        done = skep(*words)
+        done = command(*words)
         assert (done.returncode, done.stdout) == (1, "")
         assert f"{file}:" in done.stderr
         assert "event.pid = task.no_such" in done.stderr

@@ -1,5 +1,6 @@
 """``skep up`` on a terminal: lines that fit, colours where they are wanted, and its end by Ctrl-C."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -30,18 +31,23 @@ class Screen:
 
     def __init__(self, width: int, words: list[str], **variables: str) -> None:
         self.fd, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+        self.resize(width)
         env = ["env", "TERM=xterm", *(f"{name}={value}" for name, value in variables.items())]
         self.process = subprocess.Popen(
             [*env, "setsid", "--ctty", "--wait", *words], stdin=theirs, stdout=theirs, stderr=theirs
         )
         os.close(theirs)
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
-    def until(self, wanted: str, nudge: str = "") -> None:
+    def resize(self, width: int) -> None:
+        """Be as wide from now on."""
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+
+    def until(self, wanted: str, nudge: str = "", times: int = 1) -> None:
         """Read until ``wanted`` is there; ``nudge`` names programs that are started meanwhile."""
         end = time.monotonic() + PATIENCE
-        while wanted not in self.text:
+        while self.text.count(wanted) < times:
             assert time.monotonic() < end, f"never: {wanted!r} in {self.text}"
             if select.select([self.fd], [], [], 0.2)[0]:
                 try:
@@ -49,7 +55,7 @@ class Screen:
                 except OSError:  # nobody holds the other end any more
                     data = b""
                 assert data, f"it ended before {wanted!r}: {self.text}"
-                self.text += data.decode()
+                self.text += self._decoder.decode(data)
             elif nudge:
                 run_true(nudge)
 
@@ -61,8 +67,10 @@ class Screen:
         os.close(self.fd)
 
 
-@pytest.mark.parametrize(("width", "no_color"), [(80, ""), (160, "1")])
-def test_lines_fit_and_colours_are_as_wanted(width: int, no_color: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("width", "later", "no_color"), [(80, 120, ""), (160, 80, "1")])
+def test_lines_fit_and_colours_are_as_wanted(
+    width: int, later: int, no_color: str, tmp_path: Path
+) -> None:
     config = tmp_path / "screen.yaml"
     config.write_text("metrics: {enabled: false}\n")
     name = f"test-screen-{os.getpid()}-{width}"
@@ -71,6 +79,8 @@ def test_lines_fit_and_colours_are_as_wanted(width: int, no_color: str, tmp_path
     try:
         screen.until("WHAT")
         screen.until("exec ", "a" * 300)
+        screen.resize(later)
+        screen.until("WHAT", "b" * 300, times=2)
         os.write(screen.fd, INTERRUPT)
         screen.until("clients)")
         assert screen.process.wait(PATIENCE) == 0
@@ -79,7 +89,11 @@ def test_lines_fit_and_colours_are_as_wanted(width: int, no_color: str, tmp_path
         skep("down", "--force", "--instance", name)
     assert bool(STYLED.search(screen.text)) is not bool(no_color)
     shown = CONTROLS.sub("", screen.text.rpartition("programs\r\x1b[K")[2]).split("\r\n")
-    assert max(map(columns, shown)) <= width
+    (first, second) = (at for at, line in enumerate(shown) if line.endswith("WHAT"))
+    assert max(map(columns, shown[:second])) <= width
+    assert max(map(columns, shown[second:])) <= later
+    places = [13 if one >= 100 else 9 for one in (width, later)]
+    assert [line.index("EVENT") for line in (shown[first], shown[second])] == places
     assert shown[0].startswith("POWER")
     assert any("events in" in line for line in shown)
     assert "nothing was lost" in screen.text

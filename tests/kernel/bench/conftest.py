@@ -9,20 +9,19 @@ from typing import Any, NoReturn
 
 import pytest
 
-from bench import clang, shipped
+from bench import clang, shipped, sides
 from bench import debian as peers
-from bench.codegen import CPU, compilable
+from bench.codegen import compilable
+from bench.sides import Third
 from skep.kernel.commands import Run
-from skep.kernel.dispatch.owner import Dispatcher
 from skep.lang.maps import Declaration, Ring
 from skep.lang.programs import Program
 from skep.lang.struct import Struct
-from skep.program.live import Live, load
+from skep.program.live import Live
 from skep.program.live_ring import LiveRing
 from skep.program.machine import Machine
-from skep.program.objects import compiled
-from tests.kernel.bench.libbpf import Libbpf, Object, twin
-from tests.kernel.trace.test_oom import memory as memory  # noqa: PLC0414 - a fixture, given on
+from tests.kernel.bench.libbpf import Libbpf
+from tests.kernel.trace.conftest import memory as memory  # noqa: PLC0414 - a fixture, given on
 from tools import debian
 
 BUNDLES = ("clang", "libbpf", "bpftool")
@@ -31,12 +30,6 @@ APART = frozenset({"seq", "window"})
 NEAR = frozenset({"time", "since", "duration_ns", "user_ns", "system_ns"})
 """Fields with a time in ns: one program runs after the other, and time goes on."""
 NEARLY = 100_000_000
-
-
-class Third(Machine):
-    """The running kernel, compiled for with the instructions that the twins have."""
-
-    cpu = CPU
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +77,12 @@ class Both:
         """Both to the same hook."""
         for side in self.sides:
             side.attach(self.programs[name], *where, **how)
+
+    def detach(self) -> None:
+        """End both, so that they saw the same."""
+        for side in self.sides:
+            for link in (link for links in side.links.values() for link in links):
+                link.close()
 
     def runs(self, name: str) -> tuple[Callable[..., Run], Callable[..., Run]]:
         """Both as test runs."""
@@ -147,14 +146,9 @@ def both(
             ):
                 pytest.skip(f"this kernel lacks the types or hook of {', '.join(sorted(lacking))}")
             programs = {one.program.name: one.program for one in wanted}
-            made = list(programs.values())
-            ours = stack.enter_context(
-                load(*made, machine=machine, attach=False, dispatcher=Dispatcher(rates={}))
-            )
-            found = stack.enter_context(Object(libbpf, objects(wanted[0].twin), list(programs)))
-            pairs = list(zip(made, compiled(made, machine), strict=True))
-            theirs = stack.enter_context(twin(found, pairs, machine))
-            return Both(ours, theirs, programs)
+            made, data = list(programs.values()), objects(wanted[0].twin)
+            found = stack.enter_context(sides.loaded(made, data, libbpf, machine))
+            return Both(found.ours, found.theirs, programs)
 
         yield start
 

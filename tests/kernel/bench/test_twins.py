@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from bench import clang, shipped
+from bench._packets import PORTS, packet
 from bench.codegen import compilable, target
 from skep.kernel.probes import probe
 from skep.program.machine import Machine
@@ -14,10 +15,8 @@ from tests.kernel.bench.libbpf import Libbpf, Object
 
 pytestmark = pytest.mark.native("clang's objects are made for the kernel of this machine")
 
-ETHERNET = bytes(12) + b"\x08\x00"
 WHOLE = 34
 """A test run takes no socket buffer that ends within its IP header."""
-PORTS = (5555, 5556, 80, 8080)
 
 
 def test_the_slots_that_are_counted_are_those_that_libbpf_loads(
@@ -36,17 +35,6 @@ def test_the_slots_that_are_counted_are_those_that_libbpf_loads(
 
 
 # --- packets ---------------------------------------------------------------------------------------
-
-
-def packet(
-    protocol: int, source: int, destination: int, options: int = 0, version: int = 4
-) -> bytes:
-    """An Ethernet frame with IPv4, of which only what the programs read is right."""
-    words = 5 + options
-    head = struct.pack(">BBHHHBBH8s", version << 4 | words, 0, 100, 1, 0, 64, protocol, 0, bytes(8))
-    return (
-        ETHERNET + head + bytes(4 * options) + struct.pack(">HH", source, destination) + b"payload."
-    )
 
 
 def packets() -> list[bytes]:

@@ -2,7 +2,6 @@
 
 import ctypes  # noqa: TID251 - accept(2), which Python does not call, and add_key(2)
 import os
-import shlex
 import signal
 import socket
 import struct
@@ -23,7 +22,7 @@ from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Namespace
 from tests.kernel.bench.conftest import Both, Loads, agree, plain, same
-from tests.kernel.trace.test_oom import GREEDY
+from tests.kernel.trace.conftest import starve
 
 pytestmark = pytest.mark.native("clang's objects are made for the kernel of this machine")
 
@@ -153,10 +152,7 @@ def _rows(data: bytes) -> dict[int, Any]:
 def test_oom(both: Loads, memory: Path) -> None:
     loaded = both("trace.programs.oom", "on_victim")
     loaded.attach("on_victim")
-    enter = (
-        f"echo $$ >{memory}/cgroup.procs && exec {sys.executable} -I -S -c {shlex.quote(GREEDY)}"
-    )
-    child = subprocess.Popen(["sh", "-c", enter])
+    child = starve(memory)
     assert child.wait() == -signal.SIGKILL
     same(*told(loaded, "lifecycle", lambda one: one.pid == child.pid), count=1)
 
@@ -207,9 +203,13 @@ def ends(one: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an event with ports
     return type(one).__name__, one.sport, one.dport
 
 
-@pytest.mark.parametrize("kind", ["", "_plain"], ids=["multipath", "plain"])
-def test_connections(both: Loads, netns: Namespace, kind: str) -> None:
-    names = ("on_state", f"on_accept{kind}", f"on_accept4{kind}")
+@pytest.mark.parametrize(
+    "accepts",
+    [("on_accept", "on_accept4"), ("on_accept_plain", "on_accept4_plain")],
+    ids=["multipath", "plain"],
+)
+def test_connections(both: Loads, netns: Namespace, accepts: tuple[str, str]) -> None:
+    names = ("on_state", *accepts)
     loaded = both("flows.programs.connections", *names)
     for name in names:
         loaded.attach(name)
@@ -239,6 +239,7 @@ def test_connections(both: Loads, netns: Namespace, kind: str) -> None:
 @pytest.mark.parametrize("way", ["one", "many", "direct"])
 def test_connections_by_io_uring(both: Loads, netns: Namespace, machine: Machine, way: str) -> None:
     name = connections.programs(machine.btf)[-1].name
+    assert name in ("on_io_uring", "on_io_uring_before")
     loaded = both("flows.programs.connections", "on_state", name)
     for one in ("on_state", name):
         loaded.attach(one)
@@ -346,6 +347,22 @@ def test_counts_of_calls_by_number(both: Loads) -> None:
         LIBC.syscall(ADD_KEY, 0, 0, 0, 0, 0)
     ours, theirs = (one[ADD_KEY] for one in loaded.maps("called"))
     assert sum(ours) == sum(theirs) == 5
+
+
+def test_the_jobs_of_peers(both: Loads) -> None:
+    """Durations decide into which slot a call is counted, so the sums are compared; others call getpid too."""
+    names = ("count", "keyed", "begin", "end")
+    loaded = both("bench._peer_programs", *names)
+    for name in names:
+        loaded.attach(name)
+    pid = python("import os\nfor _ in range(20_000): os.getpid()")
+    loaded.detach()
+    ours, theirs = (side[pid] for side in loaded.maps("by_process"))
+    assert sum(ours) == sum(theirs) >= 20_000
+    for name in ("calls", "took"):
+        ours, theirs = (sum(map(sum, side.values())) for side in loaded.maps(name))
+        assert ours == pytest.approx(theirs, rel=0.05)
+        assert ours >= 20_000
 
 
 def test_opens(both: Loads, tmp_path: Path) -> None:

@@ -2,18 +2,24 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 import skep
 from skep.cli.main import outcome
 from skep.cli.main import skep as command_line
-from skep.kernel import objects
+from skep.kernel import commands, objects
 from skep.kernel.bpf import DOOR
+from skep.kernel.probes import probe
 from skep.lang.maps import Declaration
+from skep.program.machine import Machine
+from skep.testing.cgroups import Cgroup
+from skep.testing.network import Namespace
 
 
 class Seen(skep.Struct):
@@ -23,9 +29,16 @@ class Seen(skep.Struct):
     comm: skep.char[16]
 
 
+SLOW = "each command takes seconds there"
+SECONDS = 60.0
+
 shown_counts = skep.Hash(skep.u32, Seen, entries=64)
 shown_ticks = skep.PerCpuArray(skep.u64, 2)
 shown_ring = skep.Ring(Seen)
+inner_counts = skep.Hash(skep.u32, skep.u64, 4)
+outer_counts = skep.HashOfMaps(skep.u32, inner_counts, 4)
+next_programs = skep.ProgArray(4)
+shown_stacks = skep.StackTraces(8, 64)
 
 
 @skep.raw_tp("sys_enter")
@@ -42,6 +55,34 @@ def shown_program(regs, number):  # type: ignore[no-untyped-def]
         if record is not None:
             record.count = 1
             record.submit()
+
+
+@skep.perf_event("cpu-clock", frequency=9)
+def shown_sample(ctx):  # type: ignore[no-untyped-def]
+    """Keep a stack, and use a map of maps."""
+    skep.get_stackid(shown_stacks, 0)
+    inner = outer_counts.lookup(1)
+    if inner is not None:
+        inner.increment(1)
+    next_programs.call(ctx, 0)
+
+
+@skep.tc("ingress")
+def shown_packet(ctx):  # type: ignore[no-untyped-def]
+    """Let it go on."""
+    return -1
+
+
+@skep.netfilter("input", priority=-7)
+def shown_filter(ctx):  # type: ignore[no-untyped-def]
+    """Let it pass."""
+    return 1
+
+
+@skep.cgroup("skb_ingress")
+def shown_skb(ctx):  # type: ignore[no-untyped-def]
+    """Let it pass."""
+    return 1
 
 
 @pytest.fixture
@@ -100,6 +141,108 @@ def test_a_per_cpu_map_shows_the_value_of_each_cpu(live: skep.Live) -> None:
     for one in rows("entries", "map", map_number(live, shown_ticks)):
         assert len(one["value"]) >= (os.cpu_count() or 1)
         assert set(one["value"]) == {0}
+
+
+@pytest.mark.native(SLOW)
+def test_names_of_objects_are_completed(live: skep.Live) -> None:
+    for command, name in (("prog", "shown_program"), ("map", "shown_counts")):
+        complete = ShellComplete(command_line, {}, "skep", "_SKEP_COMPLETE")
+        offered = {one.value for one in complete.get_completions([command], "shown_")}
+        assert name in offered
+        assert all(one.startswith("shown_") for one in offered)
+
+
+@pytest.mark.native(SLOW)
+def test_a_map_shows_the_programs_that_use_it(live: skep.Live) -> None:
+    number_of_map = int(map_number(live, shown_counts))
+    (row,) = [one for one in rows("maps", "map") if one["id"] == number_of_map]
+    assert row["programs"] == [int(number(live))]
+    assert (row["kind"], row["pins"]) == ("hash", [])
+    (program,) = rows("programs", "prog", number(live))
+    assert number_of_map in program["maps"]
+    assert program["loaded"].endswith("Z")
+
+
+@pytest.mark.native(SLOW)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_programs_cost_is_shown_for_a_time(live: skep.Live, *, as_json: bool) -> None:
+    words = ("prog", number(live), "--for", "0.2s")
+    if as_json:
+        (row,) = rows("programs", *words)
+        assert row["runs"] > 0
+        assert row["run_ns"] > 0
+        assert row["seconds"] >= 0.2
+    else:
+        head, line = run(*words).splitlines()
+        assert "RUNS/S" in head
+        assert "shown_program" in line
+
+
+@pytest.mark.native(SLOW)
+def test_a_map_of_maps_shows_which_maps_and_an_empty_one_that_it_is_empty() -> None:
+    with skep.load(shown_sample) as live:
+        which = map_number(live, outer_counts)
+        assert run("map", which) == "it has no entries\n"
+        live[outer_counts][1] = {5: 6}
+        inner = live[outer_counts][1].info().id
+        key = "01 00 00 00"  # the kernel takes no types for maps of maps
+        assert rows("entries", "map", which) == [{"key": key, "value": {"map": inner}}]
+        assert run("map", which) == f"{key}: map={inner}\n"
+        live[next_programs][2] = shown_sample
+        program = objects.program_info(DOOR, live.programs["shown_sample"].fd).id
+        programs = str(objects.map_info(DOOR, live[next_programs]._live.fd).id)
+        assert rows("entries", "map", programs) == [{"key": 2, "value": {"prog": program}}]
+
+
+@pytest.mark.native(SLOW)
+def test_an_event_is_named_by_the_link_to_it_and_stacks_have_addresses() -> None:
+    with skep.load(shown_sample) as live:
+        program = objects.program_info(DOOR, live.programs["shown_sample"].fd).id
+        links = [row for row in rows("links", "link") if row["program"]["id"] == program]
+        assert {row["target"]["kind"] for row in links} == {"perf event"}
+        if probe("link.tcx", Machine().btf).on:  # of the release that tells events, 6.6
+            assert {row["target"]["name"] for row in links} == {"cpu-clock"}
+        deadline = time.monotonic() + SECONDS
+        while not (found := rows("entries", "map", map_number(live, shown_stacks))):
+            assert time.monotonic() < deadline
+            sum(range(1 << 18))
+        assert isinstance(found[0]["key"], int)
+        assert all(frame.startswith("0x") for one in found for frame in one["value"])
+
+
+@pytest.mark.native(SLOW)
+@pytest.mark.requires("link.tcx", "kind.netfilter")
+def test_links_of_packets_say_which_way(netns: Namespace) -> None:
+    with netns.entered(), skep.load(shown_packet, shown_filter) as live:
+        live.attach(shown_packet, "lo")
+        live.attach(shown_filter)
+        found = {row["program"]["name"]: row["target"] for row in rows("links", "link")}
+    assert found["shown_packet"] == {"kind": "device", "name": "1", "attach": "ingress"}
+    assert found["shown_filter"] == {"kind": "netfilter", "name": "ipv4 input, priority -7"}
+
+
+@pytest.mark.native(SLOW)
+def test_what_is_attached_without_a_link_is_shown_too(netns: Namespace, cgroup: Cgroup) -> None:
+    ingress = 0  # BPF_CGROUP_INET_INGRESS
+    with netns.entered(), skep.load(shown_packet, shown_skb) as live:
+        live.attach(shown_packet, "lo", mode="clsact")
+        commands.prog_attach(DOOR, live.programs["shown_skb"].fd, cgroup.fd, ingress)
+        try:
+            found = {row["program"]["name"]: row for row in rows("links", "link")}
+            text = run("link")
+        finally:
+            commands.prog_detach(DOOR, live.programs["shown_skb"].fd, cgroup.fd, ingress)
+        live.attach(shown_skb, cgroup.path)
+        linked = [one for one in rows("links", "link") if one["program"]["name"] == "shown_skb"]
+    filter_, skb = found["shown_packet"], found["shown_skb"]
+    assert (filter_["id"], filter_["kind"], skb["id"], skb["kind"]) == (None, "tc", None, "cgroup")
+    assert filter_["target"] == {"kind": "device", "name": "1", "attach": "ingress"}
+    assert skb["target"]["attach"] == "cgroup_inet_ingress"
+    assert cgroup.path.endswith(skb["target"]["name"])
+    assert "device 1 ingress" in text
+    assert len(linked) == 1
+    assert linked[0]["id"] is not None
+    assert linked[0]["target"] == skb["target"]
 
 
 def test_instructions_are_shown_below_their_lines(live: skep.Live) -> None:

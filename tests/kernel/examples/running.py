@@ -67,6 +67,15 @@ class Running:
         return errors.decode()
 
 
+def bars(output: str) -> list[int]:
+    """The counts of a histogram in powers of two, whose longest bar has 50 characters."""
+    rows = re.findall(r"^ *< (\d+) us +(\d+) ?(#*)$", output, re.MULTILINE)
+    first = int(rows[0][0])
+    assert [int(limit) for limit, _, _ in rows] == [first << i for i in range(len(rows))]
+    assert max(len(bar) for _, _, bar in rows) == 50
+    return [int(count) for _, count, _ in rows]
+
+
 @contextmanager
 def running(name: str, *arguments: str, by: tuple[str, ...] = ()) -> Iterator[Running]:
     """``by``: what runs it in the place of plain ``python``, such as ``("-m", "skep", "run")``."""

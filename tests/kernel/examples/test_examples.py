@@ -11,7 +11,7 @@ import pytest
 
 from skep.kernel import objects
 from skep.kernel.bpf import DOOR
-from tests.kernel.examples.running import EXAMPLES, ROOT, SECONDS, output_of, running
+from tests.kernel.examples.running import EXAMPLES, ROOT, SECONDS, bars, output_of, running
 
 PROGRAMS = EXAMPLES  # compiled beforehand for machines without a compiler
 TESTS = "\n".join(one.read_text() for one in Path(__file__).parent.glob("test_*.py"))
@@ -57,10 +57,7 @@ def test_waits_for_a_cpu_are_shown_as_bars() -> None:
         while time.monotonic() < deadline:
             start_something()
         one.interrupt()
-    rows = re.findall(r"^ +< (\d+) us +(\d+) (#*)$", one.output, re.MULTILINE)
-    assert [int(limit) for limit, _, _ in rows] == [2 << i for i in range(len(rows))]
-    assert sum(int(count) for _, count, _ in rows) > 10
-    assert max(len(bar) for _, _, bar in rows) == 50
+    assert sum(bars(one.output)) > 10
 
 
 def test_one_port_is_dropped_while_the_program_is_attached() -> None:

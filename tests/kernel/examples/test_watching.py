@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.examples.devices import loop_device, read_directly
-from tests.kernel.examples.running import AGAIN, WAYS, output_of, running
+from tests.kernel.examples.running import AGAIN, WAYS, bars, output_of, running
 
 READS = 64
 TRIES = 5
@@ -130,7 +130,7 @@ def waits_of(pids: list[int]) -> list[list[tuple[str, int]]]:
     with running("11_offcputime.py", "--for", "3") as one:
         errors = one.rest()
     most = (time.monotonic() - begun) * 1e6
-    assert re.fullmatch(r"(\d+ or more waits are missing: there was no room\n)?", errors)
+    assert re.fullmatch(r"(\d+ waits are missing: there was no room\n)?", errors)
     lines = re.findall(r"^\S.*-(\d+);(\S+) (\d+)$", one.output, re.MULTILINE)
     assert len(lines) == one.output.count("\n")
     found = [[(stack, int(us)) for at, stack, us in lines if int(at) == pid] for pid in pids]
@@ -143,10 +143,7 @@ def test_requests_to_a_block_device_are_counted_by_how_long_they_took(device: st
         one.until("^Measuring")
         read_directly(device, READS)
         one.interrupt()
-    rows = re.findall(r"^ +< (\d+) us +(\d+) (#*)$", one.output, re.MULTILINE)
-    assert [int(limit) for limit, _, _ in rows] == [2 << i for i in range(len(rows))]
-    assert sum(int(count) for _, count, _ in rows) >= READS
-    assert max(len(bar) for _, _, bar in rows) == 50
+    assert sum(bars(one.output)) >= READS
 
 
 @pytest.mark.requires("link.uprobe")

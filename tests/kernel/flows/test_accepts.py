@@ -4,13 +4,17 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skep.flows import connections
 from skep.flows.programs.records import PROCESS_UNKNOWN, Accept, Close, Connect
-from skep.testing.network import Wire
+from skep.program.live import Live, load
+from skep.program.machine import Machine
+from skep.testing.network import Namespace, Wire
 from tests.kernel.flows.conftest import ends
 from tests.kernel.flows.tcp import SECONDS, Pair, Told, listen
 
@@ -43,6 +47,31 @@ def test_what_io_uring_keeps_to_itself_is_told_at_its_end(told: Told) -> None:
     child, (closed,) = accepted(told, "direct", 1)
     assert isinstance(closed, Close)
     assert (closed.pid, closed.flags) in ((child, 0), (0, PROCESS_UNKNOWN))
+
+
+@pytest.fixture(scope="module")
+def watching(machine: Machine) -> Iterator[Live]:
+    """The programs of which one watches the kernel's own function."""
+    with load(*connections.from_listeners(), machine=machine) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def watched(watching: Live, netns: Namespace) -> Iterator[Told]:
+    """What they tell from now on; the test is in a namespace of its own."""
+    for _ in watching[connections.connections].poll():
+        pass
+    with netns.entered():
+        yield Told(watching)
+
+
+@pytest.mark.requires("prog.fexit")
+@pytest.mark.parametrize("way", ["one", "direct", "compat"])
+def test_where_the_kernels_function_is_watched_no_way_is_missed(watched: Told, way: str) -> None:
+    child, (begun, ended) = accepted(watched, way, 2)
+    assert (type(begun), begun.pid, begun.flags) == (Accept, child, 0)
+    assert isinstance(ended, Close)
+    assert (ended.pid, ended.flags) == (child, 0)
 
 
 def accepted(told: Told, way: str, count: int) -> tuple[int, list[Any]]:
@@ -98,6 +127,17 @@ def test_a_listener_of_multipath_tcp_accepts_plain_tcp(told: Told) -> None:
         Pair(listener, client, listener.accept()[0]).close()
     accepted = [one for one in told.all(4) if isinstance(one, Accept)]
     assert [(one.pid, one.flags) for one in accepted] == [(os.getpid(), 0)]
+
+
+@pytest.mark.requires("prog.fexit")
+@pytest.mark.parametrize(
+    "scene",
+    [test_multipath_tcp_is_told_by_its_subflow, test_a_listener_of_multipath_tcp_accepts_plain_tcp],
+)
+def test_where_the_kernels_function_is_watched_calls_are_told_as_ever(
+    watched: Told, scene: Callable[[Told], None]
+) -> None:
+    scene(watched)
 
 
 def test_what_comes_with_the_handshake_is_accepted_before_its_end(seen: Told, wire: Wire) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from skep.flows import drops
 from skep.flows.drops import Reasons, SiteTotal
-from skep.flows.symbols import Symbols
+from skep.kernel.symbols import Symbols
 from skep.program.live import Live, load
 from skep.program.machine import Machine
 from skep.testing.network import Namespace, Wire

@@ -141,8 +141,16 @@ def test_a_system_call_is_seen_with_the_arguments_of_the_process(tmp_path: Path)
 
 @pytest.mark.requires("link.kprobe")
 def test_a_function_that_the_kernel_does_not_have_is_told() -> None:
-    with pytest.raises(skep.SkepError, match="no function of that name"):
+    told = "do_unlinkat_none: the kernel has no function of that name .* did you mean 'do_unlinkat'"
+    with pytest.raises(skep.SkepError, match=told):
         skep.load(probes.on_nothing)
+
+
+@pytest.mark.requires("link.kprobe_multi")
+def test_the_one_of_several_functions_that_the_kernel_does_not_have_is_told() -> None:
+    told = "do_unlinkot: the kernel has no function of that name .* did you mean 'do_unlinkat'"
+    with pytest.raises(skep.SkepError, match=told):
+        skep.load(probes.on_one_that_is_misspelt)
 
 
 @pytest.mark.requires("link.kprobe_multi")

@@ -96,6 +96,8 @@ by_port = Hash(be16, be32, 8)
 prefixes = Lpm(Prefix, u32, 8)
 rows = Array(u32[4], 3)
 single = Array(u64, 4)
+tally = Hash(u32, u64, 4)
+own_tally = PerCpuHash(u32, u64, 1)
 per_cpu = PerCpuArray(u64, 2)
 per_cpu_hash = PerCpuHash(u32, u32, 8)
 total = Global(Total)
@@ -161,8 +163,39 @@ def big_endian(ctx):
     if found is None:
         return 1
     found += 1
-    v.port = skep.htons(v.port)
+    other_way = skep.htons(v.port)
+    v.port = other_way
     return found
+
+
+@skep.xdp
+def tallies(ctx):
+    """What an increment gives: of what is there and what is new, of a full map, behind the end of an array."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    left_out = 0
+    for i in range(6):
+        if tally.increment(v.b + i) < 0:
+            left_out += 1
+    behind = single.increment(v.b & 7, 2)
+    own = own_tally.increment(1)
+    v.small = u8(-own_tally.increment(2))
+    v.big = u64(-tally.increment(v.b, v.a))
+    return left_out * 100 + tally.increment(0xFFFFFFFF) * 10 + behind + own
+
+
+@skep.xdp
+def powers(ctx):
+    """Logarithms of numbers of all sizes."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    total = skep.log2(v.a) * 64 + skep.log2(0) + skep.log2(1)
+    for shift in range(64):
+        if skep.log2(v.big >> shift) != skep.log2(v.big) - min(shift, skep.log2(v.big)):
+            return 1000 + shift
+    return total + skep.log2(v.big)
 
 
 @skep.xdp

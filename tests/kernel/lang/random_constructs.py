@@ -153,10 +153,10 @@ class Constructs(Generator):
 
         return S([f"case {name}:", *indented(body.lines)], run)
 
-    def _inside_a_loop(self, depth: int, name: str) -> S:
+    def _inside_a_loop(self, depth: int, name: str, text: str = "") -> S:
         before = dict(self.variables)
         leaves = list(self.leaves)
-        self.leaves.append(E(name, u32, lambda env: env[name]))
+        self.leaves.append(E(text or name, u32, lambda env: env[name]))
         self.loops += 1
         body = self.block(depth - 1, 3)
         self.loops -= 1
@@ -350,7 +350,7 @@ class Constructs(Generator):
     def functions(self) -> list[str]:
         """The functions that the program may call."""
         lines = super().functions()
-        self.pairs = [self.pair_of(i) for i in range(self.rng.randrange(2))]
+        self.pairs = [self.pair_of(i) for i in range(self.rng.choice((0, 0, 1)))]
         return [*lines, *(line for pair in self.pairs for line in pair.lines)]
 
     def memory(self) -> list[str]:

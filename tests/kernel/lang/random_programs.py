@@ -42,6 +42,7 @@ from tests.kernel.lang.reference import (
     met,
     promoted,
     sequence,
+    used,
     variable,
     with_literal,
 )
@@ -49,10 +50,15 @@ from tests.kernel.lang.reference import (
 
 @dataclass
 class Generator:
-    """Makes one program from a seed; ``declared``: its variables are annotated, so that plain Python has widths too."""
+    """Makes one program from a seed.
+
+    ``declared``: its variables are annotated; else they have the type of their values. ``mixed``: the two sides of a
+    choice may have two types, of which plain Python sees one only.
+    """
 
     seed: int
     declared: bool = True
+    mixed: bool = False
     rng: random.Random = field(init=False)
     variables: dict[str, IntType] = field(default_factory=dict)
     loops: int = 0
@@ -164,11 +170,11 @@ class Generator:
         test = self.condition(depth)
         left, right, kind = self.pair(depth)
         left, right = (fitting(side, kind) for side in (left, right))
-        if left.kind is right.kind and left.kind is not None:
-            kind = left.kind
+        same = left.kind is right.kind and left.kind is not None
+        kind = left.kind if same and left.kind is not None else kind
         text = f"({left.text} if {test.text} else {right.text})"
         made = E(text, kind, lambda env: kind.wrap((left if test.value(env) else right).value(env)))
-        return cast(kind, made) if self.declared else made  # plain Python knows one side only
+        return made if self.mixed or same else cast(kind, made)
 
     def extreme(self, depth: int) -> E:
         left, right, kind = self.pair(depth)
@@ -436,7 +442,7 @@ class Generator:
 
     def functions(self) -> list[str]:
         """The functions that the program may call."""
-        self.subs = [self.sub(i) for i in range(self.rng.randrange(3))]
+        self.subs = [self.sub(i) for i in range(self.rng.choice((0, 0, 1, 2)))]
         return [line for sub in self.subs for line in sub.lines]
 
     def memory(self) -> list[str]:
@@ -456,7 +462,9 @@ class Generator:
             for f in In.fields
         ]
         memory = self.memory()
-        body = sequence([self.statement(2) for _ in range(self.rng.randrange(4, 9))])
+        body = sequence(
+            [self.statement(self.rng.choice(DEPTHS)) for _ in range(self.rng.choice(SIZES))]
+        )
         verdict = cast(s32, self.typed(2))
         name = f"p{self.seed}"
         lines = [
@@ -467,15 +475,22 @@ class Generator:
             f"    o = ctx.view(Out, {OUT_OFFSET})",
             "    if v is None or o is None:",
             "        return 0",
-            *indented(memory),
+            *indented(used(memory, [*body.lines, verdict.text])),
             *indented(body.lines),
             f"    return {verdict.text}",
         ]
 
-        def run(packet: bytes) -> tuple[int, bytes]:
+        def run(packet: bytes, world: object) -> tuple[int, bytes]:
             given, left = In.from_bytes(packet), Out.from_bytes(packet[OUT_OFFSET:])
-            env: Env = {"in": dict(given), "out": dict(left), **self.fresh()}
-            body.run(env)
-            return verdict.value(env), packet[:OUT_OFFSET] + Out(**env["out"]).to_bytes()
+            tail = bytearray(packet[OUT_OFFSET + Out.size :])
+            held = {"in": dict(given), "out": dict(left), "tail": tail, "world": world}
+            env: Env = held | self.fresh()
+            ended = body.run(env)
+            result = ended.value if isinstance(ended, Return) else verdict.value(env)
+            return result, packet[:OUT_OFFSET] + Out(**env["out"]).to_bytes() + tail
 
-        return Program(name, "\n".join(lines) + "\n", run)
+        return Program(name, "\n".join(lines) + "\n", run, plain=not self.mixed)
+
+
+SIZES, DEPTHS = (1, 1, 1, 2, 2, 3, 5), (1, 1, 2)
+"""Statements of programs, and how deep: small ones show what goes wrong, larger ones how things meet."""

@@ -2,6 +2,7 @@
 
 import operator
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -61,11 +62,14 @@ class Out(Struct):
 
 
 OUT_OFFSET = In.size
-SIZE = In.size + Out.size
+TAIL = 32
+"""Bytes at the end of a packet that programs reach at places which they work out."""
 HEADER = """import skep
-from skep import s8, s16, s32, s64, u8, u16, u32, u64
+from skep import be16, be32, s8, s16, s32, s64, u8, u16, u32, u64
 from tests.kernel.lang.random_constructs import Odd
-from tests.kernel.lang.random_programs import In, Out
+from tests.kernel.lang.random_world import CHOICES, NEAR, Both, Inner, Value, bump, bumped, found
+from tests.kernel.lang.random_world import cells, jobs, ring, state, table, values
+from tests.kernel.lang.reference import In, Out
 """
 
 Env = dict[str, Any]
@@ -180,15 +184,19 @@ class Sub:
 
 @dataclass(frozen=True)
 class Program:
-    """A program's source, and what it must give for a packet: the verdict, and the packet it leaves."""
+    """A program's source, and what it must give for a packet: the verdict, and the packet it leaves.
+
+    What outlives a run is in the world that is given. ``plain``: plain Python gives the same.
+    """
 
     name: str
     source: str
-    run: Callable[[bytes], tuple[int, bytes]]
+    run: Callable[[bytes, object], tuple[int, bytes]]
+    plain: bool
 
 
 def packet(rng: random.Random, struct: StructType = In) -> bytes:
-    """Random input, full of edges, then the space of the output."""
+    """Random input, full of edges, then the space of the output, then any bytes."""
     values = {}
     for one in struct.fields:
         roll = rng.random()
@@ -200,7 +208,7 @@ def packet(rng: random.Random, struct: StructType = In) -> bytes:
             value = rng.getrandbits(one.type.bits)
         values[one.name] = one.type.wrap(value)
     made: bytes = struct(**values).to_bytes()
-    return made + bytes(Out.size)
+    return made + bytes(Out.size) + rng.randbytes(TAIL)
 
 
 def variable(name: str, kind: IntType) -> E:
@@ -219,6 +227,12 @@ def sequence(made: list[S]) -> S:
         return None
 
     return S([line for one in made for line in one.lines], run)
+
+
+def used(memory: list[str], lines: list[str]) -> list[str]:
+    """The lines that make memory which other lines name."""
+    words = set(re.findall(r"\w+", "\n".join(lines)))
+    return [line for line in memory if line.partition(" ")[0] in words]
 
 
 def indented(lines: list[str]) -> list[str]:

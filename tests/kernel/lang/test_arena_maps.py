@@ -48,7 +48,7 @@ def test_nothing_is_read_or_written_outside_of_it() -> None:
 
 def test_the_same_as_plain_python() -> None:
     kernel = skep.FakeKernel()
-    heap = kernel[p.heap].lookup(0)
+    heap = kernel[p.heap]
     heap.nodes[0].next = 5
     heap.nodes[5].next = 7
     heap.nodes[5].value = 10

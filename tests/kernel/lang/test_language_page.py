@@ -10,6 +10,7 @@ pytestmark = pytest.mark.native("compiles what is on the page")
 CHECKING = (
     "numbers",
     "loops",
+    "iterated",
     "long_loops",
     "choices",
     "texts",

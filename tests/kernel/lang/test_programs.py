@@ -1,5 +1,6 @@
 """The same program in the kernel and as plain Python: equal verdict, packet, maps and events."""
 
+import errno
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from tests.kernel.lang.programs import Given, Prefix, Value
 
 XDP = (
     programs.counts,
+    programs.tallies,
+    programs.powers,
     programs.structs,
     programs.big_endian,
     programs.forgets,
@@ -95,6 +98,14 @@ def test_a_program_leaves_the_same_in_the_kernel_and_as_plain_python(
     program: Program, seed: int
 ) -> None:
     assert live(program, given(seed)) == plain(program, given(seed))
+
+
+def test_an_increment_says_why_it_did_not_count() -> None:
+    """Two of six find no room, and one more; index 7 is behind the end of an array."""
+    verdict, packet, _ = live(programs.tallies, Given(b=7).to_bytes() + bytes(20))
+    assert verdict == 2 * 100 - errno.E2BIG * 10 - errno.ENOENT
+    assert Given.from_bytes(packet).small == errno.E2BIG
+    assert Given.from_bytes(packet).big == 0
 
 
 @pytest.mark.parametrize(

@@ -40,3 +40,15 @@ def test_a_stack_by_build_id_names_the_places_of_its_addresses() -> None:
         assert sorted(live[p.places]) == [named]
         del live[p.places][named]
         assert named not in live[p.places]
+
+
+def test_stacks_are_named_by_the_functions_of_the_kernel_and_of_the_process() -> None:
+    """The program itself, and its tracepoint, are not part of what the kernel did."""
+    with skep.load(p.on_call) as live:
+        live[p.mine][os.getpid()] = 1
+        os.getppid()
+        (kernel,) = skep.Symbols().stacks([live[p.kernel][live[p.ids][2]]])
+        assert not any("on_call" in name or "traceiter" in name for name in kernel)
+        assert any("syscall" in name for name in kernel)
+        (user,) = skep.ProcessSymbols(os.getpid()).stacks([live[p.addresses][live[p.ids][0]]])
+        assert user[0] in ("getppid", "__getppid")

@@ -3,7 +3,7 @@
 import os
 
 import skep
-from skep import Array, Hash, Record, Ring, Struct, char, s64, u32, u64
+from skep import Array, Global, Hash, Queue, Record, Ring, Struct, char, s64, u32, u64
 
 
 class Call(Record):
@@ -96,10 +96,42 @@ def refused_by_the_verifier(ctx):
     row = rows.lookup(0)
     if row is None:
         return 1
-    return 2 if row.cells[ctx.ingress_ifindex] else 3
+    index = ctx.ingress_ifindex
+    if index > 4:  # one too many
+        return 1
+    return 2 if row.cells[index] else 3
 
 
 @skep.xdp
 def drops(ctx):
     entered.increment(1)
     return 1
+
+
+class Settings(Struct):
+    """Variables of a program that runs several times."""
+
+    limit: u32
+    hits: u32
+
+
+settings = Global(Settings)
+todo = Queue(u64, 8)
+
+
+@skep.xdp
+def tallies(ctx):
+    settings.hits += 1
+    mine.increment(1)
+    mine.increment(4)
+    del mine[2]
+    first = mine.lookup(1)
+    todo.push(settings.hits)
+    e = small.reserve()
+    if e is None or first is None:
+        if e is not None:
+            e.discard()
+        return 1
+    e.n = first
+    e.submit()
+    return 2

@@ -3,7 +3,7 @@
 import pytest
 
 import skep
-from skep.base.errors import KernelError
+from skep.base.errors import BadInput, KernelError
 from skep.kernel import objects
 from skep.kernel.bpf import DOOR
 from skep.lang.programs import Program
@@ -27,6 +27,34 @@ def test_maps_hold_what_they_are_given_before_the_run() -> None:
 def test_runs_share_nothing() -> None:
     for _ in range(2):
         assert skep.run(programs.drops, PACKET).maps[programs.entered][1] == 1
+
+
+def test_a_run_tells_what_changed() -> None:
+    done = skep.run(programs.tallies, PACKET, maps={programs.mine: {1: 5, 2: 6, 3: 7}})
+    assert done.maps[programs.mine] == {1: 6, 3: 7, 4: 1}
+    assert done.changes[programs.mine] == {1: 6, 2: None, 4: 1}
+    assert set(done.changes) == {programs.mine, programs.todo, programs.settings, programs.small}
+    assert done.changes[programs.settings] == {0: programs.Settings(limit=0, hits=1)}
+    assert [event.n for event in done.changes[programs.small]] == [6]
+
+
+def test_runs_of_one_load_share_their_maps() -> None:
+    with skep.load(programs.tallies, attach=False, pins=None) as live:
+        first = live.run(programs.tallies, PACKET, maps={programs.settings: programs.Settings(3)})
+        second = live.run(programs.tallies, PACKET)
+    assert first.maps[programs.mine] == {1: 1, 4: 1}
+    assert second.changes[programs.mine] == {1: 2, 4: 2}
+    assert second.maps[programs.settings] == {0: programs.Settings(limit=3, hits=2)}
+    assert second.maps[programs.todo] == [1, 2]
+    assert [event.n for event in second.maps[programs.small]] == [2]
+
+
+def test_a_program_that_was_not_loaded_does_not_run() -> None:
+    with (
+        skep.load(programs.drops, attach=False) as live,
+        pytest.raises(BadInput, match="not loaded"),
+    ):
+        live.run(programs.tallies, PACKET)
 
 
 def test_a_map_that_the_program_does_not_use_cannot_be_filled() -> None:

@@ -10,7 +10,7 @@ from skep.agent.engine import Allowed, Engine
 from skep.agent.node import AgentNode
 from skep.base.clock import Clock
 from skep.base.config import Config, Metrics, Runtimes
-from skep.flows.symbols import Symbols
+from skep.kernel.symbols import Symbols
 from tests.unit.agent.fake_programs import FakePrograms
 
 QUIET = replace(Config(), metrics=Metrics(enabled=False), runtimes=Runtimes((), (), ()))

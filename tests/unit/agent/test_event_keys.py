@@ -13,7 +13,7 @@ from skep.agent.rings import ALL
 from skep.events.batch import Batch
 from skep.events.record import RecordType
 from skep.flows.drops import Reasons
-from skep.flows.symbols import Symbols
+from skep.kernel.symbols import Symbols
 from skep.lang.struct import Field
 from skep.lang.types import ArrayType, char
 from skep.node.programs.records import Oom

@@ -1,6 +1,7 @@
 """One agent of an instance: the lock, the record, and what a dead agent left."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from skep.agent import instance, processes
 from skep.agent.instance import Cleared, Instance, Owned
 from skep.agent.processes import Identity
+from skep.base.clock import rfc3339, wall_offset_ns
 from skep.base.errors import Conflict, KernelError
 from skep.base.paths import Paths
 
@@ -66,8 +68,17 @@ def test_the_run_directory_is_private_and_goes_with_the_agent(paths: Paths) -> N
 def test_a_second_agent_is_refused_with_the_pid_of_the_first(paths: Paths) -> None:
     other = hold(paths)
     try:
-        with pytest.raises(Conflict, match=rf"instance 'lab' is held by pid {other.pid} \(python"):
+        with pytest.raises(Conflict) as refused:
             Instance.claim(paths)
+        since = rfc3339(processes.identity(other.pid).started_ns + wall_offset_ns())[:15]
+        held = (
+            rf"instance 'lab' is held by pid {other.pid} \(python[0-9.]*\) since {since}\d:\d\dZ; "
+        )
+        assert re.match(held, str(refused.value))
+        assert str(refused.value).endswith(
+            "; `skep events -f --instance lab` shows what it sees, `skep down --instance lab` ends "
+            "it, --instance NAME runs another beside it"
+        )
         assert instance.holder(paths) is not None
     finally:
         end(other)

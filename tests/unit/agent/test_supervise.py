@@ -106,8 +106,9 @@ def test_a_child_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch)
 def test_a_real_child_inherits_what_it_is_given_and_ends_with_its_lifeline() -> None:
     async def scene() -> tuple[int, int]:
         lifeline, ours = os.pipe()
-        program = f"import os, sys; sys.exit(7 if os.read({lifeline}, 1) == b'' else 1)"
-        child = Child([sys.executable, "-c", program], [lifeline], ours)
+        ended = f"sys.stdin.read() == 'told' and os.read({lifeline}, 1) == b''"
+        program = f"import os, sys; sys.exit(7 if {ended} else 1)"
+        child = Child([sys.executable, "-c", program], [lifeline], ours, b"told")
         os.close(lifeline)
         child.let_go()
         async with asyncio.timeout(60):

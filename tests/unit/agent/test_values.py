@@ -19,7 +19,13 @@ from skep.base.errors import BadInput, Conflict
 from skep.events.losses import LossCounter
 from skep.kernel.objects import ProgramInfo
 
-PLAN = Plan((RingPlan("a", 3, 4, 4096),), 5, 6, 7, -1, 9, users=True, processes=Processes())
+PLAN = Plan(
+    (RingPlan("a", 3, 4, 4096),),
+    *(5, 6, 7, -1, 9),
+    users=True,
+    processes=Processes(),
+    instance="lab",
+)
 
 
 def test_an_order_comes_through_the_command_line() -> None:
@@ -35,7 +41,7 @@ def test_an_order_that_is_not_understood_is_refused(text: str) -> None:
         Order.from_json(text)
 
 
-def test_a_plan_comes_through_the_command_line() -> None:
+def test_a_plan_comes_through_a_pipe() -> None:
     assert Plan.from_json(PLAN.to_json()) == PLAN
     assert PLAN.descriptors == (3, 4, 5, 6, 7)
 

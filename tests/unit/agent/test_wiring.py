@@ -7,7 +7,10 @@ from tests.unit.flows.kernels import kernel
 
 def test_without_io_uring_and_multipath_tcp_connections_come_from_what_is_there() -> None:
     ways = next(one.ways for one in powers(kernel()) if one.name == "connections")
-    refused, calls, states = ways
+    listeners, refused, calls, states = ways
+    assert isinstance(listeners, Way)
+    assert [one.name for one in listeners.programs] == ["on_accepted", "on_state"]
+    assert listeners.narrows == ""
     assert isinstance(refused, Refusal)
     assert refused.reason == "the kernel is built without it"
     assert isinstance(calls, Way)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from skep.api import query
 from skep.api.query import Query
+from skep.base.config import EVENT_KINDS
 from skep.base.errors import BadInput
-from skep.events.kinds import KINDS
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -89,7 +89,7 @@ NAMES = st.lists(st.text("abc*/ü &=", min_size=1, max_size=6), max_size=3).map(
 @given(
     st.builds(
         Query,
-        kinds=st.frozensets(st.sampled_from(sorted(KINDS)), max_size=3),
+        kinds=st.frozensets(st.sampled_from(EVENT_KINDS), max_size=3),
         pids=st.frozensets(st.integers(0, 1 << 22), max_size=3),
         comms=NAMES,
         containers=NAMES,

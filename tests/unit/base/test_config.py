@@ -151,8 +151,9 @@ def test_the_environment_is_read_in_one_place() -> None:
         "XDG_CACHE_HOME": "/x",
         "CI": "true",
         "NO_COLOR": "1",
+        "SKEP_TRACE": "1",
     }
     assert environment(given_values, uid=1000) == Environment(
-        "/c", "i", "/x/skep", "/d", "@n", no_color=True, ci=True
+        "/c", "i", "/x/skep", "/d", "@n", no_color=True, ci=True, trace=True
     )
-    assert environment({"CI": "0"}, uid=0) == Environment(cache="/var/cache/skep")
+    assert environment({"CI": "0", "SKEP_TRACE": ""}, uid=0) == Environment(cache="/var/cache/skep")

@@ -1,9 +1,4 @@
-import re
-from pathlib import Path
-
-import pytest
-
-from bench import clang, codegen, shipped
+from bench import clang, codegen
 from bench.codegen import Row
 from skep.lang.backend import IrModule, emit
 from skep.lang.emit.text import HEAD
@@ -34,29 +29,6 @@ define i64 @other(i64 %n) noinline {
   ret i64 %n
 }
 """
-
-
-@pytest.mark.parametrize("one", shipped.programs(), ids=str)
-def test_every_program_that_is_shipped_has_a_twin(one: shipped.Shipped) -> None:
-    text = one.twin.read_text()
-    name = re.escape(one.program.name)
-    assert re.search(
-        rf"^SEC\(\"[^\"]+\"\)\nint (?:BPF_[A-Z]+\({name}\b|{name}\()", text, re.MULTILINE
-    )
-
-
-def test_what_is_shipped_are_the_programs_of_powers_benches_and_examples() -> None:
-    names = {str(one) for one in shipped.programs()}
-    assert len(names) == len(shipped.programs())
-    assert {
-        "node.programs.lifecycle on_exec",
-        "flows.programs.drops on_drop",
-        "trace.programs.oom on_victim",
-        "bench.programs count_getpid",
-        "examples/01_hello.py on_exec",
-    } <= names
-    examples = Path(shipped.EXAMPLES).glob("[0-9]*.py")
-    assert {f"examples/{path.name}" for path in examples} <= {name.split()[0] for name in names}
 
 
 def test_a_program_has_the_slots_of_all_that_it_reaches_each_once() -> None:

@@ -1,3 +1,4 @@
+import ast
 import json
 from pathlib import Path
 
@@ -6,6 +7,18 @@ import pytest
 from bench import __main__ as bench
 from bench.figures import GOALS, Figure, Goal, line, table
 
+FIGURES = {
+    "codegen": "insns_median insns_worst ns_median",
+    "compile": "warm_ms unchanged_ms hundred_cached_s",
+    "peers": "vs_bpftrace",
+    "large": "states_vs_clang ns_vs_clang matcher_ns",
+    "start": "cached_s cached_pss_mb cold_s",
+    "drain": "ns_per_record lost",
+    "syscalls": "reject_ns count_ns count_vs_bpftrace",
+    "node": (
+        "live_s pss_mb kernel_mb idle_core_percent exec_rate_kept unaccounted_losses growth_mb"
+    ),
+}
 KEPT = Figure(0.93, "ratio", "without the agent", 3012.4)
 
 
@@ -50,17 +63,22 @@ def test_a_figure_without_a_goal_has_neither() -> None:
     assert "met" not in table({"drain.other": Figure(1, "s", "x")}).split()
 
 
-def test_every_goal_belongs_to_a_bench() -> None:
-    assert {name.split(".")[0] for name in GOALS} == {
-        "codegen",
-        "compile",
-        "peers",
-        "large",
-        "start",
-        "drain",
-        "syscalls",
-        "node",
-    }
+def test_the_figures_have_the_names_by_which_they_are_followed() -> None:
+    assert " ".join(GOALS) == " ".join(
+        f"{name}.{figure}" for name, figures in FIGURES.items() for figure in figures.split()
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_bench_measures_the_figures_of_its_name_and_no_others(name: str) -> None:
+    tree = ast.parse((bench.FOLDER / f"{name}.py").read_text())
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    found = {text for text in texts if isinstance(text, str) and text.startswith(f"{name}.")}
+    assert found == {f"{name}.{figure}" for figure in FIGURES[name].split()}
+
+
+def test_the_benches_are_those_with_figures_and_one_that_only_tells() -> None:
+    assert set(bench.benches()) == {*FIGURES, "who"}
 
 
 def test_modules_that_measure_are_benches(tmp_path: Path) -> None:
@@ -85,3 +103,13 @@ def test_an_unknown_bench_is_an_error(capsys: pytest.CaptureFixture[str]) -> Non
 def test_the_list_is_printed_without_measuring(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["--list"]) == 0
     assert [row.split()[0] for row in capsys.readouterr().out.splitlines()] == list(bench.benches())
+
+
+def test_the_page_has_every_figure_with_its_goal() -> None:
+    page = (bench.FOLDER.parent / "docs/benchmarks.md").read_text()
+    rows = [row.split("|")[1:3] for row in page.splitlines() if row.startswith("| `")]
+    told: dict[str, str] = {}
+    for names, goals in rows:
+        pairs = zip(names.split(","), goals.split(","), strict=True)
+        told |= {name.strip(" `"): goal.strip().replace("at least ", ">= ") for name, goal in pairs}
+    assert told == {name: str(goal).removeprefix("<= ") for name, goal in GOALS.items()}

@@ -1,7 +1,7 @@
 import pytest
 
 from bench.figures import GOALS
-from bench.large import Row, Side, figures, in_turns, programs, table, told
+from bench.large import Row, Side, figures, programs, table, told
 
 STATISTICS = """verification time 35292 usec
 stack depth 40
@@ -15,19 +15,6 @@ def test_instructions_and_states_are_read_from_the_statistics_of_the_verifier() 
     assert told(STATISTICS) == (17548, 272)
     with pytest.raises(ValueError, match="no statistics"):
         told("")
-
-
-def test_sides_run_in_turns_and_the_first_round_is_left_out() -> None:
-    calls: list[tuple[str, int]] = []
-    times = iter([900, 800, 10, 30, 20, 31, 12, 99])
-
-    def side(name: str) -> int:
-        calls.append((name, 7))
-        return next(times)
-
-    runs = [lambda _: side("ours"), lambda _: side("theirs")]
-    assert in_turns(runs, rounds=3, times=7) == [12, 31]
-    assert [name for name, _ in calls] == ["ours", "theirs"] * 4
 
 
 def test_the_figures_are_the_worst_of_all_and_the_time_of_the_matcher() -> None:

@@ -118,13 +118,39 @@ def test_a_hostile_name_cannot_steer_the_terminal() -> None:
     assert line.isprintable()
 
 
-@pytest.mark.parametrize("width", [80, 100, 132])
+@pytest.mark.parametrize("width", [60, 80, 100, 132])
 def test_a_line_fits_and_the_ancestors_give_way(width: int) -> None:
     event = {**EXEC, "args": ["x" * 30], "ancestors": ["y" * 15] * 9, "container": {"name": "web"}}
     line = text(width).line(event)
     assert columns(line) <= width
     assert " web " in line
-    assert ("x" * 30 in line) is (width > 80)
+    assert ("x" * 30 in line) is (width > 60)
+
+
+@pytest.mark.parametrize(
+    ("user", "line"),
+    [
+        (
+            "root",
+            "08:00:00 connect ls[42]             root :40000 → [2001:db8::1]:443  ← bash ← s…",
+        ),
+        ("web", "08:00:00 connect ls[42]             web  :40000 → [2001:db8::1]:443  ← bash ← s…"),
+        (
+            "www-data",
+            "08:00:00 connect ls[42]             www-data :40000 → [2001:db8::1]:443  ← bash…",
+        ),
+    ],
+)
+def test_a_narrow_line_has_room_for_what_happened(user: str, line: str) -> None:
+    event = {**EXEC, **ENDS, "kind": "connect", "user": user}
+    assert text(80).line(event) == line
+    assert text(80).head() == "TIME     EVENT   PROCESS            USER WHAT"
+
+
+def test_a_narrow_line_keeps_the_addresses_that_are_not_this_hosts() -> None:
+    drop = {**EXEC, **ENDS, "kind": "drop", "reason": "X", "pid": None}
+    assert "X, 10.0.0.1:40000 → [2001:db8::1]:443" in text(80).line(drop)
+    assert "10.0.0.1 → ?" in text(80).line({"kind": "connect", "saddr": "10.0.0.1"})
 
 
 @PATIENT

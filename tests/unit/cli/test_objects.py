@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import click
 import pytest
 
 from skep.base.errors import BadInput
-from skep.cli.objects import Holders, chosen
+from skep.cli.objects import Holders, chosen, completing
+from skep.kernel.bpf import Door
+from skep.kernel.keeping import Pin
 from skep.kernel.stats import Holder
 
 
@@ -20,6 +23,35 @@ KNOWN = [One(1, "count"), One(2, "ring"), One(3, "ring"), One(4, "")]
 def test_an_id_or_a_name_that_one_object_has_chooses_it() -> None:
     assert chosen("map", "count", KNOWN) == KNOWN[0]
     assert chosen("map", "4", KNOWN) == KNOWN[3]
+
+
+def test_a_name_is_found_by_what_the_kernel_keeps_of_it() -> None:
+    known = [One(1, "on_connection_s"), One(2, "on_connection")]
+    assert chosen("prog", "on_connection_state", known) == known[0]
+    assert chosen("prog", "on_connection", known) == known[1]
+
+
+def test_names_are_completed_as_far_as_they_may_be_seen() -> None:
+    context = click.Context(click.Command("map"))
+    word = click.Argument(["name"])
+    complete = completing(lambda _: KNOWN)
+    assert complete(context, word, "ri") == ["ring"]
+    assert complete(context, word, "x") == []
+
+    def refuses(_: Door) -> list[One]:
+        raise PermissionError
+
+    assert completing(refuses)(context, word, "") == []
+
+
+def test_pins_hold_an_object_beside_processes() -> None:
+    held = Holders(
+        "map",
+        [Holder("map", 1, 9, "agent", 3)],
+        [Pin("map", 1, "/bpf/x"), Pin("map", 2, "/bpf/y"), Pin("prog", 1, "/bpf/p")],
+    )
+    assert held.text(1) == "agent[9], /bpf/x"
+    assert (held.pins(1), held.pins(2), held.pins(3)) == (["/bpf/x"], ["/bpf/y"], [])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +73,7 @@ def test_a_word_that_chooses_none_or_several_is_answered_with_what_to_say(
 
 def test_holders_are_told_once_each_and_of_many_the_first() -> None:
     found = [Holder("map", 1, pid, f"p{pid}", fd) for pid in (9, 8, 7, 6, 5) for fd in (3, 4)]
-    held = Holders("map", [*found, Holder("prog", 2, 1, "init", 3)])
+    held = Holders("map", [*found, Holder("prog", 2, 1, "init", 3)], [])
     assert held.text(1) == "p5[5], p6[6], p7[7] and 2 more"
     assert held.pids(1) == [5, 6, 7, 8, 9]
     assert held.text(2) == "-"

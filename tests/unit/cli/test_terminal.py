@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skep.cli.table import Cell, Row, table
+from skep.cli.table import Cell, Row, folded, table
 from skep.cli.terminal import Progress, Terminal, columns, cut, fit, of, safe, wrap
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -141,3 +141,20 @@ def test_progress_writes_over_itself_and_goes(monkeypatch: pytest.MonkeyPatch) -
     progress.clear()
     progress.clear()
     assert stream.getvalue() == "\r\x1b[Kcompilin…\r\x1b[K"
+
+
+def test_what_does_not_fit_goes_on_in_the_next_line() -> None:
+    rows: list[Row] = [("a", "on_state, on_accept", "0.5 us a change"), ("b", "on_exec", "once")]
+    assert folded(("x", "program", "cost"), rows, Terminal(24)) == (
+        "X  PROGRAM    COST\na  on_state,  0.5 us a\n   on_accept  change\nb  on_exec    once\n"
+    )
+    wide = table(("x", "program", "cost"), rows, Terminal())
+    assert folded(("x", "program", "cost"), rows, Terminal()) == wide
+
+
+def test_a_word_that_is_too_long_for_its_column_is_cut() -> None:
+    rows: list[Row] = [("y" * 30, "z" * 30)]
+    assert (
+        folded(("a", "b"), rows, Terminal(20))
+        == "A          B\n" + "y" * 8 + "…  " + "z" * 8 + "…\n"
+    )

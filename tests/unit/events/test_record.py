@@ -11,6 +11,7 @@ from skep.events import kinds
 from skep.events.forms import Hex, Words
 from skep.events.record import FieldDoc, Record
 from skep.flows.programs.records import Accept, Close, Connect, Drop
+from skep.lang.maps import Ring
 from skep.lang.types import char, u8, u32, u64
 from skep.node.programs.records import Exec, Exit, Fork
 from skep.trace.programs.records import Oom
@@ -80,7 +81,9 @@ def test_a_form_of_no_field_is_refused() -> None:
 
 def test_kinds_of_ours_are_those_of_the_table() -> None:
     for record in OURS:
-        assert record.kind_number == kinds.KINDS[record.kind_name]
+        kind = getattr(kinds, record.kind_name.upper())
+        assert (record.kind_name, record.kind_number) == (kind.name, kind.number)
+        assert kind.number < kinds.FIRST_OF_USERS
 
 
 def test_the_number_of_a_users_kind_depends_on_its_name_alone() -> None:
@@ -89,7 +92,29 @@ def test_the_number_of_a_users_kind_depends_on_its_name_alone() -> None:
 
     assert DiskWrite.kind_name == "disk_write"
     assert Hello.kind_number == 23174
-    assert DiskWrite.kind_number == kinds.number("disk_write") >= 1024
+    assert DiskWrite.kind_number == kinds.of_user("disk_write").number >= 1024
+
+
+@pytest.mark.parametrize("name", ["text", "exec", "close"])
+def test_a_users_kind_that_is_called_as_one_of_ours_has_a_number_of_its_own(name: str) -> None:
+    class Mine(Record, kind=name):
+        size: u64
+
+    assert (Mine.kind_name, Mine.kind_number) == (name, kinds.of_user(name).number)
+    assert Mine.kind_number >= kinds.FIRST_OF_USERS
+
+
+def test_two_classes_of_one_kind_cannot_share_a_ring() -> None:
+    class Mine(Record, kind="hello"):
+        number: u32
+        took: u64
+        comm: char[16]
+
+    assert Mine.size == Hello.size
+    with pytest.raises(
+        TypeError, match="Hello and Mine of a ring have one kind number, 23174; give"
+    ):
+        Ring(Hello, Mine)
 
 
 def test_stamps_tell_the_compiler_what_to_store() -> None:
@@ -114,7 +139,7 @@ def test_fields_lie_where_the_dtype_says() -> None:
     ).to_bytes()
     row = np.frombuffer(data, Close.dtype)[0]
     assert (row["pid"], row["sport"], row["comm"], row["srtt_us"]) == (7, 443, b"curl", 9)
-    assert row["kind"] == kinds.KINDS["close"]
+    assert row["kind"] == kinds.CLOSE.number
     assert row["saddr"].tolist() == [10, 0, 0, 1] + [0] * 12
 
 

@@ -13,6 +13,7 @@ from skep.flows.programs.records import (
     FAILED,
     PROCESS_UNKNOWN,
     START_UNKNOWN,
+    Accept,
     Close,
     Connect,
 )
@@ -37,17 +38,15 @@ class Object(SimpleNamespace):
 
 def socket(address: int = 0x1000, protocol: int = 6) -> Any:  # noqa: ANN401 - fields of any type
     """A TCP socket over IPv4 from 10.0.0.1:1234 to 10.0.0.2:80."""
-    common = Object(
-        skc_family=2, skc_num=1234, skc_dport=0x5000, skc_rcv_saddr=0x0100000A, skc_flags=0
-    )
-    common.skc_daddr, common.skc_v6_daddr = 0x0200000A, Object(in6_u=Object(u6_addr32=[0] * 4))
+    common = Object(skc_family=2, skc_num=1234, skc_dport=80, skc_rcv_saddr=0x0A000001, skc_flags=0)
+    common.skc_daddr, common.skc_v6_daddr = 0x0A000002, Object(in6_u=Object(u6_addr32=[0] * 4))
     place = Object(cgroup=Object(kn=Object(id=PLACE)))
     made = Object(address=address, sk_protocol=protocol, sk_err=0, sk_uid=Object(val=OWNER))
     made.sk_cgrp_data = place
     setattr(made, "__sk_common", common)
     numbers = {"bytes_acked": 0, "bytes_sent": 0, "bytes_retrans": 0, "bytes_received": 0}
     numbers |= {"srtt_us": 80, "total_retrans": 0, "snd_una": 0, "write_seq": 1}
-    made.tcp = Object(inet_conn=Object(icsk_inet=Object(inet_sport=0xD204)), **numbers)
+    made.tcp = Object(inet_conn=Object(icsk_inet=Object(inet_sport=1234)), **numbers)
     return made
 
 
@@ -187,3 +186,32 @@ def test_a_fin_that_came_is_no_payload(kernel: FakeKernel) -> None:
         vars(sk)["__sk_common"].skc_flags = flags
         (closed,) = go(kernel, sk, ESTABLISHED, CLOSED)
         assert closed.received_bytes == received
+
+
+def taken(kernel: FakeKernel, sk: Any) -> list[Any]:  # noqa: ANN401 - as above
+    """A connection is taken from its listener; what was told."""
+    kernel.objects[int(sk)] = sk
+    connections.on_accepted.py(None, sk, kernel=kernel)
+    found: list[Any] = kernel[connections.connections].poll()
+    return found
+
+
+def test_who_takes_a_connection_from_its_listener_accepts_it(kernel: FakeKernel) -> None:
+    sk = socket()
+    assert go(kernel, sk, LISTEN, SYN_RECV, ESTABLISHED) == []
+    (accepted,) = taken(kernel, sk)
+    assert (type(accepted), accepted.pid, accepted.comm) == (Accept, PID, "curl")
+    assert (accepted.sport, accepted.dport, accepted.flags) == (1234, 80, 0)
+    (closed,) = go(kernel, sk, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSED)
+    assert (closed.pid, closed.flags) == (PID, 0)
+
+
+def test_what_is_taken_and_was_not_seen_before_has_no_start(kernel: FakeKernel) -> None:
+    (accepted,) = taken(kernel, socket())
+    assert (accepted.pid, accepted.flags) == (PID, START_UNKNOWN)
+    assert taken(kernel, socket(0x2000, SCTP)) == []
+
+
+def test_a_listener_that_gives_nothing_is_no_accept(kernel: FakeKernel) -> None:
+    assert taken(kernel, 0) == []
+    assert len(kernel[connections.open_now]) == 0

@@ -42,6 +42,7 @@ def test_accepts_come_from_the_calls_and_the_rest_from_the_states(
     assert [one.name for one in connections.programs(types)] == names
     assert [one.name for one in connections.calls_only(types)] == names[:3]
     assert [one.name for one in connections.states_only()] == ["on_state"]
+    assert [one.name for one in connections.from_listeners()] == ["on_accepted", "on_state"]
 
 
 def test_without_io_uring_its_accepts_are_refused_and_the_rest_is_told() -> None:

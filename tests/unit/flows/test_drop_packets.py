@@ -11,7 +11,7 @@ from tests.unit.node.programs.memory import Memory
 
 HEAD, KERNEL = 0xFFFF_8880_0000_0000, 0xFFFF_8881_0000_0000
 WHERE, NOT_SPECIFIED, NO_SOCKET, CONSUMED = 0xFFFF_FFFF_8100_0010, 2, 3, 1
-IPV4, IPV6, ARP = 0x0008, 0xDD86, 0x0608  # as they lie in memory
+IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 BROADCAST, MULTICAST, OTHER = 1, 2, 3
 UDP4 = bytes.fromhex("4500002a00004000401100000a0000010a000002") + bytes.fromhex("04d20050")
 UDP6 = bytes.fromhex("6000000000081140" + "fd" + "00" * 14 + "01" + "fd" + "00" * 14 + "02")

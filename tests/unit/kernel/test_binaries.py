@@ -56,6 +56,29 @@ def test_an_address_outside_of_all_segments_is_told() -> None:
         binary(elf((Function("far", 1),))).place("far")
 
 
+def test_the_address_of_code_is_told_by_its_place_in_the_file() -> None:
+    app = binary(elf(FUNCTIONS))
+    assert app.code_address(TEXT) == BASE
+    assert app.code_address(TEXT + 0xFFF) == BASE + 0xFFF
+    for place in (TEXT - 1, 2 * TEXT):  # before it; data
+        with pytest.raises(BadInput, match=f"there is no code at {place:#x}"):
+            app.code_address(place)
+
+
+def test_what_is_mapped_ends_with_the_file() -> None:
+    data = elf(FUNCTIONS).ljust(2 * TEXT + 0x80, b"\0")
+    text, rest = range(BASE, BASE + 0x1000), range(BASE + SHIFT, BASE + SHIFT + 0x80)
+    assert list(binary(data).mapped()) == [text, rest]
+    assert list(binary(data[: TEXT + 5]).mapped()) == [
+        range(BASE, BASE + 5),
+        range(rest.start, rest.start),
+    ]
+
+
+def test_functions_have_their_sizes() -> None:
+    assert {one.size for one in binary(elf(FUNCTIONS)).functions()} == {4}
+
+
 def test_a_static_probe_has_its_places_semaphores_and_arguments() -> None:
     notes = note("p:one", "-4@%eax", BASE + 8) + note(
         "p:two", "", BASE + 12, semaphore=BASE + SHIFT

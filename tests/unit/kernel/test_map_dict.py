@@ -3,6 +3,7 @@
 import errno
 import ipaddress
 
+import numpy as np
 import pytest
 
 from skep.base.errors import KernelError
@@ -13,7 +14,7 @@ from skep.lang.prefixes import Prefix4
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.special import SpinLock
 from skep.lang.struct import Struct
-from skep.lang.types import u32, u64
+from skep.lang.types import be16, char, u32, u64
 from skep.testing.door import FakeDoor
 from skep.testing.fake_maps import FakeMap
 from tests.unit.kernel.samples import HASH, Key, Value, live
@@ -163,6 +164,66 @@ def test_all_entries_are_two_arrays(door: FakeDoor, numbers: Map) -> None:
     keys, values = numbers.arrays()
     assert (keys.shape, values.shape) == ((0,), (0,))
     assert (str(keys.dtype), str(values.dtype)) == ("uint32", "uint64")
+
+
+def test_arrays_are_written_as_they_are_read(door: FakeDoor) -> None:
+    numbers = live(door, MapType.HASH, u32, u64, entries=8)
+    numbers.update_arrays([1, 2], np.array([10, 1 << 63], dtype="u8"))
+    numbers.update_arrays([], [])
+    assert dict(numbers.items()) == {1: 10, 2: 1 << 63}
+    flows = live(door, MapType.HASH, Flow, Pair, entries=8)
+    flows[Flow(7, "ab")] = Pair([1, 2])
+    keys, values = flows.arrays()
+    keys["port"], values["both"] = 9, [3, 4]
+    flows.update_arrays(keys, values)
+    assert dict(flows.items()) == {Flow(7, "ab"): Pair([1, 2]), Flow(9, "ab"): Pair([3, 4])}
+
+
+def test_arrays_of_a_per_cpu_map_have_a_column_for_each_cpu(door: FakeDoor) -> None:
+    counts = live(door, MapType.PERCPU_ARRAY, u32, u32, entries=4)
+    each = np.arange(len(cpus.possible()))
+    counts.update_arrays([3, 0], np.array([each, each + 1]))
+    assert counts[3] == each.tolist()
+    assert counts[0] == (each + 1).tolist()
+    assert sum(counts[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "values", "error", "said"),
+    [
+        ([1, 2], [1], ValueError, "m: there are 2 keys and 1 values"),
+        ([1], [-1], ValueError, "m: values are from 0 to 18446744073709551615"),
+        ([1 << 32], [1], ValueError, "m: keys are from 0 to 4294967295"),
+        ([1], [1.5], TypeError, "m: values are integers, not float64"),
+        ([[1, 2]], [1], ValueError, r"m: keys have the shape \(1,\), not \(1, 2\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_and_change_nothing(
+    numbers: Map, keys: list[int], values: list[int], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        numbers.update_arrays(keys, values)
+    assert dict(numbers.items()) == {1: 10, 2: 20}
+
+
+def test_arrays_of_other_fields_and_indices_behind_the_end_are_refused(door: FakeDoor) -> None:
+    flows = live(door, MapType.HASH, Flow, u32, entries=8)
+    with pytest.raises(TypeError, match="m: keys have the fields port, name, not those of int64"):
+        flows.update_arrays([1], [1])
+    long = np.array([(1, b"abcde")], dtype=[("port", "u2"), ("name", "S5")])
+    with pytest.raises(ValueError, match=r"m: keys.name are of at most 4 bytes, not \|S5"):
+        flows.update_arrays(long, [1])
+    with pytest.raises(IndexError, match="entries 0 to 3, not 4"):
+        live(door, MapType.ARRAY, u32, u32, entries=4).update_arrays([0, 4], [1, 1])
+
+
+class Flow(Struct):
+    port: be16
+    name: char[4]
+
+
+class Pair(Struct):
+    both: u32[2]
 
 
 class Account(Struct):

@@ -54,6 +54,11 @@ FORMATS = {
 }
 
 
+def events() -> list[str]:
+    """The names of these."""
+    return [f"syscalls/{name}" for name in FORMATS]
+
+
 def formats(category: str, name: str) -> StructType | None:
     """The tracepoints with a format."""
     return FORMATS.get(name) if category == "syscalls" else None
@@ -208,6 +213,16 @@ class _Kernel:
         ends = [("data", self.void, 0), ("data_end", self.void, 8), ("sk", sock, 16)]
         self.struct("sk_msg_md", 32, [*ends, ("size", self.u32, 24)])
 
+    def socket(self) -> int:
+        """struct sock, with numbers in network order."""
+        port, address = (
+            self.b.typedef("__be16", self.u16),
+            self.b.qualified(Kind.CONST, self.b.typedef("__be32", self.u32)),
+        )
+        fields = [("sk_state", self.u8, 0), ("sk_mark", self.u32, 4), ("sk_dport", port, 8)]
+        whole = self.b.array(address, self.u32, 4)
+        return self.struct("sock", 32, [*fields, ("sk_daddr", address, 12), ("sk_v6", whole, 16)])
+
     def tables(self, sock: int) -> None:
         """A table of functions that programs fill."""
         b = self.b
@@ -221,10 +236,13 @@ class _Kernel:
     def offered(self, task: int) -> None:
         """Functions that programs may call."""
         b, ratio = self.b, self.b.floating("float", 4)
+        order = b.typedef("__be16", self.u16)
         for name, result, params in (
             ("bpf_task_from_pid", task, [("pid", self.s32)]),
             ("bpf_task_release", 0, [("p", task)]),
             ("bpf_scale", self.s32, [("by", ratio)]),
+            ("bpf_counted_by", self.s32, [("by", b.ptr(self.u32))]),
+            ("bpf_port", order, [("port", order)]),
             (
                 "bpf_tell",
                 self.u32,
@@ -245,12 +263,13 @@ class _Kernel:
         self.contexts(task)
         self.functions(task)
         pointer = b.ptr(b.qualified(Kind.CONST, task))
-        sock = b.ptr(self.struct("sock", 16, [("sk_state", self.u8, 0), ("sk_mark", self.u32, 4)]))
+        sock = b.ptr(self.socket())
         self.tables(sock)
         self.event("sched_process_exec", pointer, self.s32, sock)
         self.event("sched_switch", self.bool, pointer, pointer, self.u32)
         self.event("sys_enter", self.registers, self.s64)
         self.event("sys_exit", self.registers, self.s64)
+        self.event("tcp_test", b.typedef("__be32", self.u32))
         self.offered(b.ptr(task))
         b.enum("tcp_state", [("TCP_ESTABLISHED", 1), ("TCP_LISTEN", 10)])
         return Btf(b.build())
@@ -268,4 +287,4 @@ def ways(target: str) -> tuple[str, ...]:
     return found.get(target, ())
 
 
-TARGET = Target(KernelTypes(_Kernel().build()), "v3", formats, usdt=ways)
+TARGET = Target(KernelTypes(_Kernel().build()), "v3", formats, usdt=ways, events=events)

@@ -117,6 +117,7 @@ ring = Ring(Note)
 rings = Ring(Other, Padded)
 task_from_pid, task_release = kfunc("bpf_task_from_pid"), kfunc("bpf_task_release")
 tell, scale, unknown = kfunc("bpf_tell"), kfunc("bpf_scale"), kfunc("bpf_task_from_pit")
+port_of, counted_by = kfunc("bpf_port"), kfunc("bpf_counted_by")
 SOCKET = kernel_struct("sock")
 STATES = kernel_enum("tcp_state")
 LIMIT, HALF, HUGE = 10, 0.5, 1 << 64

@@ -328,7 +328,7 @@ def samples(ctx):
 @skep.cgroup("connect4")
 def connects(ctx):
     ctx.user_ip4 = 0x0100007F
-    return ctx.user_port != skep.htons(80)
+    return ctx.user_port != 80
 
 
 @skep.tc("ingress")

@@ -78,7 +78,6 @@ UNSET = "br i1 undef, label %a, label %b\na:\n%x = add i64 0, 1\nbr label %b\nb:
 @pytest.mark.parametrize(
     ("lines", "said", "hint"),
     [
-        (LARGE, "stack limit", "512 bytes"),
         (SIZED, "dynamic stack", "fixed"),
         (FLOAT, "__adddf3", "integers"),
         (UNSET, "does not dominate", ""),
@@ -92,6 +91,15 @@ def test_what_llvm_refuses_is_told_in_its_first_line(lines: str, said: str, hint
     assert said in error.problem
     assert "\n" not in error.problem
     assert hint in error.hint
+
+
+def test_more_stack_than_there_is_is_told_in_words_of_the_language() -> None:
+    error = refusal(IrModule("f", body(LARGE)))
+    assert (
+        error.problem
+        == "the local variables of f have more than the 512 bytes of a program's stack"
+    )
+    assert "PerCpuArray" in error.hint
 
 
 def test_a_module_for_another_layout_is_refused() -> None:

@@ -13,8 +13,8 @@ from skep.lang.capture import (
     captured,
     declarations,
     fingerprint,
-    functions,
     plain,
+    reached,
     resolve,
 )
 from skep.lang.maps import Hash, Ring
@@ -62,9 +62,9 @@ def test_what_a_program_reaches_through_modules_and_classes_is_captured() -> Non
 def test_functions_are_found_once_each_through_others_and_through_decorators() -> None:
     source = "def a():\n    return b() + c()\n\n\ndef b():\n    return c()\n\n\ndef c():\n    return a()\n"
     made = space(source)
-    assert [f.__name__ for f in functions(made["a"])] == ["a", "b", "c"]
+    assert [f.__name__ for f, _ in reached(made["a"])] == ["a", "b", "c"]
     program = skep.xdp(made["a"])
-    assert [f.__name__ for f in functions(program)] == ["a", "b", "c"]
+    assert [f.__name__ for f, _ in reached(program)] == ["a", "b", "c"]
     assert plain(program) is made["a"]
 
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from skep.lang import compile as compiler
-from skep.lang.backend import IrModule
+from skep.lang.backend import IrModule, emit
+from skep.lang.elf import read
 from skep.lang.lines import Lines
 from tests.unit.lang import corpus
 from tests.unit.lang.kernel import TARGET
@@ -142,3 +143,10 @@ def test_a_program_does_not_depend_on_what_is_compiled_beside_it() -> None:
     one, two = (corpus.program(f"{XDP}    return {n}\n", f"file{n}.py") for n in (1, 2))
     together = compiler.compile_all([one, two], TARGET)
     assert together == [compiler.compile_all([p], TARGET)[0] for p in (one, two)]
+
+
+def test_an_object_has_btf_and_no_dwarf_that_describes_the_source() -> None:
+    (data,) = emit([module("return 2")])
+    names = {section.name for section in read(data, "p").sections}
+    assert {".BTF", ".BTF.ext"} <= names
+    assert names.isdisjoint({".debug_info", ".debug_line", ".debug_str"})

@@ -78,6 +78,15 @@ def test_a_network_is_a_key_and_a_key_a_network(kind: type[Prefix4 | Prefix6], t
     assert from_key(unpack(kind, exact(kind, key, "x"))) == network
 
 
+@pytest.mark.parametrize(("at", "wrong"), [(0, -1), (2, 256), (1, "1"), (1, 1.0), (2, None)])
+def test_the_element_that_does_not_fit_is_named(at: int, wrong: object) -> None:
+    values: list[object] = [1, 2, 3]
+    values[at] = wrong
+    with pytest.raises((TypeError, ValueError), match=rf"x\[{at}\] is a u8"):
+        exact(u8[3], values, "x")
+    assert exact(u8[3], [True, 255, 0], "x") == exact(u8[3], b"\x01\xff\0", "x") == b"\x01\xff\0"
+
+
 def test_an_address_is_the_prefix_of_its_whole_length() -> None:
     assert to_key(Prefix4, ipaddress.ip_address("10.1.2.3")) == Prefix4(32, 0x0A010203)
     assert to_key(Prefix6, ipaddress.ip_address("::1")).bits == 128

@@ -230,3 +230,28 @@ def test_a_literal_alone_has_64_bits() -> None:
     assert literal_type(Literal(0, 5)) is s64
     assert literal_type(Literal(0, 1 << 63)) is u64
     assert literal_type(Literal(None, None)) is s64
+
+
+COUNTED = """
+read = []
+class Counted(type):
+    def __getattribute__(cls, name):
+        if name == "one":
+            read.append(name)
+        return type.__getattribute__(cls, name)
+class Limit(metaclass=Counted):
+    one = 1
+"""
+
+
+def readings(lines: str) -> int:
+    """How often ``Limit.one`` is looked at while a program with this body is read."""
+    program = corpus.program(COUNTED + HEAD + textwrap.indent(lines, "    "))
+    compiler.tree(program, TARGET)
+    return len(program.function.__globals__["read"])
+
+
+def test_a_function_is_read_again_only_where_something_was_taken_for_what_it_is_not() -> None:
+    once = readings("return Limit.one")
+    assert readings("n = task.tgid\nm = n + Limit.one\nreturn m & 1") == once
+    assert readings("n = 0\nm = n + Limit.one\nn = task.tgid\nreturn m & 1") > once

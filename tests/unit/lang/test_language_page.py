@@ -23,6 +23,7 @@ def test_the_page_runs_from_top_to_bottom() -> None:
     [
         "numbers",
         "loops",
+        "iterated",
         "long_loops",
         "choices",
         "texts",

@@ -20,6 +20,7 @@ programs = st.builds(
     st.binary(max_size=4).map(lambda b: b * 8),
     st.binary(max_size=4).map(lambda b: b * 16),
     st.binary(max_size=50),
+    st.lists(names).map(tuple),
 )  # fmt: skip
 
 

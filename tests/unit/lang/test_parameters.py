@@ -1,11 +1,17 @@
 """Where the parameters of each kind of program lie in its context, and of what types they are."""
 
+from dataclasses import replace
+
 import pytest
 
 import skep
+from skep.base.errors import CompileError
+from skep.btf.reader import Btf
+from skep.btf.types import Member
+from skep.btf.writer import Builder
 from skep.lang.compile import tree
 from skep.lang.decorators.tracing import iterator
-from skep.lang.kernel_types import Signature
+from skep.lang.kernel_types import KernelTypes, Signature
 from skep.lang.programs import Program
 from skep.lang.tree import Argument, ContextValue, Convert, Load, Parameter, Select
 from skep.lang.types import s32, s64, u32, u64
@@ -119,6 +125,15 @@ def test_a_static_probe_reads_where_its_notes_say() -> None:
     found = parameters(skep.usdt("app", "skep:two")(two))
     assert isinstance(found["dfd"].value, Select)
     assert (found["dfd"].type, found["name"].type) == (s32, u64)
+
+
+def test_a_machine_with_other_registers_reads_no_arguments_of_static_probes() -> None:
+    make = Builder()
+    word = make.integer("unsigned long", 8)
+    make.struct("pt_regs", 248, [Member("regs", make.array(word, word, 31), 0)])
+    other = replace(TARGET, types=KernelTypes(Btf(make.build())))
+    with pytest.raises(CompileError, match="static probes are read on x86-64 only"):
+        tree(skep.usdt("app", "skep:two")(two), other)
 
 
 def test_an_object_of_a_table_is_what_the_verifier_takes_it_for() -> None:

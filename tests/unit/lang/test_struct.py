@@ -77,6 +77,14 @@ def test_numbers_wrap_around_and_text_is_cut() -> None:
     assert (made.flag, made.port, made.name) == (1, 65535, "abcde")
 
 
+@pytest.mark.parametrize("kind", [one for one in INTEGERS if one is not char], ids=repr)
+def test_an_array_of_numbers_is_its_numbers_one_by_one(kind: IntType) -> None:
+    for values in ([kind.low, 1, kind.high], [kind.low - 1, kind.high + 5, -1]):
+        packed = pack(kind[3], values)
+        assert packed == b"".join(pack(kind, value) for value in values)
+        assert unpack(kind[3], packed) == [kind.wrap(value) for value in values]
+
+
 def test_text_that_is_no_utf8_can_be_read() -> None:
     data = bytearray(Outer().to_bytes())
     data[16:21] = b"a\xff\0zz"

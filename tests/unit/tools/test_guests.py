@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.vm.guests import Results, command, read, uncompiled
+from tests.vm.guests import LEFT_OUT, Results, command, left_out, read, uncompiled
+from tools import debian
 
 JUNIT = """<?xml version="1.0"?>
 <testsuites><testsuite tests="4">
@@ -43,3 +44,8 @@ def test_the_command_hides_the_compiler_and_runs_the_tests_asked_for() -> None:
     words = command("tests/kernel -k rings")
     assert "site-packages/llvmlite || exit 91" in words
     assert words.rstrip().endswith("tests/kernel -k rings")
+
+
+def test_what_a_guest_leaves_out_is_there_and_has_a_reason() -> None:
+    assert all(LEFT_OUT)
+    assert [path for path in left_out() if not (debian.ROOT / path).exists()] == []

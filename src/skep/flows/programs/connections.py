@@ -1,7 +1,8 @@
 """TCP connections that are opened, accepted and closed: fills the ring ``connections``.
 
-Runs in the kernel when a TCP socket changes its state, when accept(2) returns and when io_uring has
-completed a request; never for a packet. A map holds the connections that are open, by the address of
+Runs in the kernel when a TCP socket changes its state and when a connection is taken from its
+listener; where programs may not watch that function, when accept(2) returns and when io_uring has
+completed a request. It never runs for a packet. A map holds the connections that are open, by the address of
 their socket: who they belong to, which is known only while that process calls, and since when. Where
 that was not seen, it is the process that ends the connection; where none does, its socket still tells
 user and cgroup. Of Multipath TCP each subflow is a connection.
@@ -24,9 +25,8 @@ from skep.flows.programs.records import (
     Close,
     Connect,
 )
-from skep.lang.decorators.tracing import tp_btf, tracepoint
+from skep.lang.decorators.tracing import fexit, tp_btf, tracepoint
 from skep.lang.helpers import HELPERS
-from skep.lang.intrinsics import ntohs
 from skep.lang.kernel_names import kernel_struct
 from skep.lang.maps import LruHash, Ring
 from skep.lang.programs import inline
@@ -91,6 +91,12 @@ def on_state(sk, old, new):
         ending(sk)
     elif new == CLOSED and old not in (CLOSED, LISTEN):
         closed(sk, old)
+
+
+@fexit("inet_csk_accept")
+def on_accepted(listener, result):
+    """The kernel took a connection from a listener's queue, for whoever asked, and in whatever way."""
+    accepted(u64(result))
 
 
 @tracepoint("syscalls/sys_exit_accept4")
@@ -180,7 +186,7 @@ def closed(sk, old):
     tcp = skc_to_tcp_sock(sk)
     if tcp is None:
         return
-    sport = ntohs(tcp.inet_conn.icsk_inet.inet_sport)
+    sport = tcp.inet_conn.icsk_inet.inet_sport
     if old == SYN_SENT:
         connected(sk, sport, FAILED)
         open_now.delete(u64(sk))

@@ -8,7 +8,7 @@ Nothing of a packet's payload is read.
 from skep.flows.programs.records import Drop
 from skep.lang.decorators.tracing import tp_btf
 from skep.lang.helpers import HELPERS
-from skep.lang.intrinsics import atomic_add, ntohs
+from skep.lang.intrinsics import atomic_add
 from skep.lang.kernel_names import kernel_enum, kernel_struct
 from skep.lang.maps import Global, PerCpuHash, Ring
 from skep.lang.programs import inline
@@ -157,7 +157,7 @@ def tell(skb, location: u64, reason: u32, sk: u64):
     event.reason = reason
     event.location = location
     event.length = skb.len
-    ethertype = ntohs(skb.protocol)
+    ethertype = skb.protocol
     event.ethertype = ethertype
     dev = skb.dev
     if u64(dev) >= KERNEL:

@@ -4,12 +4,11 @@ The process that runs is whose it is only while that process calls; a socket its
 """
 
 from skep.lang.helpers import HELPERS
-from skep.lang.intrinsics import htonl, ntohs
 from skep.lang.programs import inline
 from skep.lang.types import u8, u16, u32
 
 INET, INET6 = 2, 10
-MAPPED = htonl(0xFFFF)
+MAPPED = 0xFFFF
 
 get_current_task_btf = HELPERS["get_current_task_btf"]
 
@@ -45,7 +44,7 @@ def put_addresses(event, sk, sport: u16):
     """Put both ends into an event. An IPv4 address that an IPv6 socket uses is an IPv4 address."""
     common = sk.__sk_common
     event.sport = sport
-    event.dport = ntohs(common.skc_dport)
+    event.dport = common.skc_dport
     peer = common.skc_v6_daddr.in6_u.u6_addr32
     if common.skc_family == INET6 and (peer[0] != 0 or peer[1] != 0 or peer[2] != MAPPED):
         event.family = INET6
@@ -59,8 +58,8 @@ def put_addresses(event, sk, sport: u16):
 
 @inline
 def put_v4(place, address: u32):
-    """Put an IPv4 address, in network order, into the first four of the bytes of ``place``."""
-    place[0] = u8(address)
-    place[1] = u8(address >> 8)
-    place[2] = u8(address >> 16)
-    place[3] = u8(address >> 24)
+    """Put an IPv4 address into the first four of the bytes of ``place``."""
+    place[0] = u8(address >> 24)
+    place[1] = u8(address >> 16)
+    place[2] = u8(address >> 8)
+    place[3] = u8(address)

@@ -6,6 +6,7 @@ as batches.
 
 from errno import errorcode
 
+from skep.events import kinds
 from skep.events.forms import Address, Given, Hex, Hidden, Marks, Names
 from skep.events.record import Record
 from skep.lang.types import char, u8, u16, u32, u64
@@ -58,7 +59,7 @@ _PROTOCOLS = Names(
 
 class Connect(
     Record,
-    kind="connect",
+    kind=kinds.CONNECT,
     size=128,
     forms={**_ENDS, "flags": _MARKS, "error": _ERROR},
 ):
@@ -90,13 +91,13 @@ class Connect(
     comm: char[16]
 
 
-class Accept(Connect, kind="accept", size=128):
+class Accept(Connect, kind=kinds.ACCEPT, size=128):
     """A process of this host accepted a TCP connection; fields as of Connect."""
 
 
 class Close(
     Connect,
-    kind="close",
+    kind=kinds.CLOSE,
     size=128,
     forms={"duration_ns": Given(), "srtt_us": Given()},
 ):
@@ -119,7 +120,7 @@ class Close(
 
 class Drop(
     Record,
-    kind="drop",
+    kind=kinds.DROP,
     size=128,
     forms={
         "ethertype": _ETHERTYPES,

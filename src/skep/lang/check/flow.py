@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skep.base.errors import CompileError, Span
+from skep.lang.check.bounds import refuse_boundless
+from skep.lang.check.loans import assigned, entering
 from skep.lang.check.records import Records, Touch, nothing
 from skep.lang.check.state import State, merge
 from skep.lang.check.uses import condition, expr, place
@@ -33,9 +35,12 @@ from skep.lang.tree import (
     Reserve,
     Return,
     Store,
+    SubCall,
     While,
     Write,
     Zero,
+    statements,
+    walk,
 )
 from skep.lang.values import Memory, Pointer
 
@@ -66,7 +71,7 @@ class Flow:
 
     def function(self, function: Function) -> tuple[Touch, ...]:
         """Check one function; what it does with its parameters. Raises CompileError."""
-        state = self.block(State(), function.body)
+        state = self.block(State(loans=entering(function)), function.body)
         if state is not None:
             _refuse_held(state, function.body[-1].span if function.body else None)
         left = merge(self.leaving, state)
@@ -97,6 +102,7 @@ class Flow:
             raise CompileError("a reserved record has one name", node.span, hint)
         known = isinstance(value, Local) and value.name in state.present
         state = state.bind(node.name, present=known or not (kind and kind.nullable), absent=none)
+        state = state.borrow(assigned(state.loans, node))
         lent = kind and kind.memory is Memory.RECORD and isinstance(value, Argument)
         return state.lend(node.name) if lent else state
 
@@ -105,6 +111,8 @@ class Flow:
         expr(state, node.value)
         place(state, node.place)
         state = self.records.expr(state, node.value)
+        if isinstance(node.value, Local):
+            state = state.borrow(state.loans.hand_on(node.value.name))
         state = self.records.reach(state, node.place)
         if node.place.bits is not None:  # what else is in the unit stays
             state = self.records.read(state, node.place, node.place.type.size)
@@ -167,6 +175,7 @@ class Flow:
 
     def repeated(self, state: State, node: While) -> State | None:
         """A loop that goes on while a condition holds."""
+        _refuse_endless(node)
 
         def test(at: State) -> tuple[State, State]:
             return condition(self.records.expr(at, node.test), node.test)
@@ -206,6 +215,8 @@ class Flow:
             expr(state, node.value)
             self._in_range(node.value)
             state = self.records.expr(state, node.value)
+            if isinstance(node.value, Local):
+                state = state.borrow(state.loans.hand_on(node.value.name))
         _refuse_held(state, node.span)
         self.leaving = merge(self.leaving, state)
 
@@ -219,6 +230,14 @@ class Flow:
             raise CompileError(problem, value.span)
 
 
+def _refuse_endless(node: While) -> None:
+    if not isinstance(node.test, Const) or not node.test.value:
+        return
+    if not any(isinstance(part, Break | Return | SubCall | MapCall) for part in walk(*node.body)):
+        hint = "end it with break or return, or count its rounds: for i in range(N)"
+        raise CompileError("this loop never ends", node.span, hint)
+
+
 def _lost(state: State, name: str, span: Span) -> CompileError:
     line = state.held[name].reserve.span.line
     problem = f"the record that {name!r} holds since line {line} would be lost here"
@@ -226,6 +245,7 @@ def _lost(state: State, name: str, span: Span) -> CompileError:
 
 
 def _refuse_held(state: State, span: Span | None) -> None:
+    state.loans.refuse_owned(state.present, span)
     for name, held in state.held.items():
         line = held.reserve.span.line
         what = "is neither submitted nor discarded on this path"
@@ -285,6 +305,7 @@ def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple
     queue, looked = [entry], {id(entry)}
     for function in queue:
         _flow(function, kind, Records({}, nothing)).function(function)
+        refuse_boundless(function, kind)
         new = [one for one in function.calls if id(one) not in looked]
         looked |= {id(one) for one in new}
         queue += new
@@ -292,6 +313,8 @@ def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple
     found: dict[int, tuple[Touch, ...]] = {}
 
     def touches(function: Function) -> tuple[Touch, ...]:
+        if not _has_records(function):
+            return nothing(function)
         if id(function) not in found:
             flow = _flow(function, kind, Records(unset, touches))
             found[id(function)] = flow.function(function)
@@ -300,6 +323,15 @@ def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple
     for function in queue:
         touches(function)
     return lambda reserve: _intervals(unset.get(id(reserve), 0))
+
+
+def _has_records(function: Function) -> bool:
+    """Whether a function reserves a record, or is given one or a part of one."""
+    given = (parameter.type for parameter in function.parameters)
+    if any(isinstance(kind, Pointer) and kind.memory is Memory.RECORD for kind in given):
+        return True
+    sets = (node.value for node in statements(*function.body) if isinstance(node, Assign))
+    return any(isinstance(value, Reserve) for value in sets)
 
 
 def _flow(function: Function, kind: ProgramKind, records: Records) -> Flow:

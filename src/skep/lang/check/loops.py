@@ -29,6 +29,7 @@ from skep.lang.tree import (
     Release,
     SubCall,
     While,
+    statements,
     walk,
 )
 from skep.lang.types import IntType
@@ -110,8 +111,9 @@ class Plan:
 def lowerings(functions: list[Function], *, iterates: bool) -> Lowerings:
     """How each loop of these functions runs. Raises CompileError at what bpf_loop cannot do."""
     plan = Plan(Lowering.ITERATOR if iterates else Lowering.CALLBACK)
-    for function in functions:
-        plan.function(function)
+    for function in functions:  # what costs nothing to a loop is not counted
+        if any(isinstance(node, For | While) for node in statements(*function.body)):
+            plan.function(function)
     if not iterates:
         for function in functions:
             _refuse(function, lambda node: plan.found[id(node)])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from skep.lang.check.loans import MOVES, RELEASES
 from skep.lang.check.state import State
 from skep.lang.check.uses import parts
 from skep.lang.tree import (
@@ -31,6 +32,7 @@ from skep.lang.tree import (
     Spill,
     Store,
     SubCall,
+    walk,
 )
 
 EVERYTHING = -1
@@ -112,16 +114,19 @@ class Records:
     def select(self, state: State, node: Select) -> State:
         """One of the sides is evaluated: what it sets is not counted."""
         state = self.expr(state, node.test)
-        for side in (node.then, node.other):
-            self.expr(state, side)
-        return state
+        return self._perhaps(state, (node.then, node.other))
 
     def logic(self, state: State, node: Logic) -> State:
         """The first operand is evaluated, others may be."""
         state = self.expr(state, node.operands[0])
-        for operand in node.operands[1:]:
-            self.expr(state, operand)
-        return state
+        return self._perhaps(state, node.operands[1:])
+
+    def _perhaps(self, state: State, nodes: tuple[Expr, ...]) -> State:
+        """What may be evaluated: of it only what it does to loans is counted."""
+        known = state.loans
+        for node in nodes:
+            known = known.perhaps(self.expr(state, node).loans)
+        return state.borrow(known)
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
@@ -130,12 +135,13 @@ class Records:
         via = node.via if isinstance(node, MapCall) else None
         for argument in node.args if via is None else (via, *node.args):
             state = self._argument(state, argument, ())
-        return state
+        return _passed(state, node.name, node.args) if isinstance(node, KernelCall) else state
 
     def helper(self, state: State, node: HelperCall) -> State:
         """A helper sets the memory that it takes for that, if it fills it, as far as its size is known."""
         for argument in node.args:
             state = self._argument(state, argument, node.writes)
+        state = _passed(state, node.helper.name, node.args)
         if node.helper.partial:
             return state
         for argument, size in zip(node.args, node.args[1:], strict=False):
@@ -170,7 +176,7 @@ class Records:
                     state = self.part(state, place)
                 case _:
                     state = self.expr(state, argument)
-        return state
+        return _handed_on(state, node.args)
 
     # --- bytes ----------------------------------------------------------------------------------------------------
 
@@ -209,6 +215,22 @@ class Records:
         """Bytes of a record are to be zeroed where it is reserved, as far as they are of fields."""
         key = id(reserve)
         self.unset[key] = self.unset.get(key, 0) | missing & fields(reserve)
+
+
+def _passed(state: State, function: str, args: tuple[Expr, ...]) -> State:
+    """After a call: packets are moved, objects given back, or what becomes of them is not known."""
+    if function in MOVES:
+        return state.borrow(state.loans.move(function))
+    if function in RELEASES and isinstance(args[0], Local):
+        return state.borrow(state.loans.give_back(args[0].name, function))
+    return _handed_on(state, args)
+
+
+def _handed_on(state: State, args: tuple[Expr, ...]) -> State:
+    if not state.loans.owned:
+        return state
+    names = [part.name for part in walk(*args) if isinstance(part, Local)]
+    return state.borrow(state.loans.hand_on(*names))
 
 
 def _is_one(place: Place, writes: Sequence[Place]) -> bool:

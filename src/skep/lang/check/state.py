@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from skep.lang.check.loans import NO_LOANS, Loans, merged
 from skep.lang.tree import Reserve
 
 
@@ -18,7 +19,8 @@ class Held:
 class State:
     """Facts that hold on every path to a point, but ``held`` and ``released``: those that hold on some path.
 
-    ``lent`` has the parameters that point into a caller's record, and the bytes there that were set.
+    ``lent`` has the parameters that point into a caller's record, and the bytes there that were set; ``loans`` are the
+    pointers that end before their variables.
     """
 
     assigned: frozenset[str] = frozenset()
@@ -27,6 +29,7 @@ class State:
     held: dict[str, Held] = field(default_factory=dict)
     released: dict[str, str] = field(default_factory=dict)
     lent: dict[str, int] = field(default_factory=dict)
+    loans: Loans = NO_LOANS
 
     def bind(self, name: str, *, present: bool = False, absent: bool = False) -> Self:
         """After an assignment of a value that is known to be there, known to be None, or neither."""
@@ -37,20 +40,27 @@ class State:
             absent=self.absent | {name} if absent else self.absent - {name},
             released={k: v for k, v in self.released.items() if k != name},
             lent={k: v for k, v in self.lent.items() if k != name},
+            loans=self.loans.without(name),
         )
 
     def found(self, name: str) -> Self:
         """Where a pointer was found not to be None."""
-        return replace(self, present=self.present | {name})
+        known = self.loans.test(name, missing=False)
+        return replace(self, present=self.present | {name}, loans=known)
 
     def missing(self, name: str) -> Self:
         """Where a pointer was found to be None: then nothing is held under its name."""
         held = {k: v for k, v in self.held.items() if k != name}
-        return replace(self, absent=self.absent | {name}, held=held)
+        known = self.loans.test(name, missing=True)
+        return replace(self, absent=self.absent | {name}, held=held, loans=known)
 
     def hold(self, name: str, reserve: Reserve) -> Self:
         """After ``name = ring.reserve()``."""
         return replace(self, held=self.held | {name: Held(reserve)})
+
+    def borrow(self, known: Loans) -> Self:
+        """With other loans."""
+        return self if known is self.loans else replace(self, loans=known)
 
     def lend(self, name: str) -> Self:
         """A parameter points into a record."""
@@ -93,4 +103,5 @@ def merge(left: State | None, right: State | None) -> State | None:
         held,
         left.released | right.released,
         {k: v & right.lent[k] for k, v in left.lent.items() if k in right.lent},
+        merged(left.loans, right.loans),
     )

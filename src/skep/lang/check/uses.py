@@ -145,6 +145,9 @@ def place(state: State, where: Place) -> None:
 def need(state: State, pointer: Expr) -> None:
     """Check an expression that must not be None. Raises CompileError."""
     expr(state, pointer)
+    if isinstance(pointer, Local) and pointer.name in state.loans.lost:
+        problem, hint = state.loans.lost[pointer.name]
+        raise CompileError(problem, pointer.span, hint)
     kind = pointer.type
     if not isinstance(kind, Pointer) or not kind.nullable:
         return

@@ -62,7 +62,8 @@ class HashOfMaps(ArrayOfMaps):
 
 def _check(inner: Table) -> None:
     if not isinstance(inner, Table) or inner.type not in INNER:
-        raise TypeError(f"a map of maps holds hashes, arrays and LPM tries, not {inner!r}")
+        given = f"a {type(inner).__name__}" if isinstance(inner, Declaration) else repr(inner)
+        raise TypeError(f"a map of maps holds hashes, arrays and LPM tries, not {given}")
 
 
 class CgroupArray(Declaration):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, overload
 
+from skep.base.similar import similar
 from skep.lang.chains import XDP_PASS, Chain
 from skep.lang.kinds import KINDS
 from skep.lang.programs import Decorator, Program, bare, on
@@ -69,8 +70,10 @@ def cgroup(hook: str) -> Decorator:
     """On what a cgroup's processes do, ``"connect4"``, ``"skb_ingress"``, ``"device"``, ...: 1 allows, 0 refuses."""
     name = f"cgroup_{hook}"
     if name not in KINDS:
-        known = ", ".join(k.removeprefix("cgroup_") for k in KINDS if k.startswith("cgroup_"))
-        raise ValueError(f"there is no cgroup hook {hook!r}; there are {known}")
+        known = [k.removeprefix("cgroup_") for k in KINDS if k.startswith("cgroup_")]
+        near = similar(hook, known)
+        rest = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"there is no cgroup hook {hook!r}; {rest}")
     return on(name)
 
 

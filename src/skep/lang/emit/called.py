@@ -23,6 +23,7 @@ from skep.lang.tree import (
     SubCall,
     Together,
     While,
+    statements,
     walk,
 )
 from skep.lang.types import u64
@@ -34,7 +35,8 @@ CONTEXT, OUT, LEFT, RESULT = "ctx", "out", "#left", "#result"
 
 def prepare(w: Writer, nodes: tuple[Node, ...]) -> None:
     """At the start of a function: what long loops set is zero, for the verifier thinks that they may not run."""
-    long = [n for n in walk(*nodes) if isinstance(n, Loop) and w.lowering(n) is not Lowering.PLAIN]
+    loops = (n for n in statements(*nodes) if isinstance(n, Loop))
+    long = [loop for loop in loops if w.lowering(loop) is not Lowering.PLAIN]
     for name in dict.fromkeys(name for loop in long for name in assigned(loop)):
         if w.outlined and name in w.frame:
             continue
@@ -49,9 +51,8 @@ def prepare(w: Writer, nodes: tuple[Node, ...]) -> None:
 
 def layout(function: Function, how: Lowerings) -> dict[str, int]:
     """Where in the frame of a function what its loops share lies, 8 bytes each; empty where it needs no frame."""
-    called = [
-        n for n in walk(*function.body) if isinstance(n, Loop) and how(n) is Lowering.CALLBACK
-    ]
+    loops = (n for n in statements(*function.body) if isinstance(n, Loop))
+    called = [loop for loop in loops if how(loop) is Lowering.CALLBACK]
     if not called:
         return {}
     inner, names = list(walk(*called)), shared(function, how)

@@ -112,6 +112,16 @@ def _not(w: Writer, node: Not) -> Value:
     return Value(w.get(f"xor i1 {w.expr(node.operand).text}, true"))
 
 
+def _keep_apart(w: Writer, tested: Expr, op: str) -> None:
+    """Between two parts of a condition: an empty instruction, where the first one found a pointer to be None.
+
+    LLVM would join it with the next one, as ``(pointer | number) == 0``, which no verifier can follow.
+    """
+    null = tested.operand if op == "or" and isinstance(tested, Not) else tested
+    if isinstance(null, IsNone) and (null is not tested) == (op == "or"):
+        w.do('call void asm sideeffect "", ""()')
+
+
 def _logic(w: Writer, node: Logic) -> Value:
     """Evaluated from the left as far as needed."""
     end, decided = w.name("end"), "true" if node.op == "or" else "false"
@@ -121,6 +131,7 @@ def _logic(w: Writer, node: Logic) -> Value:
         edges.append(f"[ {decided}, %{w.block} ]")
         w.branch(value, *((end, following) if node.op == "or" else (following, end)))
         w.start(following)
+        _keep_apart(w, operand, node.op)
     last = w.expr(node.operands[-1]).text
     edges.append(f"[ {last}, %{w.block} ]")
     w.jump(end)
@@ -138,6 +149,7 @@ def condition(w: Writer, node: Expr, then: str, other: str) -> None:
                 following = w.name("next")
                 condition(w, operand, *((then, following) if op == "or" else (following, other)))
                 w.start(following)
+                _keep_apart(w, operand, op)
             condition(w, operands[-1], then, other)
         case _:
             before = w.debug

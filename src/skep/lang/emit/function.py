@@ -50,7 +50,7 @@ class Plan:
 class Writer:
     """Writes one function of LLVM. ``frame`` has the offsets of variables that it shares with functions of loops.
 
-    ``outlined``: it is the body of a loop of ``function``, which bpf_loop calls.
+    ``outlined``: it is the body of a loop of ``function``, which bpf_loop calls. ``slots`` are lines too, each once.
     """
 
     module: Module
@@ -60,7 +60,7 @@ class Writer:
     frame: dict[str, int] = field(default_factory=dict)
     outlined: bool = False
     iterators: list[str] = field(default_factory=list)
-    slots: list[str] = field(default_factory=list)
+    slots: dict[str, None] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
     breaks: list[str] = field(default_factory=list)
     continues: list[str] = field(default_factory=list)
@@ -121,9 +121,7 @@ class Writer:
     def slot(self, name: str, kind: str, align: int = 8) -> str:
         """A stack slot, made once; its address."""
         address = f'%"{name}"'
-        line = f"  {address} = alloca {kind}, align {align}"
-        if line not in self.slots:
-            self.slots.append(line)
+        self.slots[f"  {address} = alloca {kind}, align {align}"] = None
         return address
 
     def stack(self, name: str, size: int) -> str:
@@ -139,9 +137,8 @@ class Writer:
     def framed(self, name: str) -> str:
         """The address of what the frame holds under a name."""
         address = f'%"f.{name}"'
-        line = f"  {address} = getelementptr inbounds i8, ptr %frame, i64 {self.frame[name]}"
-        if line not in self.slots:
-            self.slots.append(line)
+        place = f"getelementptr inbounds i8, ptr %frame, i64 {self.frame[name]}"
+        self.slots[f"  {address} = {place}"] = None
         return address
 
     def flag(self, name: str) -> str:
@@ -202,7 +199,7 @@ class Writer:
         """The same number, of which LLVM knows nothing: for what only the verifier has to see."""
         narrow = kind != "i64"
         wide = self.get(f"zext {kind} {value} to i64") if narrow else value
-        hidden = self.get(f'call i64 asm sideeffect "", "=r,0"(i64 {wide})')
+        hidden = self.get(f'call i64 asm sideeffect "", "=r,0"(i64 {wide}) memory(none)')
         return self.get(f"trunc i64 {hidden} to {kind}") if narrow else hidden
 
     def helper(self, number: int, args: str, result: str = "i64") -> str:

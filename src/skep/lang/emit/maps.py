@@ -12,7 +12,7 @@ from skep.lang.tree import MapAddress, MapCall, ValueAddress
 LOOKUP, UPDATE, DELETE, LOOKUP_ON = 1, 2, 3, 195
 TAIL_CALL, UNDER_CGROUP = 12, 37
 PUSH, POP, PEEK = 87, 88, 89
-NO_EXIST = 1
+NO_EXIST, ABSENT = 1, -2
 UNALIGNED = (MapType.LPM_TRIE, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 ARRAYS = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 
@@ -75,14 +75,20 @@ def _add(w: Writer, node: MapCall, entry: str, amount: str) -> None:
 
 
 def _increment(w: Writer, node: MapCall) -> Value:
-    """Add to an entry; where there is none, make one, unless another CPU was faster, whose entry then counts."""
+    """Add to an entry; where there is none, make one, unless another CPU was faster, whose entry then counts.
+
+    The result is 0, or why nothing was counted; unused, it costs nothing.
+    """
     key, amount = operands(w, node)
     where, end = table(w, node), w.name("end")
     found, missing = w.name("found"), w.name("missing")
+    ways = [("0", found)]
     entry = w.helper(LOOKUP, f"ptr {where}, {READ} {key}", _entry(node))
     w.branch(w.get(f"icmp eq ptr {entry}, null"), missing, found)
     w.start(missing)
-    if node.map.type not in ARRAYS:
+    if node.map.type in ARRAYS:
+        ways.append((str(ABSENT), missing))
+    else:
         first = w.stack(f"one.{node.map.value!r}", node.map.value.size)
         w.do(
             f"store {llvm_type(node.map.value)} {amount}, ptr {first}, align {node.map.value.size}"
@@ -96,12 +102,13 @@ def _increment(w: Writer, node: MapCall) -> Value:
         w.branch(w.get(f"icmp eq ptr {other}, null"), end, raced)
         w.start(raced)
         _add(w, node, other, amount)
+        ways += [("0", missing), (number, again), ("0", raced)]
     w.jump(end)
     w.start(found)
     _add(w, node, entry, amount)
     w.jump(end)
     w.start(end)
-    return Value("0")
+    return Value(w.get(f"phi i32 {', '.join(f'[ {value}, %{way} ]' for value, way in ways)}"))
 
 
 def _push(w: Writer, node: MapCall) -> Value:

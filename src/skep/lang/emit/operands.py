@@ -17,23 +17,22 @@ def table(w: Writer, node: MapCall) -> str:
 def operands(w: Writer, node: MapCall) -> list[str]:
     """The arguments; all are worked out before any goes to its shared stack slot, which a call in another may use."""
     values = [_computed(w, argument) for argument in node.args]
-    return [
-        _operand(w, argument)
-        if value is None or not isinstance(argument, Spill)
-        else put(w, argument, value).text
-        for argument, value in zip(node.args, values, strict=True)
-    ]
+    return [_operand(w, argument, value) for argument, value in zip(node.args, values, strict=True)]
 
 
 def _computed(w: Writer, node: Expr) -> Value | None:
-    """The value that is to go to a stack slot; None where there is nothing to be worked out."""
-    if not isinstance(node, Spill) or not isinstance(node.value, Expr):
+    """An argument, or what is to go to its stack slot; None where there is nothing to be worked out."""
+    if not isinstance(node, Spill):
+        return w.expr(node)
+    if not isinstance(node.value, Expr):
         return None
     return w.expr(node.value) if _variable(node) is None else None
 
 
-def _operand(w: Writer, node: Expr) -> str:
-    """An argument; a variable's value, which a helper only reads, is where the variable is."""
+def _operand(w: Writer, node: Expr, value: Value | None) -> str:
+    """An argument in its place; a variable's value, which a helper only reads, is where the variable is."""
+    if value is not None:
+        return put(w, node, value).text if isinstance(node, Spill) else value.text
     name = _variable(node)
     return w.expr(node).text if name is None else w.variable(name, w.function.variables[name])
 

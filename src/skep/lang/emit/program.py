@@ -59,7 +59,7 @@ def _function(module: Module, function: Function, plan: Plan, chain: Chain | Non
     writer = Writer(module, function, scope, plan, frame)
     writer.chain = chain if function.entry else None
     if frame:
-        writer.slots.append(f"  %frame = alloca [{8 * len(frame)} x i8], align 8")
+        writer.slots[f"  %frame = alloca [{8 * len(frame)} x i8], align 8"] = None
     called.prepare(writer, function.body)
     writer.write(function.body)
     if not writer.done:

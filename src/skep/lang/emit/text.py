@@ -1,5 +1,6 @@
 """The text of one LLVM module: functions, declarations and the metadata that carries the user's source lines."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ DECLARED = {
     "bpf_iter_num_next": 'declare ptr @bpf_iter_num_next(ptr) section ".ksyms"',
     "bpf_iter_num_destroy": 'declare void @bpf_iter_num_destroy(ptr) section ".ksyms"',
 }
+SPECIAL = re.compile(rb'[^ -~]|["\\]')
 NO_TABLES = '"no-jump-tables"="true"'
 INLINING = {None: "", True: "alwaysinline ", False: "noinline "}
 
@@ -38,9 +40,7 @@ def llvm_type(kind: Type) -> str:
 
 def escaped(text: str) -> str:
     """Text as an LLVM string."""
-    return "".join(
-        chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in text.encode()
-    )
+    return SPECIAL.sub(lambda found: b"\\%02X" % ord(found[0]), text.encode()).decode()
 
 
 def joined(functions: Sequence[Function]) -> dict[str, str]:
@@ -156,17 +156,21 @@ class Module:
         )
 
     def text(self) -> str:
-        """The module."""
+        """The module.
+
+        It asks for CodeView, which the BPF target has not: else LLVM writes DWARF beside BTF, half of the object, which
+        nobody reads.
+        """
         unit = next(
             n for text, n in self._fixed.items() if text.startswith("distinct !DICompileUnit")
         )
-        version = self.node('!{i32 7, !"Dwarf Version", i32 5}')
+        form = self.node('!{i32 2, !"CodeView", i32 1}')
         info = self.node('!{i32 2, !"Debug Info Version", i32 3}')
         parts = [HEAD]
         parts += [f"@map.{index} = external global i8" for index in sorted(self.maps)]
         parts += self.functions
         parts += [DECLARED[name] for name in sorted(self.used)]
         parts += [self.kernel[name] for name in sorted(self.kernel)]
-        parts += [f"!llvm.dbg.cu = !{{!{unit}}}", f"!llvm.module.flags = !{{!{version}, !{info}}}"]
+        parts += [f"!llvm.dbg.cu = !{{!{unit}}}", f"!llvm.module.flags = !{{!{form}, !{info}}}"]
         parts += [f"!{number} = {text}" for number, text in enumerate(self._nodes)]
         return "\n".join(parts) + "\n"

@@ -5,18 +5,30 @@ import difflib
 from dataclasses import replace
 from math import gcd
 
+from skep.lang.bounds import Bound
 from skep.lang.front import contexts
 from skep.lang.front.integers import converted, loaded, number
 from skep.lang.front.scope import Scope
 from skep.lang.layout import Field
 from skep.lang.struct import StructType
-from skep.lang.tree import Address, Binary, Bitfield, Const, Convert, Expr, Load, Opaque, Place
+from skep.lang.tree import (
+    Address,
+    Binary,
+    Bitfield,
+    Const,
+    Convert,
+    Expr,
+    Load,
+    Opaque,
+    Place,
+)
 from skep.lang.types import ArrayType, IntType, char, u8, u64
 from skep.lang.values import (
     UNKNOWN,
     WRITABLE,
     KernelPointer,
     KernelStruct,
+    Literal,
     Memory,
     Pointer,
     Type,
@@ -24,6 +36,8 @@ from skep.lang.values import (
 )
 
 WORD = 8
+FINITE = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET})
+"""Memory whose ends the verifier watches."""
 
 
 def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
@@ -95,7 +109,7 @@ def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
                 problem = f"field {name!r} of kernel struct '{struct.name}' has a type that programs do not know"
                 raise scope.error(node, problem)
             if known is None or known.type is None:
-                names = scope.target.types.members(struct)
+                names = contexts.visible(scope, pointer, scope.target.types.members(struct))
                 raise _no_field(scope, node, f"kernel struct '{struct.name}'", name, names)
             place = step(scope, base, known.type, known.offset, node)
             if known.bits is None:
@@ -128,23 +142,42 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
     pointer = base.type
     if not isinstance(pointer, Pointer):
         raise scope.error(node, f"{describe(base.type)} cannot be indexed")
+    contexts.numbered(scope, base, node)
     if isinstance(index, ast.Slice):
         return _slice(scope, base, index, node)
     where = number(scope, index)
     contexts.fixed(scope, base, where, index)
     if isinstance(pointer.target, ArrayType):
         kind, count = pointer.target.element, pointer.target.count
+        if isinstance(where, Const) and -count <= where.value < 0:
+            where = replace(where, value=where.value + count)
         if isinstance(where, Const) and not 0 <= where.value < count:
             raise scope.error(index, f"index {where.value} is outside the array's 0..{count - 1}")
     else:
         kind = pointer.target if pointer.target is not None else u8
     if isinstance(where, Const):
         return step(scope, base, kind, where.value * kind.size, node)
-    where = converted(scope, _bounded(where), u64, index, wrap=True)
+    if isinstance(pointer.target, ArrayType) and pointer.memory in FINITE:
+        scope.bounds.append(_index_bound(where, index, pointer.target.count - 1))
+    where = converted(scope, bounded(where), u64, index, wrap=True)
     if isinstance(base, Address) and base.place.index is None:
         inner = base.place
         return Place(scope.span(node), kind, inner.base, inner.offset, where, kind.size)
     return Place(scope.span(node), kind, base, 0, where, kind.size)
+
+
+def _index_bound(where: Expr, index: ast.expr, last: int) -> Bound:
+    """That an index is at most that of the last element."""
+    name = ast.unparse(index)
+    masked, signed = not last & (last + 1), isinstance(where.type, IntType) and where.type.signed
+    if masked:
+        hint = f"cut it off: {name} & {last}"
+    elif signed:
+        hint = f"make it a number without a sign, i = u64({name}), and test that: if i > {last}: return"
+    else:
+        hint = f"test it before: if {name} > {last}: return"
+    problem = f"an index may lie outside of the array's 0..{last}: nothing limits {{}}"
+    return Bound(where, last, problem, hint)
 
 
 def _slice(scope: Scope, base: Expr, index: ast.Slice, node: ast.AST) -> Place:
@@ -174,25 +207,35 @@ def _end(scope: Scope, node: ast.expr | None, otherwise: int, count: int) -> int
     return value.value + count if value.value < 0 else value.value
 
 
-def _bounded(index: Expr) -> Expr:
+def bounded(index: Expr) -> Expr:
     """An index whose bound is written down, as in ``i & 7``: LLVM must not find that it follows from elsewhere."""
     match index:
         case Binary(op="&" | "%" | "min", left=left, right=Const(), type=IntType()):
             return replace(index, left=Opaque(left.span, left.type, left))
+        case Binary(op="+", left=left, right=right):
+            return replace(index, left=bounded(left), right=bounded(right))
         case Convert(operand=operand):
-            return replace(index, operand=_bounded(operand))
+            return replace(index, operand=bounded(operand))
     return index
 
 
 def place_of(scope: Scope, node: ast.expr) -> Place | None:
     """The place that an attribute or subscript names; None where it names no memory."""
+    return place_in(scope, owner(scope, node), node)
+
+
+def owner(scope: Scope, node: ast.expr) -> Expr | None:
+    """What an attribute or subscript is one of; None where the syntax is another."""
+    return scope.expr(node.value) if isinstance(node, ast.Attribute | ast.Subscript) else None
+
+
+def place_in(scope: Scope, base: Expr | None, node: ast.expr) -> Place | None:
+    """The place that ``place_of`` gives, where the owner was read before."""
+    if base is None or not isinstance(base.type, Pointer):
+        return None
     if isinstance(node, ast.Attribute):
-        base = scope.expr(node.value)
-        return field(scope, base, node.attr, node) if isinstance(base.type, Pointer) else None
-    if isinstance(node, ast.Subscript):
-        base = scope.expr(node.value)
-        return element(scope, base, node.slice, node) if isinstance(base.type, Pointer) else None
-    return None
+        return field(scope, base, node.attr, node)
+    return element(scope, base, node.slice, node) if isinstance(node, ast.Subscript) else None
 
 
 def writable(scope: Scope, place: Place, node: ast.AST) -> Place:
@@ -217,10 +260,12 @@ def buffer(scope: Scope, node: ast.expr) -> Place:
     value = scope.expr(node)
     if isinstance(value.type, Pointer) and value.type.target is not None:
         return step(scope, value, value.type.target, 0, node)
-    raise scope.error(
-        node,
-        f"memory is wanted here (a field, an array or a struct), not {describe(value.type)}",
-    )
+    problem = f"memory is wanted here (a field, an array or a struct), not {describe(value.type)}"
+    hint = ""
+    if isinstance(value.type, IntType | Literal):
+        kind = value.type if isinstance(value.type, IntType) else u64
+        hint = f"a number that has an address is an array of one: n = {kind!r}[1](), which is read by n[0]"
+    raise scope.error(node, problem, hint)
 
 
 def whole(scope: Scope, place: Place, node: ast.AST) -> Place:

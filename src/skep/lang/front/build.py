@@ -4,6 +4,7 @@ A program's parameters come from its context; a subprogram is made anew for each
 """
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -13,6 +14,7 @@ from skep.lang.front.expressions import expression
 from skep.lang.front.head import Head as ProgramHead
 from skep.lang.front.head import annotation
 from skep.lang.front.parameters import program_parameters
+from skep.lang.front.results import result, returning
 from skep.lang.front.scope import Scope, Target
 from skep.lang.front.statements import block
 from skep.lang.front.syscalls import Subscription
@@ -36,7 +38,6 @@ from skep.lang.values import (
     BOOL,
     NONE,
     UNKNOWN,
-    VOID,
     Literal,
     Memory,
     Pointer,
@@ -73,11 +74,12 @@ class Front:
     hook: str
     calls: tuple[str, ...] = ()
     instances: dict[tuple[Any, ...], Function] = field(default_factory=dict)
+    sources: dict[FunctionType, Source] = field(default_factory=dict)
     open: list[FunctionType] = field(default_factory=list)
 
     def program(self, function: FunctionType) -> Function:
         """The typed tree of the program ``function``. Raises CompileError."""
-        source = parse(function)
+        source = self._source(function)
         if self.kind.hook is Hook.SYSCALL:
             return self._subscriber(function, source)
         parameters = self._program_parameters(function, source)
@@ -104,12 +106,18 @@ class Front:
 
     # --- functions ------------------------------------------------------------------------------------------------
 
+    def _source(self, function: FunctionType) -> Source:
+        """The source of a function, parsed once though it is called in many places."""
+        if function not in self.sources:
+            self.sources[function] = parse(function)
+        return self.sources[function]
+
     def instantiate(
         self, scope: Scope, function: FunctionType, args: tuple[Expr, ...], node: ast.AST
     ) -> Function:
         """The subprogram ``function`` for arguments of these types. Raises CompileError where it calls itself."""
-        source = parse(function)
-        names = _plain_arguments(source)
+        source = self._source(function)
+        names = _named_arguments(source)
         if len(names) != len(args):
             raise scope.error(
                 node,
@@ -142,33 +150,29 @@ class Front:
     def _function(self, head: Head) -> Function:
         declared: dict[str, IntType] = {}
         known: dict[str, Type] = {}
-        start: Type = s32 if head.entry else UNKNOWN
-        result = start
         for _ in range(ROUNDS):
-            scope = self._scope(head, known, declared, result)
+            scope = self._scope(head, known, declared)
             body = block(scope, head.source.tree.body)
-            returned = s32 if head.entry else _result(scope, head.source)
-            declared = dict(scope.declared)
-            if scope.found != known or returned != result:
-                known, result = dict(scope.found), returned
+            if not scope.stands():
+                known, declared = scope.found, scope.declared
                 continue
+            kind = s32 if head.entry else result(scope)
+            body = returning(scope, body, kind)
             settled = _settle(scope)
             if not settled:
-                return self._finished(head, scope, body)
-            declared, known, result = declared | settled, {}, start
+                return self._finished(head, scope, body, kind)
+            known, declared = {}, scope.declared | settled
         name = head.function.__name__
         problem = f"the types of {name}'s variables do not stand still"
         raise source_error(
             head.source, head.source.tree, problem, "annotate them, as in n: u32 = 0"
         )
 
-    def _scope(
-        self, head: Head, known: dict[str, Type], declared: dict[str, IntType], result: Type
-    ) -> Scope:
+    def _scope(self, head: Head, known: dict[str, Type], declared: dict[str, IntType]) -> Scope:
         scope = Scope(
             head.source, head.function, self.target, self.kind, expression, self.instantiate, block
         )
-        scope.known, scope.declared, scope.result = known, dict(declared), result
+        scope.known, scope.declared = known, dict(declared)
         scope.entry = head.entry
         for argument, parameter in zip(head.source.tree.args.args, head.parameters, strict=False):
             scope.found[parameter.name] = parameter.type
@@ -176,7 +180,7 @@ class Front:
                 scope.declared[parameter.name] = parameter.type
         return scope
 
-    def _finished(self, head: Head, scope: Scope, body: tuple[Node, ...]) -> Function:
+    def _finished(self, head: Head, scope: Scope, body: tuple[Node, ...], result: Type) -> Function:
         _refuse_empty(scope, head.source)
         span = head.source.span(head.source.tree)
         variables = {**scope.found, **scope.declared}
@@ -185,10 +189,10 @@ class Front:
             for p in head.parameters
             if p.value is not None and not isinstance(p.type, Static)
         )
-        text, result = head.source.text, scope.result
+        text = head.source.text
         whole = isinstance(result, Pointer) and result.memory is Memory.PACKET
         asked: bool | None = getattr(head.function, "__skep_inline__", None)
-        tails = any(_goes_on(node) for node in walk(*body))
+        tails = any(GOES_ON[type(n)](n) for n in walk(*body) if type(n) in GOES_ON)
         if tails and asked is False:
             raise source_error(
                 head.source,
@@ -217,16 +221,16 @@ class Front:
             self.kind.default if head.entry else 0,
             tuple(scope.calls),
             tails,
+            tuple(scope.bounds),
         )
 
 
-def _goes_on(node: Node) -> bool:
-    """Whether a node calls another program in the place of this one."""
-    if isinstance(node, SubCall):
-        return node.function.tails
-    if isinstance(node, HelperCall):
-        return node.helper.name == "tail_call"
-    return isinstance(node, MapCall) and node.method == "tail_call"
+GOES_ON: dict[type[Node], Callable[[Any], bool]] = {
+    SubCall: lambda node: node.function.tails,
+    HelperCall: lambda node: node.helper.name == "tail_call",
+    MapCall: lambda node: node.method == "tail_call",
+}
+"""Whether a node calls another program in the place of this one."""
 
 
 def _as_variable(value: Expr, kind: Type) -> Expr:
@@ -243,13 +247,18 @@ def source_error(source: Source, node: ast.AST, problem: str, hint: str = "") ->
 
 
 def _plain_arguments(source: Source) -> list[str]:
+    """The parameters of a program, which the kernel gives."""
+    if source.tree.args.defaults:
+        problem = "the kernel gives all parameters of a program: they have no defaults"
+        raise source_error(source, source.tree, problem, "leave the parameter out, or the default")
+    return _named_arguments(source)
+
+
+def _named_arguments(source: Source) -> list[str]:
     args = source.tree.args
-    if args.vararg or args.kwarg or args.kwonlyargs or args.defaults or args.posonlyargs:
-        raise source_error(
-            source,
-            source.tree,
-            "a compiled function takes plain arguments only, without defaults or *",
-        )
+    if args.vararg or args.kwarg or args.kwonlyargs or args.posonlyargs:
+        problem = "a compiled function takes plain arguments only, without * or /"
+        raise source_error(source, source.tree, problem)
     return [argument.arg for argument in args.args]
 
 
@@ -286,28 +295,6 @@ def _parameter(
     if kind is BOOL:
         return BOOL
     return kind.checked() if isinstance(kind, Pointer) else kind
-
-
-def _result(scope: Scope, source: Source) -> Type:
-    result: Type = UNKNOWN
-    for kind in scope.returns:
-        joined = join(result, kind)
-        if joined is None:
-            raise source_error(
-                source,
-                source.tree,
-                f"{scope.function.__name__}() returns {describe(result)} in one place and {describe(kind)} in another",
-            )
-        result = joined
-    if not scope.returns:
-        return VOID
-    if isinstance(result, Several):
-        return Several(tuple(_settled(item) for item in result.items))
-    return _settled(result)
-
-
-def _settled(kind: Type) -> Type:
-    return literal_type(kind) if isinstance(kind, Literal) else kind
 
 
 def _in_place(result: Several, asked: bool | None) -> bool:  # noqa: FBT001 - what a decorator says, or nothing

@@ -1,41 +1,57 @@
-"""Calls: conversions, constructors, Python's min, max and len, other functions; the rest has modules of its own."""
+"""Calls: conversions, constructors, other functions; the rest has modules of its own."""
 
 import ast
 import difflib
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
+from skep.lang.capture import defaults, outside
 from skep.lang.front import searches
-from skep.lang.front.contexts import ends
+from skep.lang.front.builtin_calls import BUILTINS, HINTS
+from skep.lang.front.constants import static
 from skep.lang.front.helping import helper, intrinsic
-from skep.lang.front.integers import constant, converted, dereferenced, meeting, number
+from skep.lang.front.integers import constant, converted, dereferenced
 from skep.lang.front.kernel_calls import kernel_call
 from skep.lang.front.methods import method
-from skep.lang.front.prints import printed
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import build
 from skep.lang.front.texts import known
 from skep.lang.helpers import HELPERS, Helper
 from skep.lang.intrinsics import Intrinsic
-from skep.lang.kernel_names import KernelFunction, KernelView
+from skep.lang.kernel_names import (
+    KernelFunction,
+    KernelView,
+    kernel_enum,
+    kernel_struct,
+    kfunc,
+)
 from skep.lang.maps import Declaration
 from skep.lang.struct import StructType
 from skep.lang.tree import (
     Binary,
     Build,
-    Convert,
     Expr,
-    Load,
     NoneValue,
-    Opaque,
-    Place,
     StaticValue,
     SubCall,
 )
-from skep.lang.types import ArrayType, IntType, u32, u64
+from skep.lang.types import ArrayType, IntType, u64
 from skep.lang.values import UNKNOWN, Literal, Memory, Pointer, Several, Static, describe, register
+
+NAMES = (kfunc, kernel_struct, kernel_enum)
+INSTEAD = HINTS | {
+    "time": "skep.ktime_get_ns() counts from the start of the machine",
+    "time_ns": "skep.ktime_get_ns() counts from the start of the machine",
+    "monotonic": "skep.ktime_get_ns()",
+    "monotonic_ns": "skep.ktime_get_ns()",
+    "sleep": "a program never waits; let its reader do so",
+    "getpid": "skep.get_current_pid_tgid() >> 32",
+    "sum": "add in a loop: for i in range(N)",
+    "open": "send a record to Python by a Ring, and write there",
+}
+"""What serves in a program in place of a function of Python's."""
 
 
 def call(scope: Scope, node: ast.Call) -> Expr:
@@ -52,10 +68,9 @@ def call(scope: Scope, node: ast.Call) -> Expr:
     function = scope.expr(node.func)
     if not isinstance(function.type, Static):
         raise scope.error(node, f"{describe(function.type)} cannot be called")
-    if node.keywords and not isinstance(function.type.value, StructType):
-        raise scope.error(
-            node, "only a Struct is made with named arguments; give the others in order"
-        )
+    if node.keywords and not isinstance(function.type.value, StructType | FunctionType):
+        problem = "arguments have names in functions of your own and in Structs only"
+        raise scope.error(node, problem, "give them in order")
     return _static_call(scope, node, function.type.value)
 
 
@@ -76,24 +91,39 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
             return _kernel_view(scope, node, name) if view else kernel_call(scope, node, name)
         case Intrinsic(name=name):
             return intrinsic(scope, node, name)
+        case FunctionType() if outside(value):
+            raise scope.error(node, *_outside(node, value))
         case FunctionType():
-            args = tuple(_passed(scope, argument) for argument in node.args)
+            written = _ordered(scope, node, value)
+            args = tuple(_passed(scope, one) for one in written)
             function = scope.instantiate(scope, value, args, node)
-            given = _converted_to(scope, function.parameters, args, node)
+            given = _converted_to(scope, function.parameters, args, written)
             several = isinstance(function.result, Several)
             out = scope.own_slot(node, function.result) if several else ""
             return SubCall(scope.span(node), function.result, function, given, out)
-    builtin = BUILTINS.get(value) if isinstance(value, type | type(len)) else None
+    own = isinstance(value, type | type(len))
+    builtin = BUILTINS.get(value) if own else None
     if builtin is None:
-        close = difflib.get_close_matches(str(getattr(value, "__name__", "")), HELPERS, 1)
-        raise scope.error(
-            node,
-            f"{getattr(value, '__name__', value)!r} cannot be called in a program",
-            f"did you mean the helper {close[0]}?"
-            if close
-            else "call a helper, a Struct or a function of your own",
-        )
+        problem = f"{getattr(value, '__name__', value)!r} cannot be called in a program"
+        raise scope.error(node, problem, _instead(value))
     return builtin(scope, node)
+
+
+def _instead(value: Any) -> str:
+    """The hint where something is called that a program cannot call."""
+    name = str(getattr(value, "__name__", ""))
+    close = difflib.get_close_matches(name, HELPERS, 1)
+    near = f"did you mean the helper {close[0]}?" if close else ""
+    return INSTEAD.get(name) or near or "call a helper, a Struct or a function of your own"
+
+
+def _outside(node: ast.Call, value: FunctionType) -> tuple[str, str]:
+    """The problem and the hint where a program calls what stands outside of programs."""
+    name = value.__name__
+    said = ast.unparse(node)
+    if value in NAMES:
+        return f"{name}(...) stands outside of programs", f"write above the program: NAME = {said}"
+    return f"{name}() runs in Python, not in the kernel", "call a helper, or a function of your own"
 
 
 def _cast(scope: Scope, node: ast.Call, kind: IntType) -> Expr:
@@ -133,76 +163,39 @@ def _kernel_view(scope: Scope, node: ast.Call, name: str) -> Expr:
     return Binary(scope.span(node), kind, "pointer", number_of, constant(scope, node, 0))
 
 
-def _minmax(op: str) -> Callable[[Scope, ast.Call], Expr]:
-    def run(scope: Scope, node: ast.Call) -> Expr:
-        left_node, right_node = scope.arguments(node, 2, 2, f"{op}()")
-        left, right = number(scope, left_node), number(scope, right_node)
-        kind = meeting(scope, left, right, node)
-        if isinstance(kind, IntType):
-            left = converted(scope, left, kind, left_node)
-            right = converted(scope, right, kind, right_node)
-        return Binary(scope.span(node), kind, op, left, right)
-
-    return run
-
-
-def _len(scope: Scope, node: ast.Call) -> Expr:
-    (argument,) = scope.arguments(node, 1, 1, "len()")
-    text = known(scope, argument)
-    if text is not None:
-        return constant(scope, node, len(text))
-    value = scope.expr(argument)
-    if isinstance(value.type, Static) and isinstance(value.type.value, tuple):
-        return constant(scope, node, len(value.type.value))
-    if isinstance(value.type, Pointer) and isinstance(value.type.target, ArrayType):
-        return constant(scope, node, value.type.target.count)
-    if (
-        isinstance(value.type, Pointer)
-        and value.type.memory is Memory.CONTEXT
-        and scope.kind.packet
-    ):
-        return _packet_length(scope, node, value)
-    raise scope.error(
-        node, f"len() takes an array, or the context of a packet, not {describe(value.type)}"
-    )
-
-
-def _packet_length(scope: Scope, node: ast.AST, context: Expr) -> Expr:
-    """Bytes that ``view`` can reach: the verifier takes the difference of whole registers only."""
-    span = scope.span(node)
-    first, last, wide = ends(scope)
-    sides = []
-    for offset in (last, first):
-        kind = u64 if wide else u32
-        whole: Expr = Load(span, kind, Place(span, kind, context, offset))
-        sides.append(Opaque(span, u64, whole if wide else Convert(span, u64, whole)))
-    return Opaque(span, u64, Binary(span, u64, "-", sides[0], sides[1]))
-
-
-def _int(scope: Scope, node: ast.Call) -> Expr:
-    raise scope.error(
-        node, "int(...) has no width in the kernel", "write u64(...), u32(...) or s64(...)"
-    )
-
-
-def _range(scope: Scope, node: ast.Call) -> Expr:
-    raise scope.error(node, "range(...) stands in a for statement only")
-
-
-BUILTINS: dict[Any, Callable[[Scope, ast.Call], Expr]] = {
-    min: _minmax("min"),
-    max: _minmax("max"),
-    len: _len,
-    int: _int,
-    range: _range,
-    print: printed,
-}
+def _ordered(scope: Scope, node: ast.Call, function: FunctionType) -> list[ast.expr]:
+    """The arguments of a function of the user's in its own order: by place, by name, and what is left out."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    given = dict(zip(names, node.args, strict=False))
+    for keyword in node.keywords:
+        if keyword.arg not in names or keyword.arg in given:
+            twice = "is given twice" if keyword.arg in given else "is none of its parameters"
+            problem = (
+                f"{keyword.arg!r} {twice}" if keyword.arg else "** is not part of the language"
+            )
+            raise scope.error(keyword.value, problem, f"{function.__name__}({', '.join(names)})")
+        given[keyword.arg] = keyword.value
+    left_out = {
+        name: ast.copy_location(ast.Constant(value), node)
+        for name, value in defaults(function).items()
+    }
+    given = left_out | given
+    missing = [name for name in names if name not in given]
+    if missing and len(node.args) <= len(names):
+        problem = f"{function.__name__}() is not given {', '.join(missing)}"
+        raise scope.error(node, problem, f"{function.__name__}({', '.join(names)})")
+    return [*(given[name] for name in names if name in given), *node.args[len(names) :]]
 
 
 def _passed(scope: Scope, node: ast.expr) -> Expr:
     """An argument; text and other objects that are known are passed while compiling."""
     text = known(scope, node)
-    value = scope.expr(node) if text is None else StaticValue(scope.span(node), Static(text))
+    if text is None and isinstance(
+        node, ast.Constant
+    ):  # written out, or what a parameter is by itself
+        value = static(scope, node, node.value)
+    else:
+        value = scope.expr(node) if text is None else StaticValue(scope.span(node), Static(text))
     if isinstance(value.type, Static) and not isinstance(value.type.value, Hashable):
         raise scope.error(
             node,
@@ -213,12 +206,12 @@ def _passed(scope: Scope, node: ast.expr) -> Expr:
 
 
 def _converted_to(
-    scope: Scope, parameters: tuple[Any, ...], args: tuple[Expr, ...], node: ast.Call
+    scope: Scope, parameters: tuple[Any, ...], args: tuple[Expr, ...], nodes: list[ast.expr]
 ) -> tuple[Expr, ...]:
     """The arguments that are passed when the program runs."""
     given = [
         (value, written)
-        for value, written in zip(args, node.args, strict=True)
+        for value, written in zip(args, nodes, strict=True)
         if not isinstance(value.type, Static)
     ]
     return tuple(

@@ -4,16 +4,19 @@ import ast
 from collections.abc import Callable
 
 from skep.lang.front import searches
+from skep.lang.front.access import step
 from skep.lang.front.constants import static
 from skep.lang.front.integers import (
     constant,
     dereferenced,
     fitted,
     is_local,
+    loaded,
     meeting,
     number,
 )
 from skep.lang.front.methods import has_key, is_map
+from skep.lang.front.network_order import refuse_beside
 from skep.lang.front.scope import Scope
 from skep.lang.tree import (
     Compare,
@@ -26,7 +29,7 @@ from skep.lang.tree import (
     Once,
     StaticValue,
 )
-from skep.lang.types import IntType
+from skep.lang.types import ArrayType, IntType, char
 from skep.lang.values import (
     BOOL,
     NONE,
@@ -47,6 +50,8 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">",
     ast.GtE: ">=",
 }
+MOST = 64
+"""The most numbers of an array that ``in`` compares one after the other."""
 MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 ORDER: dict[str, Callable[[int, int], bool]] = {
     "==": lambda a, b: a == b,
@@ -104,11 +109,33 @@ def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node
         value = held.type.value if isinstance(held.type, Static) else None
         if is_map(held):
             test = has_key(scope, ast.copy_location(ast.Call(right, [left], []), node), held)
+        elif _short(held):
+            test = _one_of(scope, left, _elements(scope, held, right), node)
         elif isinstance(value, tuple | frozenset):
             test = _one_of(scope, left, [static(scope, right, item) for item in value], node)
         else:
-            raise scope.error(right, "in takes a map, a tuple of numbers, or a range")
+            array = "go over an array: for x in a:" if isinstance(held.type, Pointer) else ""
+            hint = "write a tuple: (80, 443)" if isinstance(value, list | set) else array
+            raise scope.error(right, "in takes a map, a tuple of numbers, or a range", hint)
     return negated(scope, test, node) if isinstance(op, ast.NotIn) else test
+
+
+def _short(held: Expr) -> bool:
+    """Whether a value is an array of so few numbers that each is compared."""
+    kind = held.type.target if isinstance(held.type, Pointer) else None
+    if not isinstance(kind, ArrayType) or kind.element is char:
+        return False
+    return isinstance(kind.element, IntType) and kind.count <= MOST
+
+
+def _elements(scope: Scope, held: Expr, node: ast.expr) -> list[Expr]:
+    """The elements of an array."""
+    kind = held.type.target
+    places = (
+        step(scope, held, kind.element, index * kind.element.size, node)
+        for index in range(kind.count)
+    )
+    return [loaded(scope, place, node) for place in places]
 
 
 def _one_of(scope: Scope, left: ast.expr, choices: list[Expr], node: ast.AST) -> Expr:
@@ -150,7 +177,9 @@ def _pair(
     right: tuple[ast.expr, Expr],
     node: ast.Compare,
 ) -> Expr:
-    (_, a), (right_node, b) = left, right
+    (left_node, a), (right_node, b) = left, right
+    refuse_beside(scope, a, right_node)
+    refuse_beside(scope, b, left_node)
     if isinstance(op, ast.Is | ast.IsNot) or NONE in (a.type, b.type):
         if a.type is NONE:
             a, b = b, a
@@ -168,7 +197,7 @@ def _pair(
         raise scope.error(
             node,
             "pointers are compared with None only",
-            "compare a field, or copy both into u64 fields",
+            "compare their fields; of two arrays, both sides take the same type",
         )
     return compared(
         scope,
@@ -195,7 +224,9 @@ def compared(scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST) -> E
     """Two numbers compared. Raises CompileError where the result can only be one."""
     for side in (left, right):
         if not isinstance(side.type, IntType | Literal) and side.type not in (BOOL, UNKNOWN):
-            raise scope.error(node, f"{describe(side.type)} cannot be compared with {op}")
+            nullable = isinstance(side.type, Pointer) and side.type.nullable
+            hint = "what may be None is compared with it: `x is None`" if nullable else ""
+            raise scope.error(node, f"{describe(side.type)} cannot be compared with {op}", hint)
     if isinstance(left, Const) and isinstance(right, Const):
         return Const(scope.span(node), BOOL, int(ORDER[op](left.value, right.value)))
     kind = meeting(scope, left, right, node)

@@ -48,11 +48,16 @@ def _format(head: Head) -> StructType:
     category, _, event = head.hook.partition("/")
     layout = head.target.formats(category, event)
     if layout is None:
-        raise head.error(
-            f"this kernel has no tracepoint {head.hook!r}",
-            "the names are those of the directories below events/ in tracefs",
-        )
+        raise head.error(f"this kernel has no tracepoint {head.hook!r}", _events(head, event))
     return layout
+
+
+def _events(head: Head, event: str) -> str:
+    known = head.target.events()
+    elsewhere = [one for one in known if one.endswith(f"/{event}")]
+    near = elsewhere[0] if elsewhere else similar(head.hook, known)
+    listed = "the names are those of the directories below events/ in tracefs"
+    return f"did you mean {near!r}?" if near else listed
 
 
 def _own(head: Head) -> StructType:

@@ -13,6 +13,9 @@ from skep.lang.types import u32
 from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Type
 
 METADATA = "data_meta"
+SHOWN = 3
+UNTOLD = ("_pad", "common_", "__syscall_nr")
+"""How the names of fields begin that no error offers."""
 
 
 def seen(scope: Scope, pointer: Pointer, name: str, node: ast.AST) -> None:
@@ -28,8 +31,11 @@ def seen(scope: Scope, pointer: Pointer, name: str, node: ast.AST) -> None:
 
 
 def settable(scope: Scope, place: Place, node: ast.AST) -> None:
-    """Raises CompileError where a place of the context cannot be set by this kind of program."""
+    """Raises CompileError where a place of the context or of a packet cannot be set by this kind of program."""
     base = place.base.type
+    if isinstance(base, Pointer) and base.memory is Memory.PACKET and scope.kind.sealed:
+        problem = f"{scope.kind.name} programs cannot change the packet"
+        raise scope.error(node, problem, "xdp and tc programs can")
     if not isinstance(base, Pointer) or base.memory is not Memory.CONTEXT:
         return
     if isinstance(base.target, StructType) and scope.kind.context is Context.OWN:
@@ -47,12 +53,42 @@ def changes_objects(scope: Scope, memory: Memory) -> bool:
     return memory is Memory.KERNEL and scope.kind.hook is Hook.STRUCT_OPS
 
 
+def numbered(scope: Scope, base: Expr, node: ast.AST) -> None:
+    """Raises CompileError where an element or a part of the context itself is named."""
+    kind = base.type
+    if not isinstance(kind, Pointer) or kind.memory is not Memory.CONTEXT:
+        return
+    if isinstance(kind.target, StructType | KernelStruct):
+        raise scope.error(
+            node, "the context has fields, which are not numbered", _named(scope, kind)
+        )
+
+
 def fixed(scope: Scope, base: Expr, index: Expr, node: ast.AST) -> None:
-    """Raises CompileError where an index into the context is not known while compiling."""
+    """Raises CompileError where an index into an array of the context is not known while compiling."""
     kind = base.type
     if isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT and not isinstance(index, Const):
         problem = "an index into the context is a constant: the verifier follows no other"
         raise scope.error(node, problem, "write a branch for each element")
+
+
+def _named(scope: Scope, context: Pointer) -> str:
+    """A hint that names the first fields of the context."""
+    if isinstance(context.target, StructType):
+        names = [field.name for field in context.target.fields]
+    else:
+        names = visible(scope, context, scope.target.types.members(context.target))
+    shown = [name for name in names if not name.startswith(UNTOLD)][:SHOWN]
+    named = f"write the name of one: {', '.join(f'ctx.{name}' for name in shown)}, ..."
+    return f"{named}; the packet is read by ctx.view(Type, offset)" if scope.kind.packet else named
+
+
+def visible(scope: Scope, pointer: Pointer, names: list[str]) -> list[str]:
+    """Those of a struct's fields that this kind of program sees."""
+    if pointer.memory is not Memory.CONTEXT or not _is_context(scope, pointer):
+        return names
+    ends = (*scope.kind.ends, METADATA) if scope.kind.packet else ()
+    return [name for name in names if name not in (*scope.kind.hides, *ends)]
 
 
 def ends(scope: Scope) -> tuple[int, int, bool]:

@@ -4,7 +4,7 @@ import ast
 import difflib
 import enum
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +27,7 @@ from skep.lang.front.integers import (
 )
 from skep.lang.front.methods import is_map
 from skep.lang.front.scope import Scope
+from skep.lang.helpers import HELPERS
 from skep.lang.kernel_names import KernelEnum
 from skep.lang.struct import StructType
 from skep.lang.tree import (
@@ -51,6 +52,15 @@ from skep.lang.values import (
     join,
 )
 
+IN_C = {
+    "printk": "write print(...)",
+    "map_lookup_elem": "write counts.lookup(key), with the name of the map",
+    "map_update_elem": "write counts[key] = value, with the name of the map",
+    "map_delete_elem": "write counts.delete(key), with the name of the map",
+    "ringbuf_reserve": "write ring.reserve(), with the name of the ring",
+    "ringbuf_submit": "write record.submit(), with the name of the record",
+}
+"""What stands for functions of C, by name without bpf_."""
 SIGNS: dict[type[ast.unaryop], Callable[[int], int]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -89,7 +99,10 @@ UNSUPPORTED: dict[type[ast.expr], tuple[str, str]] = {
     ast.Lambda: ("lambdas are not part of the language", "write a function with def"),
     ast.Yield: ("yield is not part of the language", "put a record into a Ring instead"),
     ast.YieldFrom: ("yield is not part of the language", "put a record into a Ring instead"),
-    ast.NamedExpr: (":= is not part of the language", "assign on a line of its own"),
+    ast.NamedExpr: (
+        ":= stands in a condition of if or while only, first or behind and",
+        "assign on a line of its own",
+    ),
     ast.Starred: ("* is not part of the language here", "write the arguments out"),
     ast.Tuple: ("tuples are not part of the language", "use a Struct"),
     ast.Slice: ("slices are not part of the language here", "index one element at a time"),
@@ -131,8 +144,25 @@ def _name(scope: Scope, node: ast.Name) -> Expr:
         )
         raise scope.error(node, problem, hint)
     if value is MISSING:
-        raise scope.error(node, f"the name {node.id!r} is not defined here")
+        raise scope.error(node, f"the name {node.id!r} is not defined here", _meant(scope, node.id))
     return static(scope, node, value)
+
+
+def _meant(scope: Scope, name: str) -> str:
+    """What may stand for a name that is not defined: C's way to call the kernel, or one that is written like it."""
+    plain = name.removeprefix("bpf_")
+    if plain in HELPERS:
+        return f"write skep.{plain}(...)"
+    near = similar(name, _names(scope))
+    return IN_C.get(plain, f"did you mean {near!r}?" if near else "")
+
+
+def _names(scope: Scope) -> Iterator[str]:
+    """What is defined where an expression stands, but for what Python itself defines."""
+    function = scope.function
+    yield from function.__code__.co_varnames
+    yield from function.__code__.co_freevars
+    yield from function.__globals__
 
 
 def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
@@ -151,9 +181,17 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
             f"{describe(base.type)} has no {node.attr!r} that a program can use",
             f"did you mean {near!r}?" if near else "",
         )
+    if node.attr == "value" and isinstance(base, Const) and _is_member(scope, node.value):
+        return base
     if base.type is NONE or not isinstance(base.type, Pointer):
         raise scope.error(node, f"{describe(base.type)} has no fields")
     return value_at(scope, field(scope, base, node.attr, node), node)
+
+
+def _is_member(scope: Scope, node: ast.expr) -> bool:
+    """Whether a number is a member of one of Python's enumerations."""
+    owner = scope.expr(node.value) if isinstance(node, ast.Attribute) else None
+    return owner is not None and isinstance(getattr(owner.type, "value", None), enum.EnumMeta)
 
 
 def _enumerator(scope: Scope, node: ast.Attribute, enum: KernelEnum) -> Expr:
@@ -195,12 +233,24 @@ def _array_type(scope: Scope, node: ast.Subscript, kind: Any) -> Expr:
 
 
 def _element_of_tuple(scope: Scope, node: ast.Subscript, values: tuple[Any, ...]) -> Expr:
+    if isinstance(node.slice, ast.Slice):
+        return _part_of_tuple(scope, node.slice, values)
     index = number(scope, node.slice)
     if not isinstance(index, Const):
         return tables.chosen(scope, values, index, node)
     if not -len(values) <= index.value < len(values):
         raise scope.error(node, f"a tuple of {len(values)} has no element {index.value}")
     return static(scope, node, values[index.value])
+
+
+def _part_of_tuple(scope: Scope, part: ast.Slice, values: tuple[Any, ...]) -> Expr:
+    ends = [
+        None if one is None else number(scope, one) for one in (part.lower, part.upper, part.step)
+    ]
+    if not all(one is None or isinstance(one, Const) for one in ends):
+        raise scope.error(part, "the ends of a part of a tuple are constants")
+    numbers = [one.value if isinstance(one, Const) else None for one in ends]
+    return StaticValue(scope.span(part), Static(values[slice(*numbers)]))
 
 
 def _binary(scope: Scope, node: ast.BinOp) -> Expr:
@@ -243,21 +293,25 @@ def as_truth(scope: Scope, value: Expr, node: ast.AST) -> Expr:
 
 def _logic_value(scope: Scope, node: ast.BoolOp) -> Expr:
     """``and`` and ``or`` outside of a condition: of truth values only, for Python gives one of the two sides."""
-    for side in node.values:
-        kind = scope.expr(side).type
-        if kind not in (BOOL, UNKNOWN):
-            word = "and" if isinstance(node.op, ast.And) else "or"
-            problem = f"{word} takes truth values here, not {describe(kind)}"
+    word = "and" if isinstance(node.op, ast.And) else "or"
+    sides = [(side, scope.expr(side)) for side in node.values]
+    for side, value in sides:
+        if value.type not in (BOOL, UNKNOWN):
+            problem = f"{word} takes truth values here, not {describe(value.type)}"
             raise scope.error(side, problem, "write a comparison, or x if test else y")
-    return _logic(scope, node)
+    return _joined(scope, node, (as_truth(scope, value, side) for side, value in sides))
 
 
 def _logic(scope: Scope, node: ast.BoolOp) -> Expr:
+    return _joined(scope, node, (truth(scope, operand) for operand in node.values))
+
+
+def _joined(scope: Scope, node: ast.BoolOp, operands: Iterator[Expr]) -> Expr:
+    """Truth values joined by ``and`` or ``or``; none is read behind one that decides."""
     op = "and" if isinstance(node.op, ast.And) else "or"
     decided = int(op == "or")
     tests: list[Expr] = []
-    for operand in node.values:
-        test = truth(scope, operand)
+    for test in operands:
         if isinstance(test, Const):
             if test.value == decided:
                 tests.append(test)

@@ -7,6 +7,7 @@ from typing import Any
 
 from skep.base.errors import CompileError, Span
 from skep.lang.capture import MISSING, resolve
+from skep.lang.front.network_order import turned
 from skep.lang.front.scope import Target
 from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
@@ -62,7 +63,9 @@ def _dotted(function: FunctionType, name: str) -> Any:
 
 def slot(head: Head, name: str, kind: Type, at: int) -> Parameter:
     """A parameter that is word ``at`` of the context."""
-    return Parameter(name, kind, Argument(head.span, kind, at))
+    if not isinstance(kind, IntType):
+        return Parameter(name, kind, Argument(head.span, kind, at))
+    return Parameter(name, register(kind), turned(kind, Argument(head.span, register(kind), at)))
 
 
 def argument(stored: Any, *, trusted: bool) -> Type:
@@ -71,7 +74,7 @@ def argument(stored: Any, *, trusted: bool) -> Type:
         known = trusted and isinstance(stored.target, KernelStruct)
         memory = Memory.USER if stored.user else Memory.KERNEL if known else Memory.PROBE
         return Pointer(stored.target, memory)
-    return register(stored) if isinstance(stored, IntType) else u64
+    return stored if isinstance(stored, IntType) else u64
 
 
 def c_name(kind: Any) -> str:

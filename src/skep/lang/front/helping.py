@@ -4,8 +4,10 @@ import ast
 from typing import Any
 
 from skep.lang.availability import lack
+from skep.lang.bounds import Bound
 from skep.lang.front.access import buffer, place_of, step, whole, writable
 from skep.lang.front.integers import converted
+from skep.lang.front.network_order import refuse_again
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import type_name
 from skep.lang.helpers import HELPERS, Arg, Helper, KernelResult
@@ -29,6 +31,8 @@ from skep.lang.types import IntType, char, s64, u64
 from skep.lang.values import UNKNOWN, Memory, Pointer, Static, describe
 
 LONGEST = 256
+SIZED = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
+"""Memory that ends where its type does."""
 
 
 def context(scope: Scope, node: ast.AST) -> Expr:
@@ -59,14 +63,50 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
         elif kind is Arg.SIZE and not explicit:
             args.append(Const(args[-1].span, u64, _size(args[-1])))
         else:
-            args.append(_helper_argument(scope, kind, queue.pop(0), writes))
+            given = queue.pop(0)
+            value = _helper_argument(scope, kind, given, writes)
+            if kind is Arg.SIZE:
+                _size_bound(scope, row, (args[-1], value), given)
+            if kind is Arg.OUT and row.writes:
+                _refuse_size(scope, row, writes[-1], given)
+            args.append(value)
     return HelperCall(
         scope.span(node), _helper_result(scope, node, row), row, tuple(args), tuple(writes)
     )
 
 
+def _refuse_size(scope: Scope, row: Helper, place: Place, node: ast.AST) -> None:
+    """Refuse memory for a number that is not of its size."""
+    if place.type.size != row.writes:
+        problem = f"{row.name}() writes a number of {row.writes} bytes, not {type_name(place.type)}"
+        raise scope.error(node, problem, f"give it u{8 * row.writes}[1](), or a field")
+
+
 def _size(argument: Expr) -> int:
     return int(argument.type.target.size) if isinstance(argument.type, Pointer) else 0
+
+
+def _size_bound(scope: Scope, row: Helper, pair: tuple[Expr, Expr], node: ast.expr) -> None:
+    """That a size is at most that of the memory before it. Raises CompileError where it is known not to be."""
+    memory, size = pair
+    room = _room(memory.place) if isinstance(memory, Address) else 0
+    if not room:
+        return
+    if isinstance(size, Const) and size.value > room:
+        problem = f"{row.name}() is given {size.value} bytes of memory that has {room}"
+        raise scope.error(node, problem, "leave the size out: it is then that of the memory")
+    problem = f"{row.name}() takes at most the {room} bytes of this memory, and nothing limits {{}}"
+    hint = f"bound it: min(u64({ast.unparse(node)}), {room})"
+    scope.bounds.append(Bound(size, room, problem, hint))
+
+
+def _room(place: Place) -> int:
+    """The bytes from a place on, up to the end of what it lies in; 0 where that is not known."""
+    kind = place.base.type
+    if not isinstance(kind, Pointer) or kind.memory not in SIZED or place.index is not None:
+        return 0
+    whole = int(getattr(kind.target, "size", 0))
+    return max(0, whole - place.offset)
 
 
 def _helper_argument(scope: Scope, kind: Arg, node: ast.expr, writes: list[Place]) -> Expr:
@@ -111,8 +151,9 @@ def intrinsic(scope: Scope, node: ast.Call, name: str) -> Expr:
 def swap(scope: Scope, node: ast.Call, name: str) -> Expr:
     """A conversion of byte order."""
     (argument,) = scope.arguments(node, 1, 1, f"{name}()")
-    kind = SWAPS[name]
-    value = converted(scope, scope.expr(argument), kind, argument, wrap=True)
+    kind, given = SWAPS[name], scope.expr(argument)
+    refuse_again(scope, name, (argument, given), node)
+    value = converted(scope, given, kind, argument, wrap=True)
     if isinstance(value, Const):
         swapped = int.from_bytes(value.value.to_bytes(kind.size, "little"), "big")
         return Const(value.span, kind, swapped)

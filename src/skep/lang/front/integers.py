@@ -4,8 +4,9 @@ import ast
 import operator
 from collections.abc import Callable
 
+from skep.lang.front.network_order import turned
 from skep.lang.front.scope import Scope
-from skep.lang.tree import Binary, Const, Convert, Expr, Load, Local, Place, Swap
+from skep.lang.tree import Binary, Const, Convert, Expr, Load, Local, Place
 from skep.lang.types import IntType, s32, s64, u32, u64
 from skep.lang.values import (
     BOOL,
@@ -58,9 +59,7 @@ def dereferenced(scope: Scope, value: Expr, node: ast.AST) -> Expr:
 def loaded(scope: Scope, place: Place, node: ast.AST) -> Expr:
     """The number at a place, in the host's byte order."""
     kind = place.type
-    if kind.big_endian:
-        return Swap(scope.span(node), register(kind), Load(scope.span(node), register(kind), place))
-    return Load(scope.span(node), register(kind), place)
+    return turned(kind, Load(scope.span(node), register(kind), place))
 
 
 def number(scope: Scope, node: ast.expr) -> Expr:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from skep.base.similar import similar
 from skep.lang.front.access import buffer
 from skep.lang.front.integers import converted
+from skep.lang.front.network_order import laid, turned
 from skep.lang.front.scope import Scope
+from skep.lang.front.structs import type_name
 from skep.lang.maps import Declaration
 from skep.lang.tree import Address, Const, Expr, KernelCall, MapAddress, NoneValue
 from skep.lang.types import IntType, u64
@@ -67,7 +69,8 @@ def kernel_call(scope: Scope, node: ast.Call, name: str) -> Expr:
     params = [Parameter(name, one, kind) for one, kind in signature.params]
     args = _arguments(scope, node, params)
     kinds = tuple(param.type for param in params)
-    return KernelCall(scope.span(node), _result(name, signature.result), name, kinds, args)
+    made = KernelCall(scope.span(node), _result(name, signature.result), name, kinds, args)
+    return turned(signature.result, made) if isinstance(signature.result, IntType) else made
 
 
 def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[Expr, ...]:
@@ -101,7 +104,8 @@ def _size(argument: Expr) -> int:
 
 def _argument(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
     if isinstance(param.type, IntType):
-        return converted(scope, scope.expr(node), register(param.type), node, wrap=True)
+        value = converted(scope, scope.expr(node), param.type, node, wrap=True)
+        return laid(param.type, value)
     if not isinstance(param.type, KernelPointer):
         raise scope.error(node, f"{param.name} has a type that programs do not know")
     value = scope.expr(node)
@@ -115,9 +119,18 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
         return value
     if _memory(param.type.target):
         place = buffer(scope, node)
+        _refuse_short(scope, param, place.type, node)
         return Address(scope.span(node), Pointer(place.type, Memory.STACK), place)
     wanted = describe(param.type.target)
     raise scope.error(node, f"{param.name} is {wanted}, not {describe(value.type)}")
+
+
+def _refuse_short(scope: Scope, param: Parameter, given: Type, node: ast.expr) -> None:
+    """Refuse memory that is shorter than the number that a function finds or leaves there."""
+    target = param.type.target
+    if isinstance(target, IntType) and given.size < target.size:
+        problem = f"{param.name} is the place of {target!r}, not of {type_name(given)}"
+        raise scope.error(node, problem, f"give it {target!r}[1](), or a field")
 
 
 def _goes(given: Pointer, wanted: Type) -> bool:

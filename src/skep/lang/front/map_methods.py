@@ -95,7 +95,7 @@ def _increment(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
         converted(scope, amount, declared.value, by[0] if by else node),
     )
     scope.slot("one", declared.value)
-    return made(scope, node, owner, "increment", VOID, *args)
+    return made(scope, node, owner, "increment", BY_RESULT, *args)
 
 
 def _push(scope: Scope, node: ast.Call, owner: Expr) -> Expr:

@@ -2,10 +2,10 @@
 
 import ast
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from skep.lang.front.access import buffer
+from skep.lang.front.access import bounded, buffer
 from skep.lang.front.contexts import ends
 from skep.lang.front.integers import constant, converted, number
 from skep.lang.front.map_methods import BY_TYPE as MAP_METHODS
@@ -43,14 +43,27 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
     found = table.get(name)
     if found is None:
         close = difflib.get_close_matches(name, table, 1)
-        raise scope.error(
-            node,
-            f"{kind} has no method {name!r}",
-            f"did you mean {close[0]}()?"
-            if close
-            else f"it has {', '.join(sorted(n for n in table if n[0] != '_'))}",
-        )
+        listed = f"it has {', '.join(sorted(n for n in table if n[0] != '_'))}"
+        hint = f"did you mean {close[0]}()?" if close else listed
+        raise scope.error(node, f"{kind} has no method {name!r}", _of_a_dict(name, table) or hint)
     return found(scope, node, owner)
+
+
+def _of_a_dict(name: str, table: Mapping[str, Method]) -> str:
+    """What to write in place of a method that Python's dictionaries have."""
+    words = INSTEAD.get(name, "")
+    return words if words.partition("(")[0] in table or "Python" in words else ""
+
+
+INSTEAD = {
+    "get": "lookup(key) gives a pointer, or None: value = counts.lookup(key)",
+    "pop": "delete(key), after lookup(key)",
+    "setdefault": "lookup(key), and update(key, value) where that is None",
+    "keys": "go over the entries in Python: live[map].items()",
+    "values": "go over the entries in Python: live[map].items()",
+    "items": "go over the entries in Python: live[map].items()",
+    "clear": "empty it in Python: live[map].clear()",
+}
 
 
 def _refuse_special(scope: Scope, node: ast.AST, declared: Declaration) -> None:
@@ -142,7 +155,7 @@ def _view(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
             "view() takes a Struct, an integer type or an array type, then an offset in bytes",
         )
     at = number(scope, offset[0]) if offset else constant(scope, node, 0)
-    at = converted(scope, at, _offset_type(at), offset[0] if offset else node)
+    at = converted(scope, bounded(at), _offset_type(at), offset[0] if offset else node)
     pointer = Pointer(target, Memory.PACKET, nullable=True, what="a view of a packet")
     return View(scope.span(node), pointer, owner, at, *ends(scope))
 

@@ -7,16 +7,28 @@ The format is made while compiling, and stands on the stack. Numbers are shown a
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from skep.lang.front.integers import converted, dereferenced
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import Arg, Helper
-from skep.lang.tree import Build, Const, Expr, HelperCall, Place, Slot, Store, Write
+from skep.lang.tree import (
+    Build,
+    Const,
+    Expr,
+    Function,
+    HelperCall,
+    Place,
+    Slot,
+    Store,
+    Write,
+    walk,
+)
 from skep.lang.types import ArrayType, IntType, char, s64, u8, u64
 from skep.lang.values import BOOL, UNKNOWN, VOID, Literal, Memory, Pointer, describe
 
+NAME = "trace_printk"
 PRINT, PRINT_MANY = 6, 177
 IN_REGISTERS, MOST = 3, 12
 LONGEST = 128
@@ -51,7 +63,7 @@ def printed(scope: Scope, node: ast.Call) -> Expr:
     given = _packed(scope, node, values) if many else values
     kinds = (Arg.IN, Arg.SIZE) if many else (Arg.INT,) * len(values)
     number, since = (PRINT_MANY, "5.16") if many else (PRINT, "4.1")
-    row = Helper("trace_printk", number, (*LINE, *kinds), s64, since, "Print a line for debugging.")
+    row = Helper(NAME, number, (*LINE, *kinds), s64, since, "Print a line for debugging.")
     return HelperCall(scope.span(node), VOID, row, (*_line(scope, node, line), *given))
 
 
@@ -62,6 +74,18 @@ def _line(scope: Scope, node: ast.Call, line: str) -> tuple[Expr, Expr]:
     written = Write(where.span, Place(where.span, where.type.target, where), data)
     made = Build(where.span, where.type, where.slot, (written,))
     return made, Const(where.span, u64, len(data))
+
+
+def formats(functions: Iterable[Function]) -> tuple[str, ...]:
+    """The formats of the lines that functions print, as the kernel takes them. Few print: others are passed by."""
+    printing = (one for one in functions if any(name.startswith("line.") for name in one.slots))
+    calls = (node for one in printing for node in walk(*one.body) if isinstance(node, HelperCall))
+    return tuple(dict.fromkeys(_format(one) for one in calls if one.helper.name == NAME))
+
+
+def _format(call: HelperCall) -> str:
+    (written,) = call.args[0].stores  # type: ignore[attr-defined]  # _line made it
+    return str(written.data[:-1], "ascii")
 
 
 def _slot(scope: Scope, node: ast.Call, kind: ArrayType, role: str) -> Slot:

@@ -6,6 +6,7 @@
 from skep.base.errors import BadInput
 from skep.lang.front.context_struct import context
 from skep.lang.front.head import CONTEXT, RESULT, Head, argument, slot
+from skep.lang.front.network_order import turned
 from skep.lang.kernel_types import Signature
 from skep.lang.static_arguments import Reader, Unreadable, split
 from skep.lang.tree import Argument, Convert, Expr, Load, Parameter, Place
@@ -51,7 +52,7 @@ def _register(head: Head, signature: Signature | None, index: int, number: int) 
     else:
         stored, at = _passed(head, signature, number)
     if isinstance(declared, IntType):
-        return slot(head, name, register(declared), at)
+        return slot(head, name, declared, at)
     return slot(head, name, argument(stored, trusted=False), at)
 
 
@@ -88,9 +89,9 @@ def _within(head: Head, index: int, base: Expr, word: int) -> Parameter:
     """A word of registers that lie elsewhere in the kernel, as it is annotated."""
     value: Expr = Load(head.span, u64, Place(head.span, u64, base, 8 * word))
     declared = head.annotation(index)
-    kind = register(declared) if isinstance(declared, IntType) else u64
-    value = value if kind is u64 else Convert(head.span, kind, value)
-    return Parameter(head.names[index], kind, value)
+    kind = declared if isinstance(declared, IntType) else u64
+    value = value if kind is u64 else turned(kind, Convert(head.span, register(kind), value))
+    return Parameter(head.names[index], register(kind), value)
 
 
 def static(head: Head) -> tuple[Parameter, ...]:
@@ -106,6 +107,9 @@ def static(head: Head) -> tuple[Parameter, ...]:
     fewest = min(len(words) for words in listed)
     if len(plain) > fewest:
         raise head.error(f"{head.hook} gives {fewest} arguments, not {len(plain)}")
+    if plain and "ax" not in head.target.types.registers().names:
+        problem = "the arguments of static probes are read on x86-64 only"
+        raise head.error(problem, "take no parameters, or ctx, which is all registers")
     return tuple(
         context(head, name)
         if name == CONTEXT
@@ -122,8 +126,9 @@ def _static_argument(head: Head, index: int, words: list[str]) -> Parameter:
         problem = f"{head.names[index]!r} lies where a program cannot read it: {words[0]}"
         raise head.error(problem, "leave the parameter out, with those behind it") from error
     declared = head.annotation(index)
-    kind = register(declared) if isinstance(declared, IntType) else _widest(values)
-    return Parameter(head.names[index], kind, reader.chosen(values, kind))
+    kind = declared if isinstance(declared, IntType) else _widest(values)
+    value = turned(kind, reader.chosen(values, register(kind)))
+    return Parameter(head.names[index], register(kind), value)
 
 
 def _widest(values: list[Expr]) -> IntType:

@@ -10,16 +10,25 @@ from types import FunctionType
 from typing import Any
 
 from skep.base.errors import CompileError, Span
+from skep.lang.bounds import Bound
 from skep.lang.kernel_types import KernelTypes
 from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
 from skep.lang.static_arguments import Ways, no_ways
 from skep.lang.struct import StructType
-from skep.lang.tree import Expr, Function, Local, Node, StaticValue
+from skep.lang.tree import Expr, Function, Local, Node, Return, StaticValue
 from skep.lang.types import IntType
 from skep.lang.values import NONE, UNKNOWN, Literal, Static, Type, describe, join, promote
 
 Formats = Callable[[str, str], StructType | None]
+
+
+Events = Callable[[], list[str]]
+
+
+def no_events() -> list[str]:
+    """The tracepoints of such a kernel."""
+    return []
 
 
 def no_formats(_category: str, _name: str) -> StructType | None:
@@ -32,7 +41,7 @@ class Target:
     """What a program is compiled for: a kernel's types, an instruction set, and its tracepoints' formats.
 
     ``usdt`` tells how the arguments of a static probe lie. ``callbacks``: long loops go through bpf_loop (5.17), even
-    where the kernel has iterators (6.4).
+    where the kernel has iterators (6.4). ``events`` lists the tracepoints that have a format, for errors.
     """
 
     types: KernelTypes
@@ -40,6 +49,7 @@ class Target:
     formats: Formats = no_formats
     callbacks: bool = False
     usdt: Ways = no_ways
+    events: Events = no_events
 
     @property
     def iterates(self) -> bool:
@@ -47,9 +57,18 @@ class Target:
         return not self.callbacks and self.types.function("bpf_iter_num_new")
 
 
+def _named(kind: Type, name: str) -> Type:
+    """The type of a variable of that name; a mere literal notes in which variables it is."""
+    return Literal(kind.low, kind.high, kind.names | {name}) if isinstance(kind, Literal) else kind
+
+
 @dataclass(slots=True)
 class Scope:
-    """One reading of one function. ``kind`` is that of the program, for its subprograms too."""
+    """One reading of one function. ``kind`` is that of the program, for its subprograms too.
+
+    ``returns`` has each return with what is written there; ``told`` what was said of each variable's type, and
+    ``changed`` whether that was not always the same.
+    """
 
     source: Source
     function: FunctionType
@@ -62,13 +81,17 @@ class Scope:
     found: dict[str, Type] = field(default_factory=dict)
     declared: dict[str, IntType] = field(default_factory=dict)
     hints: dict[str, set[IntType]] = field(default_factory=dict)
+    turned: set[str] = field(default_factory=set)
     slots: dict[str, Any] = field(default_factory=dict)
-    returns: list[Type] = field(default_factory=list)
+    returns: dict[Return, ast.AST] = field(default_factory=dict)
     calls: list[Function] = field(default_factory=list)
-    result: Type = UNKNOWN
+    flags: list[str] = field(default_factory=list)
+    told: dict[str, Type | None] = field(default_factory=dict)
+    changed: bool = False
     loops: int = 0
     context: bool = False
     entry: bool = False
+    bounds: list[Bound] = field(default_factory=list)
 
     def span(self, node: ast.AST) -> Span:
         """The place of a node."""
@@ -88,14 +111,26 @@ class Scope:
 
     def type_of(self, name: str) -> Type | None:
         """The type of a variable as far as it is known; None where no variable has that name."""
+        return self._tell(name, self._type(name))
+
+    def _tell(self, name: str, kind: Type | None) -> Type | None:
+        """Note what was said of a variable's type."""
+        before = self.told.setdefault(name, kind)
+        self.changed = self.changed or (before is not kind and before != kind)
+        return kind
+
+    def stands(self) -> bool:
+        """Whether all that was said of the variables' types is true at the end: another reading would give the same."""
+        return not self.changed and all(
+            self._type(name) == kind for name, kind in self.told.items()
+        )
+
+    def _type(self, name: str) -> Type | None:
         if name in self.declared:
             return self.declared[name]
         if name not in self.found and name not in self.known:
             return None
-        kind = join(self.known.get(name, UNKNOWN), self.found.get(name, UNKNOWN))
-        if isinstance(kind, Literal):
-            return Literal(kind.low, kind.high, kind.names | {name})
-        return kind
+        return _named(join(self.known.get(name, UNKNOWN), self.found.get(name, UNKNOWN)), name)
 
     def variable(self, name: str, node: ast.AST) -> Expr | None:
         """A variable as an expression; None where no variable has that name."""
@@ -109,7 +144,7 @@ class Scope:
     def assign(self, name: str, kind: Type, node: ast.AST) -> Type:
         """Note that a variable gets a value of that type; the variable's type now."""
         if name in self.declared:
-            return self.declared[name]
+            return self._tell(name, self.declared[name])
         before = join(self.known.get(name, UNKNOWN), self.found.get(name, UNKNOWN))
         after = join(before, kind)
         if after is None:
@@ -119,6 +154,7 @@ class Scope:
                 "use another name, or convert one of the two, as in u64(...)",
             )
         self.found[name] = after
+        self._tell(name, _named(after, name))
         return after
 
     def hint(self, literal: Type, kind: Type) -> None:

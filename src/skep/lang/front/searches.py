@@ -6,6 +6,7 @@ begin; memory that allows no changing index is copied to the stack for it.
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from skep.lang.front.access import aligned, memory_of
 from skep.lang.front.scope import Scope
@@ -33,6 +34,8 @@ from skep.lang.values import BOOL, UNKNOWN, Memory, Pointer, describe
 WORDS: dict[int, IntType] = {8: u64, 4: u32, 2: u16, 1: u8}
 INDEXED = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
 """Memory in which the verifier allows an index that is not known."""
+FEW = 128
+"""Bytes of arrays that are compared word by word, without a loop."""
 DIRECT = INDEXED | {Memory.KERNEL, Memory.PACKET}
 """Memory that is read where it is."""
 
@@ -59,9 +62,14 @@ def compared(scope: Scope, node: ast.Compare) -> Expr | None:
 
 def same(scope: Scope, sides: tuple[Expr, Expr], op: ast.cmpop, node: ast.AST) -> Expr | None:
     """Whether two arrays hold the same; None where they are no such arrays."""
-    if not isinstance(op, ast.Eq | ast.NotEq) or any(_kind(side) is None for side in sides):
+    if not isinstance(op, ast.Eq | ast.NotEq):
         return None
     one, other = (side.type.target for side in sides)
+    if _numbers(one) and _numbers(other) and alike(one, other):
+        test = _same_words(scope, sides, node)
+        return _either(scope, test, node, negate=isinstance(op, ast.NotEq))
+    if any(_kind(side) is None for side in sides):
+        return None
     if one.element is not other.element or not (one.element is char or alike(one, other)):
         return None
     places = tuple(
@@ -70,6 +78,28 @@ def same(scope: Scope, sides: tuple[Expr, Expr], op: ast.cmpop, node: ast.AST) -
     )
     test = call(scope, Search("same", places, BOOL, node), lambda make: equal(make, one, other))
     return _either(scope, test, node, negate=isinstance(op, ast.NotEq))
+
+
+def _numbers(kind: object) -> bool:
+    """Whether a type is an array of numbers that are no bytes, and few."""
+    numbers = isinstance(kind, ArrayType) and isinstance(kind.element, IntType)
+    return numbers and isinstance(kind, ArrayType) and kind.element.size > 1 and kind.size <= FEW
+
+
+def _same_words(scope: Scope, sides: tuple[Expr, Expr], node: ast.AST) -> Expr:
+    """Whether two short arrays hold the same, word by word."""
+    one, other = (
+        _readable(scope, _place(side), node, DIRECT, role)
+        for side, role in zip(sides, ("text", "other"), strict=True)
+    )
+    span, tests, align = scope.span(node), [], min(aligned(one), aligned(other))
+    for at, size in _words(align, 0, int(one.type.size)):
+        left, right = (
+            Load(span, WORDS[size], replace(p, type=WORDS[size], offset=p.offset + at))
+            for p in (one, other)
+        )
+        tests.append(Compare(span, BOOL, "==", left, right))
+    return every(span, tests)
 
 
 def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr | None:

@@ -1,14 +1,26 @@
-"""Several values at once: ``return a, b``, ``a, b = f(x)`` and ``a, b = b, a``."""
+"""Several values at once: ``return a, b``, ``a, b = f(x)``, ``a, b = b, a`` and ``q, r = divmod(a, b)``."""
 
 import ast
 from collections.abc import Callable
 
 from skep.lang.front.constants import static
-from skep.lang.front.integers import dereferenced
+from skep.lang.front.expressions import truth
+from skep.lang.front.integers import binary, dereferenced, is_local, number
 from skep.lang.front.scope import Scope
-from skep.lang.front.variables import bound, fitted
-from skep.lang.tree import Evaluate, Expr, Item, Local, Node, StaticValue, SubCall, Together
-from skep.lang.values import UNKNOWN, VOID, Memory, Pointer, Several, Static, Type, describe
+from skep.lang.front.variables import bound
+from skep.lang.tree import (
+    Const,
+    Evaluate,
+    Expr,
+    If,
+    Item,
+    Local,
+    Node,
+    StaticValue,
+    SubCall,
+    Together,
+)
+from skep.lang.values import UNKNOWN, VOID, Memory, Pointer, Several, Static, describe
 
 Put = Callable[[Scope, ast.expr, ast.expr, ast.AST], list[Node]]
 """Assigns one value to one target."""
@@ -18,6 +30,8 @@ def taken_apart(
     scope: Scope, target: ast.Tuple | ast.List, value: ast.expr, put: Put
 ) -> list[Node]:
     """``a, b = value``: the values are worked out, then assigned from the left."""
+    if isinstance(value, ast.IfExp):
+        return _either(scope, target, value, put)
     for one in target.elts:
         if isinstance(one, ast.Tuple | ast.List | ast.Starred):
             raise scope.error(one, "values are taken apart one level deep", "name each value")
@@ -25,7 +39,24 @@ def taken_apart(
     if len(values) != len(target.elts):
         counts = f"{len(target.elts)} names, {len(values)} values"
         raise scope.error(target, f"these do not go together: {counts}", "name each value")
-    nodes = list(before)
+    return before + _assigned(scope, target, (values, value), put)
+
+
+def _either(scope: Scope, target: ast.Tuple | ast.List, value: ast.IfExp, put: Put) -> list[Node]:
+    """``a, b = f(x) if test else g(x)``."""
+    test = truth(scope, value.test)
+    if isinstance(test, Const) and test.type is not UNKNOWN:
+        return taken_apart(scope, target, value.body if test.value else value.orelse, put)
+    sides = [tuple(taken_apart(scope, target, side, put)) for side in (value.body, value.orelse)]
+    return [If(scope.span(value.test), test, sides[0], sides[1])]
+
+
+def _assigned(
+    scope: Scope, target: ast.Tuple | ast.List, given: tuple[list[Expr], ast.expr], put: Put
+) -> list[Node]:
+    """Each target gets its value, after all were worked out."""
+    nodes: list[Node] = []
+    values, value = given
     names = []
     for index, made in enumerate(values):
         name = f"value.{target.lineno}.{target.col_offset}.{index}"
@@ -41,6 +72,8 @@ def _values(scope: Scope, target: ast.AST, node: ast.expr) -> tuple[list[Node], 
     """What is to be done first, and the values."""
     if isinstance(node, ast.Tuple | ast.List):
         return [], [_one(scope, item) for item in node.elts]
+    if isinstance(node, ast.Call) and _is_divmod(scope, node):
+        return _divided(scope, node)
     value = scope.expr(node)
     if isinstance(value, SubCall) and isinstance(value.type, Several):
         return [Evaluate(value.span, value)], items(value)
@@ -51,6 +84,27 @@ def _values(scope: Scope, target: ast.AST, node: ast.expr) -> tuple[list[Node], 
         count = len(target.elts) if isinstance(target, ast.Tuple | ast.List) else 0
         return [], [value] * count
     raise scope.error(node, f"{describe(value.type)} cannot be taken apart")
+
+
+def _is_divmod(scope: Scope, node: ast.Call) -> bool:
+    if not isinstance(node.func, ast.Name):
+        return False
+    called = scope.expr(node.func)
+    return isinstance(called.type, Static) and called.type.value is divmod
+
+
+def _divided(scope: Scope, node: ast.Call) -> tuple[list[Node], list[Expr]]:
+    """``divmod(a, b)``: each side is worked out once."""
+    before: list[Node] = []
+    sides = []
+    for index, written in enumerate(scope.arguments(node, 2, 2, "divmod()")):
+        value = number(scope, written)
+        if not is_local(value):
+            name = f"side.{node.lineno}.{node.col_offset}.{index}"
+            before += bound(scope, name, value, written)
+            value = scope.variable(name, written) or value
+        sides.append(value)
+    return before, [binary(scope, op, sides[0], sides[1], node) for op in ("//", "%")]
 
 
 def items(call: SubCall) -> list[Expr]:
@@ -68,25 +122,30 @@ def _one(scope: Scope, node: ast.expr) -> Expr:
     return value if isinstance(value, Local) or maybe else dereferenced(scope, value, node)
 
 
-def returned(scope: Scope, node: ast.expr) -> tuple[list[Node], Expr] | None:
-    """``return a, b`` or ``return f(x)``; None where it is one value."""
+def gives_several(scope: Scope, node: ast.expr) -> bool:
+    """Whether an expression is several values."""
+    if isinstance(node, ast.IfExp):
+        return gives_several(scope, node.body) or gives_several(scope, node.orelse)
+    if isinstance(node, ast.Call):
+        return isinstance(scope.expr(node).type, Several)
+    return isinstance(node, ast.Tuple)
+
+
+def returned(scope: Scope, node: ast.expr) -> tuple[list[Node], Expr]:
+    """What ``return a, b`` or ``return f(x)`` does first, and the values together; else the one value."""
     if isinstance(node, ast.Tuple):
-        values = [_result(scope, item) for item in node.elts]
-        before: list[Node] = []
-    else:
-        call = scope.expr(node)
-        if not isinstance(call, SubCall) or not isinstance(call.type, Several):
-            return None
-        before, values = [Evaluate(call.span, call)], items(call)
-    kind = Several(tuple(value.type for value in values))
-    scope.returns.append(kind)
+        return [], _together(scope, [_result(scope, item) for item in node.elts], node)
+    value = scope.expr(node)
+    if isinstance(value, SubCall) and isinstance(value.type, Several):
+        return [Evaluate(value.span, value)], _together(scope, items(value), node)
+    return [], value
+
+
+def _together(scope: Scope, values: list[Expr], node: ast.AST) -> Together:
     if scope.entry:
         raise scope.error(node, f"{scope.kind.name} programs return one number")
-    wanted: Type = scope.result
-    kinds = wanted.items if isinstance(wanted, Several) else kind.items
-    pairs = zip(values, kinds, strict=False)
-    fitting = tuple(fitted(scope, value, one, node) for value, one in pairs)
-    return before, Together(scope.span(node), Several(tuple(kinds)), fitting)
+    kind = Several(tuple(value.type for value in values))
+    return Together(scope.span(node), kind, tuple(values))
 
 
 def _result(scope: Scope, node: ast.expr) -> Expr:

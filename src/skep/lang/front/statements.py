@@ -2,9 +2,10 @@
 
 import ast
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from skep.lang.front.access import place_of, value_at, writable
+from skep.lang.front.access import owner, place_in, value_at, writable
 from skep.lang.front.calls import call
 from skep.lang.front.choices import match
 from skep.lang.front.expressions import truth
@@ -18,27 +19,38 @@ from skep.lang.front.integers import (
 from skep.lang.front.locks import locked
 from skep.lang.front.loops import counted, go_on, leave, repeated
 from skep.lang.front.methods import is_map
+from skep.lang.front.named import before, nested
+from skep.lang.front.network_order import laid
 from skep.lang.front.scope import Scope
-from skep.lang.front.several import returned, taken_apart
+from skep.lang.front.several import gives_several, returned, taken_apart
 from skep.lang.front.structs import assignment
-from skep.lang.front.variables import bound, fitted
+from skep.lang.front.texts import known
+from skep.lang.front.variables import bound
+from skep.lang.front.wholes import changed
 from skep.lang.tree import (
     Break,
     Const,
     Continue,
     Evaluate,
     Expr,
+    HelperCall,
     If,
+    KernelCall,
+    MapCall,
     Node,
+    Once,
     Place,
     Return,
+    Spill,
     StaticValue,
     Store,
-    Swap,
+    SubCall,
+    walk,
 )
-from skep.lang.types import IntType
-from skep.lang.values import UNKNOWN, VOID, Pointer, Static, describe, register
+from skep.lang.types import ArrayType, IntType
+from skep.lang.values import UNKNOWN, Pointer, Static, describe, register
 
+EFFECTS = (SubCall, HelperCall, KernelCall, MapCall)
 UNSUPPORTED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Try: ("exceptions do not exist in the kernel", "test for None, or for a negative result"),
     ast.TryStar: (
@@ -93,9 +105,14 @@ def _expression(scope: Scope, node: ast.Expr) -> list[Node]:
 
 
 def _assign(scope: Scope, node: ast.Assign) -> list[Node]:
-    if len(node.targets) > 1:
-        raise scope.error(node, "one assignment has one target", "write a line for each")
-    return _put(scope, node.targets[0], node.value, node)
+    if len(node.targets) == 1:
+        return _put(scope, node.targets[0], node.value, node)
+    value, nodes = node.value, []
+    if known(scope, value) is None and not isinstance(value, ast.Constant):
+        name = f"same.{node.lineno}.{node.col_offset}"
+        nodes = bound(scope, name, scope.expr(value), node)
+        value = ast.copy_location(ast.Name(name, ast.Load()), value)
+    return nodes + [part for one in node.targets for part in _put(scope, one, value, node)]
 
 
 def _put(scope: Scope, target: ast.expr, value: ast.expr, node: ast.AST) -> list[Node]:
@@ -103,28 +120,36 @@ def _put(scope: Scope, target: ast.expr, value: ast.expr, node: ast.AST) -> list
         return bound(scope, target.id, scope.expr(value), node)
     if isinstance(target, ast.Tuple | ast.List):
         return taken_apart(scope, target, value, _put)
-    if _is_open(scope, target):
+    base = owner(scope, target)
+    if _is_open(base):
         return []
-    if isinstance(target, ast.Subscript) and is_map(scope.expr(target.value)):
-        return [_update(scope, target, value, node)]
-    place = place_of(scope, target)
+    if isinstance(target, ast.Subscript) and base is not None and is_map(base):
+        return _update(scope, target, value, node)
+    place = place_in(scope, base, target)
     if place is None:
-        raise scope.error(target, f"{ast.unparse(target)} cannot be assigned to")
+        hint = "a program sets variables, fields and elements; keep state in a map, or in a skep.Global"
+        raise scope.error(target, f"{ast.unparse(target)} cannot be assigned to", hint)
     writable(scope, place, target)
     return [assignment(scope, place, value)]
 
 
-def _is_open(scope: Scope, target: ast.expr) -> bool:
+def _is_open(base: Expr | None) -> bool:
     """Whether a target lies behind a variable whose type is not known yet; a later reading knows it."""
-    if not isinstance(target, ast.Attribute | ast.Subscript):
-        return False
-    return scope.expr(target.value).type is UNKNOWN
+    return base is not None and base.type is UNKNOWN
 
 
-def _update(scope: Scope, target: ast.Subscript, value: ast.expr, node: ast.AST) -> Node:
+def _update(scope: Scope, target: ast.Subscript, value: ast.expr, node: ast.AST) -> list[Node]:
+    """``m[key] = value``, whose value is worked out before the key where a call may show it."""
     method = ast.copy_location(ast.Attribute(target.value, "update", ast.Load()), target)
     invoke = ast.copy_location(ast.Call(method, [target.slice, value], []), target)
-    return Evaluate(scope.span(node), call(scope, invoke))
+    made, span = call(scope, invoke), scope.span(node)
+    match made:
+        case MapCall(args=(key, Spill(value=Expr() as worked) as put, flags)):
+            if any(isinstance(one, EFFECTS) for one in walk(key)):
+                first = Once(worked.span, worked.type, worked)
+                made = replace(made, args=(key, replace(put, value=first), flags))
+                return [Evaluate(span, first), Evaluate(span, made)]
+    return [Evaluate(span, made)]
 
 
 def _annotated(scope: Scope, node: ast.AnnAssign) -> list[Node]:
@@ -144,34 +169,48 @@ def _annotated(scope: Scope, node: ast.AnnAssign) -> list[Node]:
 def _augmented(scope: Scope, node: ast.AugAssign) -> list[Node]:
     op = operation(scope, node)
     target = node.target
-    if _is_open(scope, target):
+    base = owner(scope, target)
+    if _is_open(base):
         return []
     if isinstance(target, ast.Name):
         held = scope.expr(target)
         if not isinstance(held.type, Pointer):
             result = binary(scope, op, number(scope, target), number(scope, node.value), node)
             return bound(scope, target.id, result, node)
-        if not isinstance(held.type.target, IntType):
+        if not isinstance(held.type.target, IntType | ArrayType):
             raise scope.error(node, f"{describe(held.type)} is not a number")
         place: Place | None = Place(scope.span(target), held.type.target, held)
+    elif isinstance(target, ast.Subscript) and is_map(scope.expr(target.value)):
+        hint = f"{ast.unparse(target.value)}.increment({ast.unparse(target.slice)}, by) makes it where it is missing"
+        raise scope.error(target, "an entry of a map may be missing", hint)
     else:
-        place = place_of(scope, target)
+        place = place_in(scope, base, target)
+    if place is not None and isinstance(place.type, ArrayType):
+        return changed(scope, op, place, node.value, node)
     if place is None or not isinstance(place.type, IntType):
         raise scope.error(
             target,
             f"{ast.unparse(target)} is not a number that can be changed in place",
             "assign with =",
         )
-    writable(scope, place, target)
+    place = _reached_once(writable(scope, place, target))
     result = binary(scope, op, value_at(scope, place, target), number(scope, node.value), node)
     return [_stored(scope, place, result, node)]
 
 
+def _reached_once(place: Place) -> Place:
+    """A place that is read and then written: what finds it may have effects, and is worked out at the reading."""
+    index, base = place.index, place.base
+    return replace(
+        place,
+        index=index and Once(index.span, index.type, index),
+        base=Once(base.span, base.type, base) if isinstance(base, SubCall) else base,
+    )
+
+
 def _stored(scope: Scope, place: Place, value: Expr, node: ast.AST) -> Node:
     value = converted(scope, value, place.type, node, wrap=True)
-    if place.type.big_endian:
-        value = Swap(scope.span(node), register(place.type), value)
-    return Store(scope.span(node), place, value)
+    return Store(scope.span(node), place, laid(place.type, value))
 
 
 def _delete(scope: Scope, node: ast.Delete) -> list[Node]:
@@ -186,29 +225,44 @@ def _delete(scope: Scope, node: ast.Delete) -> list[Node]:
 
 
 def _if(scope: Scope, node: ast.If) -> list[Node]:
-    test = truth(scope, node.test)
+    parts = nested(node)
+    if parts != [node]:
+        return list(block(scope, parts))
+    first, written = before(node.test)
+    named = block(scope, first)
+    test = truth(scope, written)
     if isinstance(test, Const) and test.type is not UNKNOWN:
-        return list(block(scope, node.body if test.value else node.orelse))
+        return [*named, *block(scope, node.body if test.value else node.orelse)]
     then = block(scope, node.body)
-    return [If(scope.span(node.test), test, then, block(scope, node.orelse))]
+    return [*named, If(scope.span(node.test), test, then, block(scope, node.orelse))]
 
 
 def _return(scope: Scope, node: ast.Return) -> list[Node]:
-    if node.value is None:
-        scope.returns.append(VOID)
-        return [Return(scope.span(node), None)]
-    several = returned(scope, node.value)
-    if several is not None:
-        before, together = several
-        return [*before, Return(scope.span(node), together)]
-    value = scope.expr(node.value)
+    if isinstance(node.value, ast.IfExp) and gives_several(scope, node.value):
+        return _either(scope, node.value)
+    said = isinstance(node.value, ast.Constant) and node.value.value is None and scope.entry
+    nothing = node.value is None or said
+    before, value = ([], None) if nothing or node.value is None else _given(scope, node.value)
+    made = Return(scope.span(node), value)
+    scope.returns[made] = node if nothing or node.value is None else node.value
+    return [*before, made]
+
+
+def _given(scope: Scope, node: ast.expr) -> tuple[list[Node], Expr]:
+    """What a return does first, and what it gives."""
+    before, value = returned(scope, node)
     if isinstance(value, StaticValue):
-        raise scope.error(node.value, f"{describe(value.type)} cannot be returned")
+        raise scope.error(node, f"{describe(value.type)} cannot be returned")
     if not isinstance(value.type, Pointer) or not value.type.nullable or scope.entry:
-        value = dereferenced(scope, value, node.value)
-    scope.returns.append(value.type)
-    value = fitted(scope, value, scope.result, node.value)
-    return [Return(scope.span(node), value)]
+        value = dereferenced(scope, value, node)
+    return before, value
+
+
+def _either(scope: Scope, value: ast.IfExp) -> list[Node]:
+    """``return f(x) if test else g(x)``, of several results."""
+    then: list[ast.stmt] = [ast.copy_location(ast.Return(value.body), value.body)]
+    other: list[ast.stmt] = [ast.copy_location(ast.Return(value.orelse), value.orelse)]
+    return _if(scope, ast.copy_location(ast.If(value.test, then, other), value))
 
 
 def _pass(_scope: Scope, _node: ast.Pass) -> list[Node]:

@@ -6,12 +6,13 @@ from typing import Any
 
 from skep.lang.front.access import buffer, member, step
 from skep.lang.front.integers import converted
+from skep.lang.front.network_order import laid, refuse_into
 from skep.lang.front.scope import Scope
 from skep.lang.front.texts import filling, known
 from skep.lang.struct import StructType
-from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Swap, Write
+from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Write
 from skep.lang.types import ArrayType, IntType, char
-from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe, register
+from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe
 
 FROM_ADDRESS = (
     "text at an address is copied by probe_read_user_str(buffer, address), of the kernel's memory "
@@ -55,10 +56,9 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Wri
     span = scope.span(node)
     if isinstance(place.type, IntType):
         value = converted(scope, scope.expr(node), place.type, node)
+        refuse_into(scope, place.type, node)
         _fits(scope, place, value, node)
-        if place.type.big_endian:
-            value = Swap(span, register(place.type), value)
-        return Store(span, place, value)
+        return Store(span, place, laid(place.type, value))
     text = known(scope, node)
     if text is not None:
         return Write(span, place, filling(scope, place.type, text, node))
@@ -94,18 +94,20 @@ def type_name(kind: Any) -> str:
 
 
 def alike(source: Any, target: Any) -> bool:
-    """Whether two arrays have the same shape."""
-    arrays = isinstance(source, ArrayType) and isinstance(target, ArrayType)
-    return arrays and source.element.size == target.element.size and source.count == target.count
+    """Whether two arrays have the same shape, and lie in the same byte order."""
+    if not isinstance(source, ArrayType) or not isinstance(target, ArrayType):
+        return False
+    one, other = source.element, target.element
+    ordered = getattr(one, "big_endian", False) == getattr(other, "big_endian", False)
+    return bool(one.size == other.size and source.count == target.count and ordered)
 
 
 def spilled(scope: Scope, node: ast.expr, kind: Any, role: str) -> Expr:
     """An argument of type ``kind`` in memory that a helper may read: a number goes to the stack, a struct stays."""
     span = scope.span(node)
     if isinstance(kind, IntType):
-        value = converted(scope, scope.expr(node), kind, node)
-        if kind.big_endian:
-            value = Swap(span, register(kind), value)
+        refuse_into(scope, kind, node)
+        value = laid(kind, converted(scope, scope.expr(node), kind, node))
         return Spill(span, Pointer(kind, Memory.STACK), scope.slot(role, kind), value)
     value = scope.expr(node)
     if value.type is UNKNOWN:

@@ -19,11 +19,13 @@ def known(scope: Scope, node: ast.expr) -> Text | None:
     """Text or bytes that are written out, or captured; None for anything else."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str | bytes) else None
-    held = scope.type_of(node.id) if isinstance(node, ast.Name) else None
-    if isinstance(held, Static):
-        return held.value if isinstance(held.value, str | bytes) else None
-    named = isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and held is None)
-    value = scope.expr(node) if named else None
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    held = scope.type_of(root.id) if isinstance(root, ast.Name) else None
+    if held is not None and not isinstance(held, Static):  # a variable, or what it leads to
+        return None
+    value = scope.expr(node) if isinstance(node, ast.Attribute | ast.Name) else None
     found = value.type.value if isinstance(value, StaticValue) else None
     return found if isinstance(found, str | bytes) else None
 

@@ -4,6 +4,7 @@ import ast
 from typing import Any
 
 from skep.lang.front.integers import converted
+from skep.lang.front.network_order import was_turned
 from skep.lang.front.scope import Scope
 from skep.lang.tree import Assign, Expr, Node, NoneValue
 from skep.lang.types import IntType
@@ -21,6 +22,10 @@ def bound(scope: Scope, name: str, value: Expr, node: ast.AST) -> list[Node]:
     kind = scope.assign(name, value.type, node)
     if isinstance(kind, Static):
         return []
+    if was_turned(scope, value):
+        scope.turned.add(name)
+    else:
+        scope.turned.discard(name)
     written = node.value if isinstance(node, ast.Assign | ast.AnnAssign) and node.value else node
     return [Assign(scope.span(node), name, fitted(scope, value, kind, written))]
 

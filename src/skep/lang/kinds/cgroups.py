@@ -107,6 +107,7 @@ def _packet(direction: str, attach: int, returns: tuple[int, int]) -> ProgramKin
         since="4.10",
         family="cgroup_skb",
         feature="prog.cgroup_skb",
+        sealed=True,
         writes=("mark", "priority", "cb", "tstamp"),
         hides=("tc_classid", "data_meta", "flow_keys", "wire_len", "tstamp_type"),
     )
@@ -173,6 +174,7 @@ SOCKOPS = ProgramKind(
     since="4.13",
     family="sockops",
     feature="prog.sock_ops",
+    sealed=True,
     writes=("args", "reply", "replylong", "sk_txhash"),
     ends=("skb_data", "skb_data_end"),
 )

@@ -96,6 +96,7 @@ FLOW_DISSECTOR = ProgramKind(
     since="4.20",
     family="flow_dissector",
     feature="prog.flow_dissector",
+    sealed=True,
     present=("flow_keys",),
     changes=("flow_keys",),
     hides=(
@@ -184,6 +185,7 @@ def _reuseport(name: str, attach: int, since: str, feature: str) -> ProgramKind:
         since=since,
         family="sk_reuseport",
         feature=feature,
+        sealed=True,
         present=("sk",),
     )
 
@@ -201,6 +203,7 @@ def _lwt(part: str, prog_type: int, since: str) -> ProgramKind:
         family=f"lwt_{part}",
         feature=f"prog.lwt_{part}",
         instead="tc",
+        sealed=part != "xmit",
         writes=("mark", "priority", "cb"),
         hides=("tc_classid", "data_meta", "flow_keys", *SOCKET_OF_PACKET, *TIMES),
     )

@@ -1,1 +1,1 @@
-"""Packets for programs: headers as Structs, and functions that a program calls, which are compiled into it."""
+"""What programs call and use, compiled into them: headers of packets, functions on packets and numbers."""

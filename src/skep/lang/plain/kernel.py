@@ -6,9 +6,9 @@ A test makes one, runs programs against it with ``program.py(..., kernel=kernel)
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import CodeType, FunctionType, SimpleNamespace
+from typing import Any, NamedTuple
 
-from skep.lang.declared.arena import Arena
 from skep.lang.declared.nested import ArrayOfMaps, CgroupArray, ProgArray
 from skep.lang.declared.queues import Bloom, Queue
 from skep.lang.declared.redirects import Redirect, ReuseportArray, SockMap
@@ -16,9 +16,8 @@ from skep.lang.declared.storage import Storage
 from skep.lang.declared.streams import PerfBuffer, UserRing
 from skep.lang.helpers import HELPERS
 from skep.lang.maps import Declaration, Global, Ring
-from skep.lang.plain.arena import FakeArena
-from skep.lang.plain.maps import FakeMap, FakeRing
-from skep.lang.plain.memory import View, pointer, put, type_of
+from skep.lang.plain.helpers import FAKES, UNFAKED, completed
+from skep.lang.plain.maps import FakeMap, FakeRing, Inside
 from skep.lang.plain.nested import FakeCgroups, FakeMapOfMaps, FakePrograms
 from skep.lang.plain.numbers import Number
 from skep.lang.plain.queues import FakeBloom, FakeQueue
@@ -26,9 +25,11 @@ from skep.lang.plain.redirects import FakeRedirects
 from skep.lang.plain.storage import FakeStorage
 from skep.lang.plain.streams import FakePerfBuffer, FakeUserRing
 from skep.lang.plain.timers import Timers
-from skep.lang.types import IntType, char
+from skep.lang.plain.variables import FakeVariables
+from skep.lang.plain.variables import inside as variables
+from skep.lang.spec import ProgramKind
+from skep.lang.types import IntType
 
-TASK_NAME = 16
 MOST_TAIL_CALLS = 33
 
 
@@ -44,12 +45,30 @@ class Task:
     cgroup: int = 1
 
 
+def no_fake(name: str) -> str:
+    """Why a helper, or a function of the kernel, cannot be called here, and what to do."""
+    why = f": {UNFAKED[name]}" if name in UNFAKED else ""
+    hint = f"give one: FakeKernel(helpers={{{name!r}: lambda ...: ...}})"
+    return f"plain Python has no {name}(){why}; {hint}"
+
+
+class Rewritten(NamedTuple):
+    """A function as plain Python runs it: its code, and the casts that this calls, by name."""
+
+    code: CodeType
+    casts: dict[str, Any]
+
+
 class FakeKernel:
     """The current task, the clock ``now`` in ns, the CPU of ``cpus``, maps and rings, and fakes of helpers.
 
     ``helpers`` gives a function for a helper by its name, with the arguments that a program writes; it goes before the
-    fakes that are here. ``objects`` are what ``kernel_struct`` finds at addresses. The clock stands still unless a
-    test moves ``now``, or calls ``advance``; a test also sets ``task`` and ``cpu``.
+    fakes that are here. ``objects`` are what stands at addresses: an object with fields, bytes, text. ``current`` is
+    the task_struct of ``task``, where a program asks for it. The clock stands still unless a test moves ``now``, or
+    calls ``advance``; a test also sets ``task``, ``cpu`` and ``cookie`` (that of the attachment).
+
+    What runs leave beside maps: ``sent``, the devices that packets were redirected to; ``signals``; ``retval``, the
+    result that a program gave to the call; ``written``, what an iterator wrote.
     """
 
     def __init__(
@@ -64,18 +83,25 @@ class FakeKernel:
     ) -> None:
         self.task, self.now, self.cpu, self.cpus = task or Task(), now, cpu, cpus
         self.helpers, self.objects = dict(helpers or {}), dict(objects or {})
+        self.cookie = self.retval = 0
+        self.sent: list[int] = []
+        self.signals: list[int] = []
+        self.written = bytearray()
+        self.context: Any = None
+        self.family = ""
         self.tail_calls = 0
         self.timers = Timers(lambda: self.now)
         self._maps: dict[int, Any] = {}
         self._rings: dict[int, FakeRing] = {}
         self._known: list[Declaration] = []
+        self.rewritten: dict[FunctionType, Rewritten] = {}
 
     def __getitem__(self, declared: Declaration) -> Any:
-        """The fake of a declaration, made at first: a FakeRing, or a mapping (of a Global: with the key 0)."""
-        self._known.append(declared)  # an id is only good while its object lives
+        """The fake of a declaration, made at first: used as ``live[declared]`` is; a ring has ``events`` too."""
         if isinstance(declared, Ring):
             return self._ring(declared)
         if id(declared) not in self._maps:
+            self._known.append(declared)  # an id is only good while its object lives
             made = next(
                 (make for kind, make in MADE if isinstance(declared, kind)), FakeKernel.table
             )
@@ -87,17 +113,36 @@ class FakeKernel:
         self.tail_calls += 1
         return self.tail_calls <= MOST_TAIL_CALLS
 
+    @property
+    def task(self) -> Task:
+        """Who runs the program."""
+        return self._task
+
+    @task.setter
+    def task(self, task: Task) -> None:
+        self._task = task
+        self.current: Any = SimpleNamespace(pid=task.tid or task.pid, tgid=task.pid, comm=task.comm)
+
+    def begin(self, kind: ProgramKind, context: Any) -> None:
+        """A program of a kind begins to run in a context."""
+        self.family, self.context, self.tail_calls = kind.family, context, 0
+
+    def inside(self, declared: Declaration) -> Any:
+        """The fake of a declaration as a program sees it."""
+        found = self[declared]
+        if isinstance(found, FakeVariables):
+            return variables(found)
+        return found.inside if isinstance(found, FakeMap) else found
+
     def table(self, declared: Declaration) -> FakeMap:
-        """A fake map with keys, with what it holds at first."""
-        made = FakeMap(declared, self.cpus, lambda: self.cpu, self.timers)
-        if isinstance(declared, Global) and declared.initial is not None:
-            made[0] = declared.initial
-        return made
+        """A fake map with keys."""
+        return FakeMap(declared, self.cpus, lambda: self.cpu, self.timers)
 
     def _ring(self, declared: Ring) -> FakeRing:
         if id(declared) not in self._rings:
+            self._known.append(declared)
             stamps = {"boot_ns": lambda: self.now, "cpu": lambda: self.cpu}
-            self._rings[id(declared)] = FakeRing(declared, self[declared.state].lookup(0), stamps)
+            self._rings[id(declared)] = FakeRing(declared, self.inside(declared.state), stamps)
         return self._rings[id(declared)]
 
     def advance(self, nanoseconds: int) -> None:
@@ -110,14 +155,14 @@ class FakeKernel:
 
     def call(self, name: str, *args: Any) -> Any:
         """What a helper gives, as a number of its type. TypeError where there is no fake of it."""
-        own, known = self.helpers.get(name), FAKES.get(name)
-        if own is None and known is None:
-            raise TypeError(
-                f"plain Python has no {name}(); give one: FakeKernel(helpers={{{name!r}: lambda ...: ...}})"
-            )
-        result = own(*args) if own is not None else known(self, *args) if known is not None else 0
-        kind = HELPERS[name].result
-        return Number(kind, result or 0) if isinstance(kind, IntType) else result
+        row, own, known = HELPERS[name], self.helpers.get(name), FAKES.get(name)
+        if own is not None:
+            result = own(*(one.table if isinstance(one, Inside) else one for one in args))
+        elif known is not None:
+            result = known(self, *completed(row, args))
+        else:
+            raise TypeError(no_fake(name))
+        return Number(row.result, result or 0) if isinstance(row.result, IntType) else result
 
     def seen(self, address: Any) -> Any:
         """What ``kernel_struct`` makes of an address; of an object, itself."""
@@ -134,17 +179,8 @@ class FakeKernel:
         return [view.struct.__name__ for ring in self._rings.values() for view in ring.held]
 
 
-def _name(kernel: FakeKernel, buffer: Any, *_size: int) -> int:
-    put(char[TASK_NAME], buffer.memory, kernel.task.comm[: TASK_NAME - 1])
-    return 0
-
-
-def _output(_kernel: FakeKernel, ring: FakeRing, data: View, *size: int) -> int:
-    return ring.output(data, size[0] if size else None)
-
-
 MADE: tuple[tuple[Any, Callable[[FakeKernel, Any], Any]], ...] = (
-    (Arena, lambda _, declared: FakeArena(declared)),
+    (Global, lambda _, declared: FakeVariables(declared)),
     (Queue, lambda _, declared: FakeQueue(declared)),
     (Bloom, lambda _, declared: FakeBloom(declared)),
     (ProgArray, lambda kernel, _: FakePrograms(kernel.goes_on)),
@@ -156,41 +192,3 @@ MADE: tuple[tuple[Any, Callable[[FakeKernel, Any], Any]], ...] = (
     (Redirect | SockMap | ReuseportArray, lambda _, declared: FakeRedirects(declared)),
 )
 """The fake of each kind of declaration; the others are tables."""
-
-FAKES: dict[str, Callable[..., Any]] = {
-    "ktime_get_ns": lambda kernel: kernel.now,
-    "ktime_get_boot_ns": lambda kernel: kernel.now,
-    "get_smp_processor_id": lambda kernel: kernel.cpu,
-    "get_current_pid_tgid": lambda kernel: (
-        kernel.task.pid << 32 | (kernel.task.tid or kernel.task.pid)
-    ),
-    "get_current_uid_gid": lambda kernel: kernel.task.gid << 32 | kernel.task.uid,
-    "get_current_cgroup_id": lambda kernel: kernel.task.cgroup,
-    "get_current_comm": _name,
-    "get_prandom_u32": lambda _: 4,
-    "ringbuf_output": _output,
-}
-
-
-class Packet:
-    """A packet, as the context of an XDP, tc or cgroup_skb program: ``view`` over its bytes, and fields by name.
-
-    Bytes given as a ``bytearray`` are changed in place.
-    """
-
-    def __init__(self, data: bytes | bytearray, **fields: Any) -> None:
-        self.bytes = data if isinstance(data, bytearray) else bytearray(data)
-        self.len = len(data)
-        for name, value in fields.items():
-            setattr(self, name, value)
-
-    def __len__(self) -> int:
-        """Its length in bytes."""
-        return len(self.bytes)
-
-    def view(self, kind: Any, offset: int = 0) -> View | None:
-        """The bytes from ``offset`` on as ``kind``, or None where the packet is too short."""
-        wanted, at = type_of(kind), int(offset)
-        if at < 0 or at + wanted.size > len(self.bytes):
-            return None
-        return pointer(wanted, memoryview(self.bytes)[at : at + wanted.size])

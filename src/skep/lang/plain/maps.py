@@ -1,21 +1,32 @@
 """Fake maps and rings: programs find in them what the kernel does, a test what ``live[map]`` gives.
 
-A FakeMap holds bytes, so that layouts, wrap-around and text behave as in the kernel. A method that fails gives the
-kernel's negative error number.
+A FakeMap holds bytes, so that layouts, wrap-around and text behave as in the kernel. To a test it is a dictionary; what
+a program does with it is its ``inside``.
 """
 
 import errno
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
+from skep.base.errors import KernelError
+from skep.lang.exact import exact
 from skep.lang.maps import Declaration, Ring
-from skep.lang.plain.memory import Reference, StructView, View, encoded, pointer, type_of
+from skep.lang.plain.memory import (
+    ArrayView,
+    Reference,
+    StructView,
+    View,
+    encoded,
+    pointer,
+    type_of,
+)
+from skep.lang.plain.numbers import gives
 from skep.lang.plain.timers import KeptView, Timers
 from skep.lang.prefixes import from_key, to_key
 from skep.lang.spec import MapType
 from skep.lang.special import is_kept
 from skep.lang.struct import StructType, pack, unpack
-from skep.lang.types import u32
+from skep.lang.types import s32, s64, u32
 
 ANY, NO_EXIST, EXIST = 0, 1, 2
 ARRAYS = (MapType.ARRAY, MapType.PERCPU_ARRAY)
@@ -24,89 +35,112 @@ SLOT_HEADER = 8
 
 
 class FakeMap(MutableMapping[Any, Any]):
-    """A map: ``lookup``, ``update``, ``delete`` and ``increment`` as a program calls them, a mapping for a test.
+    """A map as a test sees it: a dictionary, as ``live[map]`` is. ``inside`` is what programs call.
 
-    To a test a per-CPU map has lists, with a value for each of ``cpus``; a program works on those of ``cpu()``.
+    A per-CPU map has lists, with a value for each of ``cpus``; a program works on those of ``cpu()``.
     """
 
     def __init__(
         self, declared: Declaration, cpus: int, cpu: Callable[[], int], timers: Timers
     ) -> None:
-        self.declared, self._cpu, self._timers = declared, cpu, timers
+        self.declared, self._cpu = declared, cpu
         self._copies = cpus if declared.type.per_cpu else 1
         self._entries: dict[bytes, list[bytearray]] = {}
         if declared.type in ARRAYS:
             for index in range(declared.entries):
                 self._entries[pack(u32, index)] = self._empty()
+        self.inside = Inside(self, timers)
+
+    def __getitem__(self, key: Any) -> Any:
+        entry = self.entry(self._raw(key))
+        if entry is None:
+            raise KeyError(key)
+        values = [unpack(self.declared.value, memoryview(copy)) for copy in entry]
+        return values if self.declared.type.per_cpu else values[0]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """TypeError and ValueError for what does not fit, IndexError behind an array, KernelError [E2BIG] if full."""
+        raw, values = self._raw(key), value if self.declared.type.per_cpu else [value]
+        if not isinstance(values, list) or len(values) != self._copies:
+            raise TypeError(f"a value for each of {self._copies} CPUs is wanted, not {value!r}")
+        made = [self._exactly(self.declared.value, one) for one in values]
+        if self.inside.put(raw, made[0]) < 0:
+            if self.declared.type in ARRAYS:
+                raise IndexError(f"{key!r} is behind the {self.declared.entries} entries")
+            meaning = f"it is full: it has {self.declared.entries} entries"
+            raise KernelError(f"{type(self.declared).__name__}: update", errno.E2BIG, meaning)
+        for copy, one in zip(self._entries[raw], made, strict=True):
+            copy[:] = one
+
+    def __delitem__(self, key: Any) -> None:
+        if self.declared.type in ARRAYS:
+            raise TypeError("entries of an array are not deleted")
+        if self.inside.drop(self._raw(key)) < 0:
+            raise KeyError(key)
+
+    def clear(self) -> None:
+        """Delete all entries; of an array, set them to zero."""
+        for key in list(self._entries):
+            if self.declared.type in ARRAYS:
+                self._entries[key] = self._empty()
+            else:
+                self.inside.drop(key)
+
+    def __contains__(self, key: object) -> bool:
+        return self.entry(self._raw(key)) is not None
+
+    def __iter__(self) -> Iterator[Any]:
+        return (from_key(unpack(self.declared.key, key)) for key in list(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<{type(self.declared).__name__} {dict(self)!r}>"
+
+    def _raw(self, key: Any) -> bytes:
+        return self._exactly(self.declared.key, to_key(self.declared.key, key))
+
+    def _exactly(self, kind: Any, value: Any) -> bytes:
+        if isinstance(value, Reference | StructView | ArrayView):
+            return encoded(kind, value)
+        return exact(kind, value, type(self.declared).__name__)
+
+    # --- the entries themselves, for ``inside`` -------------------------------------------------------------------
 
     def _empty(self) -> list[bytearray]:
         return [bytearray(self.declared.value.size) for _ in range(self._copies)]
 
-    def _mine(self, entry: list[bytearray]) -> bytearray:
-        return entry[self._cpu() if self._copies > 1 else 0]
+    def mine(self, entry: list[bytearray], cpu: int | None = None) -> bytearray | None:
+        """The copy of this CPU, or of another one, where there is that one."""
+        if cpu is None:
+            return entry[self._cpu() if self._copies > 1 else 0]
+        return entry[cpu] if cpu < self._copies else None
 
-    # --- as a program calls them ----------------------------------------------------------------------------------
-
-    def lookup(self, key: Any, cpu: int | None = None) -> View | None:
-        """A pointer to the entry, or None; of another CPU than this one where it is given."""
-        raw = encoded(self.declared.key, key)
-        entry = self._find(raw)
-        if entry is None:
-            return None
-        if cpu is not None and int(cpu) >= self._copies:
-            return None
-        own = self._mine(entry) if cpu is None else entry[int(cpu)]
-        mine, kind = memoryview(own), self.declared.value
-        if is_kept(kind):
-            return KeptView(kind, mine, (self.declared.key, raw), self._timers, id(entry))
-        return pointer(kind, mine)
-
-    def update(self, key: Any, value: Any, flags: int = ANY) -> int:  # type: ignore[override]
-        """Write an entry; 0, or a negative error number."""
-        raw, data = encoded(self.declared.key, key), encoded(self.declared.value, value)
-        found = raw in self._entries
-        if (found and flags == NO_EXIST) or (not found and flags == EXIST):
-            return -(errno.EEXIST if found else errno.ENOENT)
-        if not found and not self._make_room():
-            return -errno.E2BIG
-        entry = self._entries.setdefault(raw, self._empty())
-        self._timers.drop(id(entry))
-        self._mine(entry)[:] = data
-        return 0
-
-    def _make_room(self) -> bool:
-        if len(self._entries) < self.declared.entries:
-            return True
-        if self.declared.type not in FORGETFUL:
-            return False
-        del self._entries[next(iter(self._entries))]
-        return True
-
-    def delete(self, key: Any) -> int:
-        """Remove an entry; 0, or a negative error number."""
-        if self.declared.type in ARRAYS:
-            return -errno.EINVAL
-        gone = self._entries.pop(encoded(self.declared.key, key), None)
-        if gone is None:
-            return -errno.ENOENT
-        self._timers.drop(id(gone))
-        return 0
-
-    def increment(self, key: Any, by: int = 1) -> None:
-        """Add to an entry, which is made where it is missing and there is room."""
-        entry = self.lookup(key)
-        if entry is None:
-            self.update(key, by)
-        elif isinstance(entry, Reference):
-            entry.cell.store(int(entry) + by)
-
-    def _find(self, key: bytes) -> list[bytearray] | None:
+    def entry(self, key: bytes) -> list[bytearray] | None:
+        """The copies of a key's value, one for each CPU; of an LPM map those of the longest prefix."""
         if self.declared.type is MapType.LPM_TRIE:
             return self._longest(key)
         entry = self._entries.get(key)
         if entry is not None and self.declared.type in FORGETFUL:
             self._entries[key] = self._entries.pop(key)
         return entry
+
+    def holds(self, key: bytes) -> bool:
+        """Whether this very key is there."""
+        return key in self._entries
+
+    def make(self, key: bytes) -> list[bytearray] | None:
+        """The copies of a key's value, made where they are missing; None where there is no room."""
+        if key not in self._entries and len(self._entries) >= self.declared.entries:
+            if self.declared.type not in FORGETFUL:
+                return None
+            del self._entries[next(iter(self._entries))]
+        return self._entries.setdefault(key, self._empty())
+
+    def take(self, key: bytes) -> list[bytearray] | None:
+        """Take a key out."""
+        return self._entries.pop(key, None)
 
     def _longest(self, key: bytes) -> list[bytearray] | None:
         """The entry of the longest prefix that the key begins with."""
@@ -117,40 +151,81 @@ class FakeMap(MutableMapping[Any, Any]):
                 best = (bits, entry) if best is None or bits > best[0] else best
         return best[1] if best else None
 
-    # --- as a test sees it ----------------------------------------------------------------------------------------
 
-    def __getitem__(self, key: Any) -> Any:
-        entry = self._find(self._raw(key))
+class Inside:
+    """A map as a program sees it: numbers wrap around, and what fails gives a negative error number, or nothing."""
+
+    def __init__(self, table: FakeMap, timers: Timers) -> None:
+        self.table, self.declared, self._timers = table, table.declared, timers
+
+    def lookup(self, key: Any, cpu: Any = None) -> View | None:
+        """A pointer to the entry, or None; of another CPU than this one where it is given."""
+        raw = encoded(self.declared.key, key)
+        entry = self.table.entry(raw)
         if entry is None:
-            raise KeyError(key)
-        values = [unpack(self.declared.value, memoryview(copy)) for copy in entry]
-        return values if self.declared.type.per_cpu else values[0]
+            return None
+        own = self.table.mine(entry, None if cpu is None else int(cpu))
+        if own is None:
+            return None
+        mine, kind = memoryview(own), self.declared.value
+        if is_kept(kind):
+            return KeptView(kind, mine, (self.declared.key, raw), self._timers, id(entry))
+        return pointer(kind, mine)
+
+    @gives(s32)
+    def update(self, key: Any, value: Any, flags: int = ANY) -> int:
+        """Write an entry; 0, or a negative error number."""
+        raw, data = encoded(self.declared.key, key), encoded(self.declared.value, value)
+        return self.put(raw, data, int(flags))
+
+    def put(self, key: bytes, data: bytes, flags: int = ANY) -> int:
+        """The same, of bytes."""
+        found = self.table.holds(key)
+        if self.declared.type in ARRAYS and not found:
+            return -errno.E2BIG
+        if (found and flags == NO_EXIST) or (not found and flags == EXIST):
+            return -(errno.EEXIST if found else errno.ENOENT)
+        entry = self.table.make(key)
+        own = None if entry is None else self.table.mine(entry)
+        if own is None:
+            return -errno.E2BIG
+        self._timers.drop(id(entry))
+        own[:] = data
+        return 0
+
+    @gives(s32)
+    def delete(self, key: Any) -> int:
+        """Remove an entry; 0, or a negative error number."""
+        return self.drop(encoded(self.declared.key, key))
+
+    def drop(self, key: bytes) -> int:
+        """The same, of bytes."""
+        if self.declared.type in ARRAYS:
+            return -errno.EINVAL
+        gone = self.table.take(key)
+        if gone is None:
+            return -errno.ENOENT
+        self._timers.drop(id(gone))
+        return 0
+
+    @gives(s32)
+    def increment(self, key: Any, by: int = 1) -> int:
+        """Add to an entry, which is made where it is missing and there is room; 0, or a negative error number."""
+        entry = self.lookup(key)
+        if entry is None:
+            return -errno.ENOENT if self.declared.type in ARRAYS else self.update(key, by)
+        if isinstance(entry, Reference):
+            entry.cell.store(int(entry) + by)
+        return 0
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """An entry from a program, or a test; a test gives a per-CPU map a list."""
-        key = to_key(self.declared.key, key)
-        if not self.declared.type.per_cpu or not isinstance(value, list):
-            self.update(key, value)
-            return
-        self.update(key, value[self._cpu()])
-        entry = self._entries[encoded(self.declared.key, key)]
-        for copy, one in zip(entry, value, strict=True):
-            copy[:] = encoded(self.declared.value, one)
+        self.update(key, value)
 
     def __delitem__(self, key: Any) -> None:
-        self.delete(to_key(self.declared.key, key))
+        self.delete(key)
 
     def __contains__(self, key: object) -> bool:
-        return self._find(self._raw(key)) is not None
-
-    def __iter__(self) -> Iterator[Any]:
-        return (from_key(unpack(self.declared.key, key)) for key in list(self._entries))
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def _raw(self, key: Any) -> bytes:
-        return encoded(self.declared.key, to_key(self.declared.key, key))
+        return self.lookup(key) is not None
 
 
 def _begins(data: bytes, prefix: bytes, bits: int) -> bool:
@@ -189,7 +264,7 @@ class FakeRing:
         self.declared, self._state, self._stamps = declared, state, stamps
         self.events: list[Any] = []
         self.held: list[RecordView] = []
-        self._used = 0
+        self.used = 0
 
     @property
     def attempts(self) -> int:
@@ -216,9 +291,10 @@ class FakeRing:
 
     def poll(self) -> list[Any]:
         """What a reader takes: the events so far, whose room is free then."""
-        taken, self.events, self._used = self.events, [], 0
+        taken, self.events, self.used = self.events, [], 0
         return taken
 
+    @gives(s64)
     def output(self, data: View, size: int | None = None) -> int:
         """Copy bytes into the ring; 0, or a negative error number."""
         raw = encoded(data.cell.kind, data) if isinstance(data, Reference) else bytes(data)
@@ -232,10 +308,10 @@ class FakeRing:
         number = int(self._state.seq)
         self._state.seq += 1
         room = -(-(size + SLOT_HEADER) // 8) * 8
-        if self._used + room > self.declared.entries:
+        if self.used + room > self.declared.entries:
             self._state.lost += 1
             return None
-        self._used += room
+        self.used += room
         return number
 
     def finish(self, record: RecordView, data: bytes | None) -> None:

@@ -4,14 +4,21 @@ A view of a number is a ``Reference``, of a Struct a ``StructView``, of an array
 gives is a Number that knows its place, so that an atomic operation on a field finds it.
 """
 
-from collections.abc import Iterator
-from typing import Any
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 from skep.lang.layout import Bits, Field
 from skep.lang.plain.numbers import Number, arithmetic, operate, value_of
 from skep.lang.special import SpinLock
 from skep.lang.struct import StructType, pack, unpack
 from skep.lang.types import ArrayType, IntType, char, s32
+
+BITWISE: dict[str, Callable[[int, int], int]] = {
+    "|": operator.or_,
+    "&": operator.and_,
+    "^": operator.xor,
+}
 
 
 class Cell:
@@ -106,6 +113,8 @@ class Reference:
 
 def in_place(op: str, target: Any, other: Any) -> Any:
     """``target op= other``: what a Reference refers to changes, a number is made anew."""
+    if isinstance(target, ArrayView):
+        return target.changed(op, other)
     if not isinstance(target, Reference):
         return operate(op, target, other)
     target.cell.store(operate(op, target.value, other))
@@ -172,6 +181,8 @@ class ArrayView:
         return self.kind.count
 
     def _element(self, index: int) -> memoryview:
+        if not isinstance(index, Number) and -self.kind.count <= index < 0:
+            index += self.kind.count  # written out: counted from the end
         _within(index, self.kind.count)
         size = self.kind.element.size
         return self.memory[int(index) * size : (int(index) + 1) * size]
@@ -195,6 +206,27 @@ class ArrayView:
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
+
+    def changed(self, op: str, other: Any) -> Self:
+        """Each element changes: ``|=``, ``&=`` and ``^=`` with an array alike. TypeError at anything else."""
+        alike = isinstance(other, ArrayView) and len(other.memory) == len(self.memory)
+        if op not in BITWISE or not alike:
+            raise TypeError(
+                f"{self.kind!r} is changed as a whole by |=, &= and ^= and an array like it"
+            )
+        self.memory[:] = bytes(
+            BITWISE[op](a, b) for a, b in zip(self.memory, other.memory, strict=True)
+        )
+        return self
+
+    def __ior__(self, other: Any) -> Self:
+        return self.changed("|", other)
+
+    def __iand__(self, other: Any) -> Self:
+        return self.changed("&", other)
+
+    def __ixor__(self, other: Any) -> Self:
+        return self.changed("^", other)
 
     def __bytes__(self) -> bytes:
         return bytes(self.memory)
@@ -224,6 +256,8 @@ class ArrayView:
     __hash__ = None  # type: ignore[assignment]
 
     def __contains__(self, other: object) -> bool:
+        if isinstance(other, int | Reference) and self.kind.element is not char:
+            return any(value == other for value in self)
         return self._beside(other) in self.content()
 
     def startswith(self, other: object) -> bool:
@@ -243,6 +277,20 @@ class ArrayView:
 
 
 View = Reference | StructView | ArrayView
+
+
+def raw(place: Any) -> memoryview:
+    """The bytes of memory that a program hands to a helper: of a view, or of a number that stands somewhere."""
+    if isinstance(place, Number) and isinstance(place.place, Cell):
+        return place.place.memory
+    if isinstance(place, Reference):
+        return place.cell.memory
+    if isinstance(place, StructView):
+        found: memoryview = object.__getattribute__(place, "_memory")
+        return found
+    if isinstance(place, ArrayView):
+        return place.memory
+    raise TypeError(f"memory is wanted here (a field, an array or a struct), not {place!r}")
 
 
 def _within(index: int, count: int) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from skep.lang.declared.nested import ArrayOfMaps
 from skep.lang.maps import Declaration
-from skep.lang.plain.maps import FakeMap
+from skep.lang.plain.maps import FakeMap, Inside
 from skep.lang.plain.memory import encoded
-from skep.lang.types import u32
+from skep.lang.plain.numbers import gives
+from skep.lang.types import s32, u32
 
 
 class TailCall(Exception):
@@ -47,15 +48,16 @@ class FakeMapOfMaps:
             return raw if index < self.declared.entries else b""
         return raw
 
-    def lookup(self, key: Any) -> FakeMap | None:
-        """The map of a key, or None."""
-        return self._maps.get(self._key(key))
+    def lookup(self, key: Any) -> Inside | None:
+        """The map of a key as a program sees it, or None."""
+        found = self._maps.get(self._key(key))
+        return None if found is None else found.inside
 
     def __contains__(self, key: Any) -> bool:
-        return self.lookup(key) is not None
+        return self._key(key) in self._maps
 
     def __getitem__(self, key: Any) -> FakeMap:
-        found = self.lookup(key)
+        found = self._maps.get(self._key(key))
         if found is None:
             raise KeyError(key)
         return found
@@ -82,6 +84,7 @@ class FakeCgroups(dict[int, int]):
         super().__init__()
         self._task = task
 
+    @gives(s32)
     def holds_current(self, index: int) -> int:
         """1 where the current task is in the cgroup, else 0; a negative error number where there is none."""
         if int(index) not in self:

@@ -6,11 +6,13 @@ compiler. A plain ``int`` is a literal: it takes the type of what it meets.
 
 import operator
 from collections.abc import Callable
-from typing import Any, Protocol, Self, SupportsInt
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, Self, SupportsInt
 
 from skep.lang.types import Int, IntType, s32, s64, u32, u64
 from skep.lang.values import common, fits, promote, register
 
+P = ParamSpec("P")
 EXACT: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -68,6 +70,19 @@ class Number(int):
 
     def __truediv__(self, _: object) -> Any:
         raise TypeError("/ gives a fraction, which the kernel has not; use //")
+
+
+def gives(kind: IntType) -> Callable[[Callable[P, int]], Callable[P, int]]:
+    """Decorates a method of a fake whose result has a type in programs; to a test it is an ``int`` like any other."""
+
+    def decorate(method: Callable[P, int]) -> Callable[P, int]:
+        @wraps(method)
+        def typed(*args: P.args, **kwargs: P.kwargs) -> int:
+            return Number(kind, method(*args, **kwargs))
+
+        return typed
+
+    return decorate
 
 
 def kind_of(value: object) -> IntType | None:

@@ -6,8 +6,10 @@ from typing import Any
 
 from skep.lang.declared.queues import Bloom, Queue
 from skep.lang.plain.memory import View, encoded, pointer
+from skep.lang.plain.numbers import gives
 from skep.lang.spec import MapType
 from skep.lang.struct import unpack
+from skep.lang.types import s32
 
 DROP_OLDEST = 2
 
@@ -19,6 +21,7 @@ class FakeQueue:
         self.declared = declared
         self._values: list[bytes] = []
 
+    @gives(s32)
     def push(self, value: Any, flags: int = 0) -> int:
         """Put a value in; 0, or a negative error number."""
         if len(self._values) >= self.declared.entries:
@@ -59,6 +62,7 @@ class FakeBloom:
         self.declared = declared
         self._added: set[bytes] = set()
 
+    @gives(s32)
     def add(self, value: Any) -> int:
         """Add a value; 0."""
         self._added.add(encoded(self.declared.value, value))

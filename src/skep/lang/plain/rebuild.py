@@ -13,11 +13,13 @@ from skep.lang.capture import captured, plain
 from skep.lang.helpers import Helper
 from skep.lang.intrinsics import SWAPS, TEXTS, Intrinsic
 from skep.lang.kernel_names import KernelFunction, KernelView
-from skep.lang.maps import Declaration, Global
-from skep.lang.plain.kernel import FakeKernel, Packet
+from skep.lang.maps import Declaration
+from skep.lang.plain.builtin_calls import BUILTINS as PYTHONS
+from skep.lang.plain.kernel import FakeKernel, Rewritten, no_fake
 from skep.lang.plain.memory import Kind, fresh, in_place
 from skep.lang.plain.nested import TailCall
 from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
+from skep.lang.plain.packets import Packet
 from skep.lang.plain.widths import IN_PLACE, OPERATE, Widths
 from skep.lang.source import parse
 from skep.lang.spec import ProgramKind
@@ -36,17 +38,27 @@ def run(
         Packet(a) if kind.packet and isinstance(a, bytes | bytearray) else a for a in args
     )
     around = kernel or FakeKernel()
-    around.tail_calls = 0
+    around.begin(kind, given[0] if given else None)
+    try:
+        result = _gone_through(function, given, around)
+    finally:
+        for one in given:
+            if isinstance(one, Packet):
+                one.hand_back()
+    return kind.default if result is None else s32.wrap(int(value_of(result)))
+
+
+def _gone_through(function: FunctionType, given: tuple[Any, ...], kernel: FakeKernel) -> Any:
+    """What a program gives, or the last one that it went on in."""
     while True:
         try:
-            result = Binding(around).function(function)(*given)
+            result = Binding(kernel).function(function)(*given)
         except TailCall as going:
-            _refuse_held(function, around)
+            _refuse_held(function, kernel)
             function, given = plain(going.program), (going.context,)
             continue
-        break
-    _refuse_held(function, around)
-    return kind.default if result is None else s32.wrap(int(value_of(result)))
+        _refuse_held(function, kernel)
+        return result
 
 
 def _refuse_held(function: FunctionType, kernel: FakeKernel) -> None:
@@ -69,17 +81,22 @@ class Binding:
         if function not in self._functions:
             space: dict[str, Any] = {"__builtins__": builtins, **BUILTINS}
             name = function.__name__
-            self._functions[function] = lambda *args: space[name](*args)  # noqa: PLW0108 - defined below
+            self._functions[function] = lambda *args, **named: space[name](*args, **named)  # noqa: PLW0108 - defined below
             space |= {name: self.value(value) for name, value in _globals(function)}
-            _define(function, space)
+            known = self.kernel.rewritten
+            if function not in known:
+                known[function] = _rewritten(function)
+            space |= known[function].casts
+            exec(known[function].code, space)  # noqa: S102 - the user's own function, as they wrote it
+            left_out = tuple(map(self.value, function.__defaults__ or ()))
+            space[name].__defaults__ = left_out or None
             self._functions[function] = space[name]
         return self._functions[function]
 
     def _fake(self, name: str, *args: Any) -> Any:
         """What the fake of a kernel function gives. TypeError where there is none."""
         if name not in self.kernel.helpers:
-            fake = f"FakeKernel(helpers={{{name!r}: lambda ...: ...}})"
-            raise TypeError(f"plain Python has no {name}(); give one: {fake}")
+            raise TypeError(no_fake(name))
         return self.kernel.helpers[name](*args)
 
     def _text(self, address: Any, size: int) -> Any:
@@ -95,11 +112,7 @@ class Binding:
         value = plain(value)
         match value:
             case Declaration():
-                return (
-                    self.kernel[value].lookup(0)
-                    if isinstance(value, Global)
-                    else self.kernel[value]
-                )
+                return self.kernel.inside(value)
             case Helper() | KernelFunction():
                 call = self.kernel.call if isinstance(value, Helper) else self._fake
                 return lambda *args: call(value.name, *args)
@@ -123,13 +136,12 @@ def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _define(function: FunctionType, space: dict[str, Any]) -> None:
+def _rewritten(function: FunctionType) -> Rewritten:
     source, widths = parse(function), Widths(function)
-    module = ast.Module([widths.rewrite(source.tree)], [])
+    module = ast.fix_missing_locations(ast.Module([widths.rewrite(source.tree)], []))
     ast.increment_lineno(module, source.text.line - 1)
-    space |= {name: Kind(kind) for name, kind in widths.kinds.items()}
-    code = compile(ast.fix_missing_locations(module), source.text.file, "exec")
-    exec(code, space)  # noqa: S102 - the user's own function, as they wrote it
+    code = compile(module, source.text.file, "exec")
+    return Rewritten(code, {name: Kind(kind) for name, kind in widths.kinds.items()})
 
 
 class _Module:
@@ -176,20 +188,9 @@ def _range(*bounds: Any) -> Iterator[int]:
     return iter(numbers) if kind is None else (Number(kind, number) for number in numbers)
 
 
-def _chosen(choose: Callable[[int, int], int]) -> Callable[[Any, Any], int]:
-    def run(left: Any, right: Any) -> int:
-        left, right = value_of(left), value_of(right)
-        if kind_of(left) is kind_of(right) is None:
-            return choose(left, right)
-        return Number(meeting(choose.__name__, left, right), choose(int(left), int(right)))
-
-    return run
-
-
 BUILTINS: dict[str, Callable[..., Any]] = {
     "range": _range,
-    "min": _chosen(min),
-    "max": _chosen(max),
+    **PYTHONS,
     OPERATE: operate,
     IN_PLACE: in_place,
 }

@@ -5,7 +5,9 @@ from typing import Any
 
 from skep.lang.declared.storage import Storage
 from skep.lang.plain.memory import View, encoded, pointer
+from skep.lang.plain.numbers import gives
 from skep.lang.struct import unpack
+from skep.lang.types import s32
 
 NO_ENTRY = -2
 
@@ -30,6 +32,7 @@ class FakeStorage(MutableMapping[Any, Any]):
             self._values[id(owner)] = owner, bytearray(first)
         return self.lookup(owner)
 
+    @gives(s32)
     def delete(self, owner: Any) -> int:
         """Forget an owner's value; 0, or a negative error number."""
         return 0 if self._values.pop(id(owner), None) else NO_ENTRY

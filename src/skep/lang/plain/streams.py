@@ -5,6 +5,8 @@ from typing import Any
 
 from skep.lang.declared.streams import PerfBuffer, UserRing
 from skep.lang.plain.memory import Reference, View, encoded, pointer
+from skep.lang.plain.numbers import gives
+from skep.lang.types import s64
 
 
 class FakePerfBuffer:
@@ -14,6 +16,7 @@ class FakePerfBuffer:
         self.declared = declared
         self.events: list[Any] = []
 
+    @gives(s64)
     def output(self, data: View, size: int | None = None) -> int:
         """Copy bytes into the buffer; 0."""
         raw = encoded(data.cell.kind, data) if isinstance(data, Reference) else bytes(data)
@@ -40,6 +43,7 @@ class FakeUserRing:
         """Put a message in."""
         self._messages.append(encoded(self.declared.carries, message))
 
+    @gives(s64)
     def drain(self, function: Callable[[Any], Any]) -> int:
         """Call a function for each message, until it gives something true; how many."""
         taken = 0

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from skep.lang.plain.memory import StructView, pointer
+from skep.lang.plain.numbers import gives
 from skep.lang.special import REFERENCES, Timer
 from skep.lang.struct import StructType
+from skep.lang.types import s32
 
 
 class Pending(NamedTuple):
@@ -69,12 +71,14 @@ class FakeTimer:
     def __init__(self, view: "KeptView") -> None:
         self._view = view
 
+    @gives(s32)
     def start(self, nanoseconds: Any, function: Callable[..., Any] | None = None) -> int:
         """Run ``function(key, value)``, or what it ran last, later, once; 0, or a negative error number."""
         view = self._view
         timers: Timers = view.timers
         return timers.start(view, int(nanoseconds), function)
 
+    @gives(s32)
     def cancel(self) -> int:
         """Rest; 1 where it was set, 0 where it was not."""
         return int(self._view.timers.cancel(self._view.identity))
@@ -91,11 +95,13 @@ class FakeReference:
         """What is kept, or None."""
         return self._kept.get(self._key)
 
+    @gives(s32)
     def set(self, kept: Any) -> int:
         """Keep an object; 0."""
         self._kept[self._key] = kept
         return 0
 
+    @gives(s32)
     def clear(self) -> int:
         """Give it back; 1 where there was one."""
         return int(self._kept.pop(self._key, None) is not None)

@@ -49,7 +49,7 @@ class Widths(ast.NodeTransformer):
             argument.annotation = None
         self.generic_visit(body := ast.Module(tree.body, []))
         tree.body = [*heads, *body.body]
-        tree.decorator_list, tree.returns = [], None
+        tree.decorator_list, tree.returns, tree.args.defaults = [], None, []
         return tree
 
     def _note(self, name: str, annotation: ast.expr) -> bool:
@@ -79,12 +79,25 @@ class Widths(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.stmt | list[ast.stmt]:
         """``n = value``, or ``n, m = values``."""
         self.generic_visit(node)
-        target = node.targets[0]
-        if isinstance(target, ast.Tuple | ast.List):
-            names = [one.id for one in target.elts if isinstance(one, ast.Name)]
-            wide = [name for name in names if name in self._casts]
-            return [node, *(self._assign(name, _read(name), node) for name in wide)]
-        return self._assign(target.id, node.value, node) if isinstance(target, ast.Name) else node
+        (target, *others) = node.targets
+        if isinstance(target, ast.Name) and not others:
+            return self._assign(target.id, node.value, node)
+        return [node, *(one for target in node.targets for one in self._wide(target, node))]
+
+    def _wide(self, target: ast.expr, at: ast.AST) -> list[ast.stmt]:
+        """The variables of a target that have a width get it."""
+        names = [one.id for one in ast.walk(target) if isinstance(one, ast.Name)]
+        stored = isinstance(target, ast.Name | ast.Tuple | ast.List)
+        wide = [name for name in names if stored and name in self._casts]
+        return [self._assign(name, _read(name), at) for name in wide]
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        """``n := value``."""
+        self.generic_visit(node)
+        cast = self._casts.get(node.target.id)
+        if cast is not None:
+            node.value = _placed(ast.Call(_read(cast), [node.value], []), node)
+        return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
         """``n: u32 = value``, or without a value."""
@@ -106,9 +119,7 @@ class Widths(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> ast.stmt:
         """A loop whose variable has a width."""
         self.generic_visit(node)
-        if isinstance(node.target, ast.Name) and node.target.id in self._casts:
-            name = node.target.id
-            node.body = [self._assign(name, _read(name), node), *node.body]
+        node.body = [*self._wide(node.target, node), *node.body]
         return node
 
     def visit_match_case(self, node: ast.match_case) -> ast.match_case:
@@ -127,7 +138,7 @@ def _read(name: str) -> ast.Name:
 
 
 def _placed(made: Made, at: ast.AST) -> Made:
-    return ast.fix_missing_locations(ast.copy_location(made, at))
+    return ast.copy_location(made, at)  # what is new inside takes its place from here in the end
 
 
 def _evaluated(function: FunctionType, annotation: ast.expr) -> Any:

@@ -6,6 +6,7 @@ ring so that its events keep their order), the user half reads them as batches.
 
 from signal import Signals
 
+from skep.events import kinds
 from skep.events.forms import Given, Hidden, Marks, Names, Unless, Words
 from skep.events.record import Record
 from skep.lang.types import char, s32, u8, u32, u64
@@ -22,7 +23,7 @@ _SIGNALS = Names(tuple((one.value, one.name) for one in Signals))
 
 class Exec(
     Record,
-    kind="exec",
+    kind=kinds.EXEC,
     size=256,
     forms={
         "flags": _CUT,
@@ -61,7 +62,7 @@ class Exec(
     args: u8[112]
 
 
-class Fork(Record, kind="fork", size=256):
+class Fork(Record, kind=kinds.FORK, size=256):
     """A process was made; threads are not told.
 
     pid: the new process
@@ -84,7 +85,7 @@ class Fork(Record, kind="fork", size=256):
 
 class Exit(
     Record,
-    kind="exit",
+    kind=kinds.EXIT,
     size=256,
     forms={"code": Unless("signal"), "signal": Given(_SIGNALS)},
 ):
@@ -114,7 +115,7 @@ class Exit(
     comm: char[16]
 
 
-class Oom(Record, kind="oom", size=256):
+class Oom(Record, kind=kinds.OOM, size=256):
     """The kernel killed a process for want of memory.
 
     flags: bit 0: only pid is known

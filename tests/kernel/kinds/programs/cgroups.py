@@ -33,32 +33,32 @@ def refuses_a_port(ctx):
 @skep.cgroup("post_bind6")
 def refuses_a_port_of_six(ctx):
     counts.increment(3)
-    return 0 if ctx.src_port == OTHER and ctx.src_ip6[3] == skep.htonl(1) else 1
+    return 0 if ctx.src_port == OTHER and ctx.src_ip6[3] == 1 else 1
 
 
 @skep.cgroup("bind4")
 def moves_a_bind(ctx):
     counts.increment(4)
-    if ctx.user_port == skep.htons(PORT):
-        ctx.user_ip4 = skep.htonl(TOLD)
-        ctx.user_port = skep.htons(OTHER)
+    if ctx.user_port == PORT:
+        ctx.user_ip4 = TOLD
+        ctx.user_port = OTHER
 
 
 @skep.cgroup("bind6")
 def moves_a_bind_of_six(ctx):
     counts.increment(5)
-    if ctx.user_port == skep.htons(PORT):
-        ctx.user_ip6[3] = skep.htonl(1)
-        ctx.user_port = skep.htons(OTHER)
+    if ctx.user_port == PORT:
+        ctx.user_ip6[3] = 1
+        ctx.user_port = OTHER
 
 
 @skep.cgroup("connect4")
 def moves_a_connect(ctx):
     counts.increment(6)
-    if ctx.user_ip4 == skep.htonl(0x0A090909):
-        ctx.user_ip4 = skep.htonl(REAL)
-        ctx.user_port = skep.htons(OTHER)
-    elif ctx.user_ip4 == skep.htonl(0x0A090908):
+    if ctx.user_ip4 == 0x0A090909:
+        ctx.user_ip4 = REAL
+        ctx.user_port = OTHER
+    elif ctx.user_ip4 == 0x0A090908:
         skep.set_retval(-EACCES)
         return 0
     return 1
@@ -67,57 +67,57 @@ def moves_a_connect(ctx):
 @skep.cgroup("connect6")
 def refuses_a_connect_of_six(ctx):
     counts.increment(7)
-    return 0 if ctx.user_ip6[3] == skep.htonl(9) else 1
+    return 0 if ctx.user_ip6[3] == 9 else 1
 
 
 @skep.cgroup("sendmsg4")
 def moves_a_datagram(ctx):
     counts.increment(8)
-    if ctx.user_ip4 == skep.htonl(0x0A090909):
-        ctx.user_ip4 = skep.htonl(REAL)
-        ctx.msg_src_ip4 = skep.htonl(TOLD)
+    if ctx.user_ip4 == 0x0A090909:
+        ctx.user_ip4 = REAL
+        ctx.msg_src_ip4 = TOLD
 
 
 @skep.cgroup("sendmsg6")
 def refuses_a_datagram_of_six(ctx):
     counts.increment(9)
-    return 0 if ctx.user_port == skep.htons(OTHER) else 1
+    return 0 if ctx.user_port == OTHER else 1
 
 
 @skep.cgroup("recvmsg4")
 def tells_another_sender(ctx):
     counts.increment(10)
-    ctx.user_ip4 = skep.htonl(0x0A090909)
+    ctx.user_ip4 = 0x0A090909
 
 
 @skep.cgroup("recvmsg6")
 def tells_another_sender_of_six(ctx):
     counts.increment(11)
-    ctx.user_port = skep.htons(PORT)
+    ctx.user_port = PORT
 
 
 @skep.cgroup("getpeername4")
 def tells_another_peer(ctx):
     counts.increment(12)
-    ctx.user_ip4 = skep.htonl(0x0A090909)
+    ctx.user_ip4 = 0x0A090909
 
 
 @skep.cgroup("getpeername6")
 def tells_another_peer_of_six(ctx):
     counts.increment(13)
-    ctx.user_port = skep.htons(PORT)
+    ctx.user_port = PORT
 
 
 @skep.cgroup("getsockname4")
 def tells_another_name(ctx):
     counts.increment(14)
-    ctx.user_ip4 = skep.htonl(0x0A090909)
+    ctx.user_ip4 = 0x0A090909
 
 
 @skep.cgroup("getsockname6")
 def tells_another_name_of_six(ctx):
     counts.increment(15)
-    ctx.user_port = skep.htons(PORT)
+    ctx.user_port = PORT
 
 
 @skep.cgroup("connect_unix")

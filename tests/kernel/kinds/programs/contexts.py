@@ -1,13 +1,13 @@
 """Contexts read and set in ways that compilers like to change: whole arrays, parts, chains of pointers."""
 
 import skep
-from skep import Array, Struct, u8, u32
+from skep import Array, Struct, be32, u8, u32
 
 
 class Address(Struct):
     """An address of IPv6, as a context has it."""
 
-    words: u32[4]
+    words: be32[4]
 
 
 class Block(Struct):

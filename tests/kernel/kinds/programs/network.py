@@ -168,8 +168,8 @@ def dissects(ctx):
     keys.nhoff = 14
     keys.thoff = 34
     keys.ip_proto = 17
-    keys.sport = skep.htons(1000)
-    keys.dport = skep.htons(2000)
+    keys.sport = 1000
+    keys.dport = 2000
     return 0 if kind is not None else 2
 
 

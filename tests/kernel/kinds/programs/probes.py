@@ -166,6 +166,11 @@ def on_nothing(ctx):
     counts.increment(11)
 
 
+@skep.kprobe_multi("do_rmdir", "do_unlinkot")
+def on_one_that_is_misspelt(ctx):
+    counts.increment(11)
+
+
 @skep.kprobe_multi("do_unlinkat", "do_rmdir")
 def on_removals(dfd, name):
     """The arguments that both functions share, with their types."""

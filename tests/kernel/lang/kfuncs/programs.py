@@ -1,7 +1,7 @@
 """Programs that call functions of the kernel by name."""
 
 import skep
-from skep import Array, Hash, u8, u32, u64
+from skep import Array, Hash, Struct, char, s32, s64, u8, u32, u64
 from tests.kernel.lang.both import Given
 
 task_from_pid = skep.kfunc("bpf_task_from_pid")
@@ -45,3 +45,27 @@ def reads(ctx):
     if found is None:
         return 3
     return u32(size_of(pointer)) & 0xFFFF
+
+
+class Digits(Struct):
+    """A number in text, and as one."""
+
+    text: char[8]
+    value: s64
+
+
+found = Array(Digits, 1)
+
+
+@skep.xdp
+def reads_a_number(ctx):
+    """A helper that gives a number in memory: an array of one, and a field."""
+    v, here = ctx.view(Given), found.lookup(0)
+    if v is None or here is None:
+        return 0
+    here.text[0] = 48 + v.b % 10
+    here.text[1] = 48 + v.c % 10
+    number = s64[1]()
+    length = skep.strtol(here.text, 10, number)
+    skep.strtol(here.text[:1], 10, here.value)
+    return s32(number[0] * 10 + here.value) if length == 2 else -1

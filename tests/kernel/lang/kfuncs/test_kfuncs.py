@@ -2,10 +2,13 @@
 
 import subprocess
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import skep
+from skep.lang.plain.numbers import Number
+from tests.kernel.lang.both import live, packets
 from tests.kernel.lang.kfuncs import programs
 
 
@@ -42,3 +45,21 @@ def test_plain_python_takes_a_fake() -> None:
     assert len(released) == 1
     with pytest.raises(TypeError, match=r"no bpf_task_from_pid\(\); give one"):
         programs.parents.py(task, 0, None)
+
+
+def strtol(text: Any, _base: int, number: Any) -> int:  # noqa: ANN401 - memory of a program
+    """The helper of that name, in plain Python."""
+    digits = bytes(text).split(b"\0")[0]
+    if isinstance(number, Number) and number.place is not None:
+        number.place.store(int(digits))
+    else:
+        number[0] = int(digits)
+    return len(digits)
+
+
+def test_a_helper_gives_a_number_in_memory() -> None:
+    given = list(packets(5, 6))
+    kernel = skep.FakeKernel(helpers={"strtol": strtol})
+    left = [programs.reads_a_number.py(data, kernel=kernel) for data in given]
+    assert [verdict for verdict, _ in live(programs.reads_a_number, given)] == left
+    assert len(set(left)) > 2

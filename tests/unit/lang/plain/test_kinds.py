@@ -19,8 +19,8 @@ class Request(Struct):
 
 @skep.cgroup("connect4")
 def moves(ctx):  # type: ignore[no-untyped-def]
-    if ctx.user_port == skep.htons(80):
-        ctx.user_ip4 = skep.htonl(0x7F000001)
+    if ctx.user_port == 80:
+        ctx.user_ip4 = 0x7F000001
     else:
         skep.set_retval(-13)
         return 0
@@ -66,9 +66,9 @@ def narrows(ctx):  # type: ignore[no-untyped-def]
 
 
 def test_a_context_is_an_object_whose_fields_are_set() -> None:
-    there = SimpleNamespace(user_ip4=1, user_port=skep.htons(80))
+    there = SimpleNamespace(user_ip4=1, user_port=80)
     assert moves.py(there) == 1
-    assert there.user_ip4 == skep.htonl(0x7F000001)
+    assert there.user_ip4 == 0x7F000001
     said: list[int] = []
     kernel = FakeKernel(helpers={"set_retval": lambda code: said.append(int(code))})
     assert moves.py(SimpleNamespace(user_ip4=1, user_port=1), kernel=kernel) == 0

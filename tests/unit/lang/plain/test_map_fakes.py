@@ -90,7 +90,7 @@ def test_a_socket_is_whatever_stands_for_it(kernel: FakeKernel) -> None:
 
 
 def test_a_timer_runs_once_and_only_what_was_set(kernel: FakeKernel) -> None:
-    fake = kernel[Array(Timed, 2)]
+    fake = kernel.inside(Array(Timed, 2))
     seen = []
     assert fake.lookup(0).timer.start(5) == -22
     fake.lookup(0).timer.start(5, lambda key, value: seen.append((int(key), int(value.n))))
@@ -104,7 +104,7 @@ def test_a_timer_runs_once_and_only_what_was_set(kernel: FakeKernel) -> None:
 
 
 def test_a_timer_and_a_reference_end_with_their_value(kernel: FakeKernel) -> None:
-    fake = kernel[Hash(u32, Kept, 2)]
+    fake = kernel.inside(Hash(u32, Kept, 2))
     for end in (partial(fake.update, 1, Kept()), partial(fake.delete, 1)):
         fake[1] = Kept(n=5)
         value = fake.lookup(1)
@@ -116,7 +116,7 @@ def test_a_timer_and_a_reference_end_with_their_value(kernel: FakeKernel) -> Non
 
 
 def test_a_lock_is_taken_once(kernel: FakeKernel) -> None:
-    value = kernel[Array(Locked, 1)].lookup(0)
+    value = kernel.inside(Array(Locked, 1)).lookup(0)
     with value.lock:
         value.n += 1
         with pytest.raises(RuntimeError, match="held already"), value.lock:

@@ -1,8 +1,10 @@
 import errno
+from copy import copy
 
 import pytest
 
-from skep.lang.maps import Array, Hash, Lpm, LruHash, PerCpuArray, PerCpuHash, Ring
+from skep.base.errors import KernelError
+from skep.lang.maps import Array, Global, Hash, Lpm, LruHash, PerCpuArray, PerCpuHash, Ring
 from skep.lang.plain.kernel import FakeKernel
 from skep.lang.plain.maps import FakeMap, FakeRing
 from skep.lang.plain.memory import ArrayView, Reference, StructView, View, fresh
@@ -23,9 +25,9 @@ def reference(view: View | None) -> Reference:
 
 def test_what_a_lookup_gives_writes_through() -> None:
     numbers = fake(Hash(u32, u64, 4))
-    assert numbers.lookup(1) is None
+    assert numbers.inside.lookup(1) is None
     numbers[1] = 5
-    found = reference(numbers.lookup(1))
+    found = reference(numbers.inside.lookup(1))
     found[0] = int(found) + (1 << 64)
     assert (numbers[1], found == 5, bool(found)) == (5, True, True)
     found[0] = 7
@@ -34,47 +36,47 @@ def test_what_a_lookup_gives_writes_through() -> None:
 
 def test_keys_and_values_are_bytes_of_their_types() -> None:
     ports = fake(Hash(be16, be32, 4))
-    ports[0x10050] = -1
+    ports.inside[0x10050] = -1
     assert dict(ports) == {80: 0xFFFFFFFF}
     pairs = fake(Hash(Pair, Wide, 4))
-    pairs[Pair(1, 2)] = Wide(small=300, name="a long name that is cut")
+    pairs.inside[Pair(1, 2)] = Wide(small=300, name="a long name that is cut")
     assert pairs[fresh(Pair, 1, 2)].small == 44
     assert pairs[Pair(1, 2)].name == "a long name that"
 
 
 def test_updates_fail_as_in_the_kernel() -> None:
     numbers = fake(Hash(u32, u64, 2))
-    assert numbers.update(1, 1, 2) == -errno.ENOENT
-    assert numbers.update(1, 1) == 0
-    assert numbers.update(1, 1, 1) == -errno.EEXIST
-    assert numbers.update(2, 1) == 0
-    assert numbers.update(3, 1) == -errno.E2BIG
-    assert numbers.delete(9) == -errno.ENOENT
-    assert numbers.delete(1) == 0
+    assert numbers.inside.update(1, 1, 2) == -errno.ENOENT
+    assert numbers.inside.update(1, 1) == 0
+    assert numbers.inside.update(1, 1, 1) == -errno.EEXIST
+    assert numbers.inside.update(2, 1) == 0
+    assert numbers.inside.update(3, 1) == -errno.E2BIG
+    assert numbers.inside.delete(9) == -errno.ENOENT
+    assert numbers.inside.delete(1) == 0
     assert len(numbers) == 1
 
 
 def test_an_array_is_full_of_zeros_and_nothing_leaves_it() -> None:
     single = fake(Array(u64, 3))
     assert dict(single) == {0: 0, 1: 0, 2: 0}
-    assert single.lookup(3) is None
-    assert single.update(3, 1) == -errno.E2BIG
-    assert single.delete(1) == -errno.EINVAL
+    assert single.inside.lookup(3) is None
+    assert single.inside.update(3, 1) == -errno.E2BIG
+    assert single.inside.delete(1) == -errno.EINVAL
 
 
 def test_a_map_that_forgets_forgets_what_was_used_least_recently() -> None:
     recent = fake(LruHash(u32, u32, 2))
     recent[1], recent[2] = 1, 2
-    recent.lookup(1)
+    recent.inside.lookup(1)
     recent[3] = 3
     assert set(recent) == {1, 3}
 
 
 def test_counting_makes_what_is_missing() -> None:
     numbers = fake(Hash(u32, u32, 1))
-    numbers.increment(1)
-    numbers.increment(1, 0xFFFFFFFF)
-    numbers.increment(2)
+    numbers.inside.increment(1)
+    numbers.inside.increment(1, 0xFFFFFFFF)
+    numbers.inside.increment(2)
     assert dict(numbers) == {1: 0}
 
 
@@ -86,7 +88,7 @@ def test_a_map_by_prefix_gives_the_longest(address: tuple[int, ...], found: int 
     prefixes = fake(Lpm(Prefix, u32, 8))
     for bits, value in ((8, [10, 0, 0, 0]), (31, [10, 0, 0, 6]), (32, [10, 0, 0, 9])):
         prefixes[Prefix(bits, value)] = bits
-    view = prefixes.lookup(Prefix(32, list(address)))
+    view = prefixes.inside.lookup(Prefix(32, list(address)))
     assert (None if view is None else int(reference(view))) == found
 
 
@@ -95,10 +97,10 @@ def test_a_program_sees_its_cpus_value_and_a_test_all() -> None:
     for declared in (PerCpuArray(u64, 1), PerCpuHash(u32, u64, 4)):
         for cpu in (0, 2, 2):
             kernel.cpu = cpu
-            kernel[declared].increment(0, 10)
+            kernel.inside(declared).increment(0, 10)
         assert kernel[declared][0] == [10, 0, 20]
         kernel[declared][0] = [1, 2, 3]
-        assert int(reference(kernel[declared].lookup(0))) == 3
+        assert int(reference(kernel.inside(declared).lookup(0))) == 3
 
 
 def test_views_reach_into_structs_and_arrays() -> None:
@@ -114,7 +116,7 @@ def test_views_reach_into_structs_and_arrays() -> None:
     with pytest.raises(IndexError):
         view.bytes[8] = 1
     with pytest.raises(IndexError):
-        view.bytes[-1] = 1
+        view.bytes[-9] = 1
     with pytest.raises(AttributeError, match="Wide has no field 'smal'"):
         view.smal = 1
     with pytest.raises(TypeError, match="cannot be copied"):
@@ -178,3 +180,60 @@ def test_two_kernels_share_nothing() -> None:
     one[declared][1] = 5
     assert dict(two[declared]) == {}
     assert one[declared] is one[declared]
+
+
+def test_to_a_test_a_map_is_a_dictionary() -> None:
+    numbers = fake(Hash(u32, u64, 3))
+    numbers.update({1: 10, 2: 20})
+    assert numbers.pop(1) == 10
+    assert (numbers.setdefault(3, 30), numbers.get(9), 2 in numbers, len(numbers)) == (
+        30,
+        None,
+        True,
+        2,
+    )
+    with pytest.raises(KeyError):
+        del numbers[9]
+    numbers.clear()
+    assert dict(numbers) == {}
+
+
+def test_a_map_refuses_what_a_live_one_refuses() -> None:
+    numbers, single, each = (
+        fake(Hash(u32, u64, 1)),
+        fake(Array(u64, 2)),
+        fake(PerCpuHash(u32, u64, 1)),
+    )
+    numbers[1] = 1
+    with pytest.raises(KernelError, match="it is full: it has 1 entries"):
+        numbers[2] = 2
+    with pytest.raises(ValueError, match="from 0 to 18446744073709551615, not -1"):
+        numbers[1] = -1
+    with pytest.raises(TypeError, match="an integer, not '1'"):
+        numbers["1"] = 1
+    with pytest.raises(IndexError, match="behind the 2 entries"):
+        single[2] = 1
+    with pytest.raises(TypeError, match="not deleted"):
+        del single[1]
+    with pytest.raises(TypeError, match="for each of 2 CPUs"):
+        each[1] = 5
+
+
+def test_an_array_that_is_cleared_is_zero() -> None:
+    single = fake(Array(u64, 2))
+    single[1] = 5
+    single.clear()
+    assert dict(single) == {0: 0, 1: 0}
+
+
+def test_a_global_has_its_fields_as_attributes() -> None:
+    declared = Global(Pair, Pair(1, 2))
+    variables = FakeKernel()[declared]
+    variables.first += 4
+    assert (variables.first, variables.second, copy(variables)) == (5, 2, Pair(5, 2))
+    variables[0] = Pair(7, 8)
+    assert (dict(variables), dir(variables)) == ({0: Pair(7, 8)}, ["first", "second"])
+    with pytest.raises(ValueError, match=r"Pair\.first is a u32"):
+        variables.first = -1
+    with pytest.raises(AttributeError, match="Pair has no field 'third'"):
+        variables.third = 1

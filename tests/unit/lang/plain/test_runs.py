@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from skep.lang.plain.kernel import FakeKernel, Packet, Task
+from skep.lang.plain.kernel import FakeKernel, Task
+from skep.lang.plain.packets import Packet
 from skep.lang.programs import Program
 from tests.unit.lang import corpus, prelude
 from tests.unit.lang.prelude import STATE, counts, pairs, ring, stacks
@@ -86,7 +87,7 @@ def test_helpers_tell_what_the_test_says() -> None:
 
 
 def test_a_helper_without_a_fake_says_how_to_give_one() -> None:
-    with pytest.raises(TypeError, match=r"no get_stackid\(\); give one: FakeKernel\(helpers="):
+    with pytest.raises(TypeError, match=r"no get_stackid\(\): it walks a stack; give one: "):
         run("return skep.get_stackid(stacks, 0)")
 
 

@@ -1,0 +1,69 @@
+"""What is attached without a link, as tc, ip and systemd do it: to cgroups, and to devices of this network namespace.
+
+Such a program stays until it is taken away there; no descriptor and no pin keeps it. Values only.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from skep.btf.reader import Btf
+from skep.kernel import commands
+from skep.kernel.bpf import Door
+from skep.kernel.netlink import EGRESS, INGRESS, Device, Netlink
+from skep.kernel.targets import ATTACH, Target
+
+CGROUP_TYPES = "BPF_CGROUP_"
+CLSACT = "clsact"
+_WAYS = ((INGRESS, "ingress"), (EGRESS, "egress"))
+
+
+class Linkless(NamedTuple):
+    """A program, by its id, and where it is; ``kind`` is cgroup, xdp or tc."""
+
+    kind: str
+    program: int
+    target: Target
+
+
+def on_devices() -> Iterator[Linkless]:
+    """XDP programs, also those that a link has put there, and the filters of clsact."""
+    with Netlink() as netlink:
+        for device in netlink.devices():
+            if device.xdp:
+                yield Linkless("xdp", device.xdp, Target("device", str(device.ifindex)))
+            if CLSACT in netlink.qdiscs(device.ifindex):
+                yield from _filters(netlink, device)
+
+
+def _filters(netlink: Netlink, device: Device) -> Iterator[Linkless]:
+    for parent, way in _WAYS:
+        for one in netlink.filters(device.ifindex, parent):
+            yield Linkless("tc", one.program_id, Target("device", str(device.ifindex), way))
+
+
+def on_cgroups(
+    door: Door, root: str, cgroups: Iterable[tuple[int, str]], kernel: Btf
+) -> Iterator[Linkless]:
+    """Programs of cgroups, also those of links. ``cgroups`` are ids and paths below ``root``, as targets name them."""
+    types = {
+        number: name.removeprefix(ATTACH).lower()
+        for number, name in kernel.enum("bpf_attach_type").items()
+        if name.startswith(CGROUP_TYPES)
+    }
+    for inode, path in cgroups:
+        with suppress(OSError):  # it is gone meanwhile
+            fd = os.open(root + path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                yield from _of(door, fd, inode, types)
+            finally:
+                os.close(fd)
+
+
+def _of(door: Door, fd: int, inode: int, types: dict[int, str]) -> Iterator[Linkless]:
+    """The programs of one cgroup; types that the kernel does not query are passed over."""
+    for number, name in types.items():
+        with suppress(OSError):
+            for program in commands.prog_query(door, fd, number):
+                yield Linkless("cgroup", program, Target("cgroup", str(inode), name))

@@ -1,0 +1,170 @@
+"""Indices, sizes and results that nothing limits: the verifier would refuse them.
+
+Only what is sure is told. A value is boundless where it comes from outside (an argument, memory that is not the
+program's, a helper), is at most converted on the way, and is compared, computed with or kept nowhere in the function.
+"""
+
+from dataclasses import dataclass, field
+
+from skep.base.errors import CompileError
+from skep.lang.bounds import Bound, upper_bound
+from skep.lang.spec import ProgramKind
+from skep.lang.tree import (
+    Argument,
+    Assign,
+    Binary,
+    Compare,
+    Const,
+    Convert,
+    Copy,
+    Expr,
+    For,
+    Function,
+    HelperCall,
+    If,
+    Load,
+    Local,
+    Logic,
+    Node,
+    Not,
+    Once,
+    Opaque,
+    Place,
+    Return,
+    Select,
+    Store,
+    SubCall,
+    View,
+    While,
+    Write,
+    Zero,
+    statements,
+    walk,
+)
+from skep.lang.types import IntType
+from skep.lang.values import Memory, Pointer
+
+BOUNDLESS = frozenset(
+    {
+        *("get_prandom_u32", "get_current_pid_tgid", "get_current_uid_gid"),
+        *("get_current_cgroup_id", "ktime_get_ns", "ktime_get_boot_ns", "ktime_get_tai_ns"),
+    }
+)
+"""Helpers whose result may be any number; of others the verifier may know more."""
+FOREIGN = frozenset({Memory.CONTEXT, Memory.KERNEL, Memory.PROBE, Memory.USER})
+SHARED = frozenset({Memory.VALUE, Memory.PACKET})
+LIMITING = (Binary, Compare, Logic, Not, Select, Store, SubCall, View)
+"""What may tell the verifier more of a value."""
+CHANGING = (Copy, Write, Zero, SubCall)
+
+Key = str | tuple[int, object]
+
+
+@dataclass(slots=True)
+class _Facts:
+    """Of one function: what each variable is set to, and the variables and memory that may be limited.
+
+    ``changing``: memory of maps and packets is changed as a whole, or elsewhere.
+    """
+
+    values: dict[str, list[Expr]] = field(default_factory=dict)
+    limited: set[Key] = field(default_factory=set)
+    changing: bool = False
+    entry: bool = False
+
+    def boundless(self, node: Expr) -> bool:
+        """Whether nothing limits a value."""
+        match node:
+            case Convert(operand=operand) | Once(operand=operand):
+                return self.boundless(operand)
+            case Argument():
+                return self.entry  # a caller may have limited what it passes
+            case HelperCall(helper=helper):
+                return helper.name in BOUNDLESS
+            case Load(place=place):
+                return self._foreign(place) and _key(place) not in self.limited
+            case Local(name=name):
+                values = self.values.get(name, [])
+                sure = len(values) == 1 and name not in self.limited
+                return sure and self.boundless(values[0])
+        return False
+
+    def _foreign(self, place: Place) -> bool:
+        """Whether what lies at a place is not known from the program itself."""
+        kind = place.base.type
+        if not isinstance(kind, Pointer) or place.index is not None:
+            return False
+        return kind.memory in FOREIGN or (kind.memory in SHARED and not self.changing)
+
+
+def refuse_boundless(function: Function, kind: ProgramKind) -> None:
+    """Raises CompileError at an index, size or result that nothing limits."""
+    bounds = (*function.bounds, *_results(function, kind))
+    asked = [Bound(*one) for one in bounds if upper_bound(one[0]) > one[1]]
+    facts = _facts(function) if asked else _Facts()
+    for bound in asked:
+        if facts.boundless(bound.value):
+            raise _error(bound)
+
+
+def _results(function: Function, kind: ProgramKind) -> list[Bound]:
+    """What an entry function returns, where the kernel takes some numbers only."""
+    if not function.entry or kind.returns is None:
+        return []
+    low, high = kind.returns
+    taken = f"{low} to {high}" if low != high else f"{low}"
+    problem = f"{kind.name} programs return {taken}, and nothing limits {{}} to that"
+    hint = "return one of these numbers, as in `1 if x else 0`"
+    returned = [node.value for node in statements(*function.body) if isinstance(node, Return)]
+    return [
+        Bound(value, high, problem, hint)
+        for value in returned
+        if value is not None and not isinstance(value, Const) and isinstance(value.type, IntType)
+    ]
+
+
+def _facts(function: Function) -> _Facts:
+    facts = _Facts(entry=function.entry)
+    within = {id(part) for value, *_ in function.bounds for part in walk(value)}
+    for node in statements(*function.body):
+        if isinstance(node, Assign):
+            facts.values.setdefault(node.name, []).append(node.value)
+    for node in walk(*function.body):
+        facts.limited |= {
+            _key(part.place if isinstance(part, Load) else part)
+            for part in _limited_by(node)
+            if isinstance(part, Local | Load | Place) and id(part) not in within
+        }
+        facts.changing |= isinstance(node, CHANGING)
+    for name, values in facts.values.items():  # the other name of a limited value
+        for value in values:
+            source = _source(value)
+            if isinstance(source, Local) and name in facts.limited:
+                facts.limited.add(source.name)
+    return facts
+
+
+def _limited_by(node: Node) -> tuple[Node, ...]:
+    match node:
+        case If(test=test) | While(test=test):
+            return tuple(walk(test))
+        case For(start=start, stop=stop):
+            return tuple(walk(start, stop))
+    return tuple(walk(node)) if isinstance(node, LIMITING) else ()
+
+
+def _key(node: Local | Place) -> Key:
+    return node.name if isinstance(node, Local) else (node.offset, node.type)
+
+
+def _source(node: Expr) -> Expr:
+    """A value before it was converted."""
+    while isinstance(node, Convert | Once | Opaque):
+        node = node.operand
+    return node
+
+
+def _error(bound: Bound) -> CompileError:
+    source = _source(bound.value)
+    name = repr(source.name) if isinstance(source, Local) else "it"
+    return CompileError(bound.problem.format(name), bound.value.span, bound.hint)

@@ -1,0 +1,170 @@
+"""Pointers that end before their variables do: views of a packet that is moved, and objects that are to be given back.
+
+Only what is sure is told; what a function hands on to another name, function or memory is left to the verifier.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from skep.base.errors import CompileError, Span
+from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local
+from skep.lang.values import Memory, Pointer, Type
+
+MOVES = frozenset(
+    {
+        *("clone_redirect", "l3_csum_replace", "l4_csum_replace", "store_hdr_opt"),
+        *("skb_adjust_room", "skb_change_head", "skb_change_proto", "skb_change_tail"),
+        *("skb_pull_data", "skb_store_bytes", "skb_vlan_pop", "skb_vlan_push"),
+        *("xdp_adjust_head", "xdp_adjust_meta", "xdp_adjust_tail"),
+        *("msg_pull_data", "msg_push_data", "msg_pop_data", "msg_apply_bytes", "msg_cork_bytes"),
+        *("lwt_push_encap", "lwt_seg6_action", "lwt_seg6_adjust_srh", "lwt_seg6_store_bytes"),
+    }
+)
+"""Helpers that may move the packet (the kernel's bpf_helper_changes_pkt_data)."""
+
+ACQUIRES = {
+    **dict.fromkeys(("sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp"), "sk_release"),
+    **dict.fromkeys(
+        ("bpf_task_acquire", "bpf_task_from_pid", "bpf_task_from_vpid"), "bpf_task_release"
+    ),
+    **dict.fromkeys(
+        *(
+            ("bpf_cgroup_acquire", "bpf_cgroup_ancestor", "bpf_cgroup_from_id"),
+            "bpf_cgroup_release",
+        )
+    ),
+    **dict.fromkeys(("bpf_xdp_ct_lookup", "bpf_skb_ct_lookup"), "bpf_ct_release"),
+    "bpf_task_get_cgroup1": "bpf_cgroup_release",
+    "bpf_get_task_exe_file": "bpf_put_file",
+}
+"""Functions that give an object to the program, and those that take it back."""
+RELEASES = frozenset(ACQUIRES.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An object that the program is to give back: where it came from, and to which function it goes."""
+
+    span: Span
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loans:
+    """What is known of such pointers at a point, by variable, on some path to it.
+
+    ``views`` point into the packet; ``lost`` may not be used any more, for the reason given; ``tested`` were compared
+    with None.
+    """
+
+    views: frozenset[str] = frozenset()
+    owned: dict[str, Owned] = field(default_factory=dict)
+    lost: dict[str, tuple[str, str]] = field(default_factory=dict)
+    tested: frozenset[str] = frozenset()
+
+    def without(self, name: str) -> Self:
+        """After another value was assigned to a variable."""
+        parts = (self.views, self.owned, self.lost, self.tested)
+        if not any(name in part for part in parts):
+            return self
+        return replace(
+            self,
+            views=self.views - {name},
+            owned={k: v for k, v in self.owned.items() if k != name},
+            lost={k: v for k, v in self.lost.items() if k != name},
+            tested=self.tested - {name},
+        )
+
+    def viewing(self, name: str) -> Self:
+        """A variable points into the packet."""
+        return replace(self, views=self.views | {name})
+
+    def own(self, name: str, span: Span, release: str) -> Self:
+        """A variable holds an object that was acquired, or None."""
+        return replace(self, owned=self.owned | {name: Owned(span, release)})
+
+    def test(self, name: str, *, missing: bool) -> Self:
+        """Where a variable was compared with None, and is None or is not."""
+        if name not in self.owned:
+            return self
+        left = self.hand_on(name) if missing else self
+        return replace(left, tested=left.tested | {name})
+
+    def hand_on(self, *names: str) -> Self:
+        """What becomes of objects is no longer known."""
+        if not self.owned:
+            return self
+        return replace(self, owned={k: v for k, v in self.owned.items() if k not in names})
+
+    def give_back(self, name: str, release: str) -> Self:
+        """An object was released."""
+        if name not in self.owned:
+            return self
+        why = f"{name!r} is used after {release}()", f"{release}() gave it back"
+        left = self.hand_on(name)
+        return replace(left, lost=left.lost | {name: why})
+
+    def move(self, helper: str) -> Self:
+        """The packet may have been moved."""
+        if not self.views:
+            return self
+        lost = {
+            name: (
+                f"{name!r} is a view of the packet, which {helper}() may have moved",
+                f"take the view again behind {helper}()",
+            )
+            for name in self.views
+        }
+        return replace(self, views=frozenset(), lost=self.lost | lost)
+
+    def perhaps(self, other: Self) -> Self:
+        """After something that may have been evaluated: what it handed on is no longer known."""
+        if other is self:
+            return self
+        lost = self.lost | other.lost
+        owned = {name: one for name, one in self.owned.items() if name in other.owned}
+        return replace(self, views=self.views - lost.keys(), owned=owned, lost=lost)
+
+    def refuse_owned(self, present: frozenset[str], span: Span | None) -> None:
+        """Raises CompileError where an object is surely held at the end of a program."""
+        for name, owned in self.owned.items():
+            if name in present or name not in self.tested:
+                problem = f"what {name!r} holds since line {owned.span.line} is not given back on this path"
+                hint = f"every path on which it is not None calls {owned.release}({name})"
+                raise CompileError(problem, span, hint)
+
+
+NO_LOANS = Loans()
+
+
+def entering(function: Function) -> Loans:
+    """At the beginning of a function: the views that it was given."""
+    return Loans(frozenset(one.name for one in function.parameters if _is_view(one.type)))
+
+
+def assigned(known: Loans, node: Assign) -> Loans:
+    """After an assignment: a view of the packet, an object that is to be given back, or another name of one."""
+    value = node.value
+    if _is_view(value.type):
+        return known.viewing(node.name)
+    if isinstance(value, HelperCall | KernelCall):
+        called = value.helper.name if isinstance(value, HelperCall) else value.name
+        if called in ACQUIRES:
+            return known.own(node.name, node.span, ACQUIRES[called])
+    return known.hand_on(value.name) if isinstance(value, Local) else known
+
+
+def _is_view(kind: Type) -> bool:
+    return isinstance(kind, Pointer) and kind.memory is Memory.PACKET
+
+
+def merged(left: Loans, right: Loans) -> Loans:
+    """Where two paths meet."""
+    if left is right or left == right:
+        return left
+    return Loans(
+        left.views | right.views,
+        left.owned | right.owned,
+        left.lost | right.lost,
+        left.tested | right.tested,
+    )

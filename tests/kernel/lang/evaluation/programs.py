@@ -1,0 +1,141 @@
+"""Programs whose parts have effects: how often each is worked out, and in which order."""
+
+import skep
+from skep import Array, Global, Hash, Struct, u16, u32, u64
+from tests.kernel.lang.both import Given
+
+
+class Steps(Struct):
+    """What was called, a digit each, and how often."""
+
+    seen: u64
+    calls: u32
+    cells: u32[8]
+
+
+steps = Global(Steps)
+table = Hash(u32, u64, 8)
+sums = Array(u64, 4)
+
+
+def noted(number: u32):
+    """A number, which is told."""
+    steps.seen = steps.seen * 10 + number
+    steps.calls += 1
+    return number
+
+
+@skep.noinline
+def told(number: u32):
+    """The same, called."""
+    steps.seen = steps.seen * 10 + number
+    steps.calls += 1
+    return number
+
+
+def place():
+    """Memory, each time that it is asked for."""
+    steps.calls += 1
+    return steps
+
+
+@skep.xdp
+def in_place(ctx):
+    """What finds a place that changes is worked out once."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    steps.seen = 0
+    cells = u32[4]()
+    cells[noted(1) & 3] += told(2)
+    cells[(told(3) if len(ctx) in (1, 2, 3) else noted(4)) & 3] -= 1
+    place().cells[noted(5)] += 7
+    v.a = steps.seen
+    return steps.calls * 100 + cells[1] * 10 + steps.cells[5]
+
+
+@skep.xdp
+def left_to_right(ctx):
+    """Operands, arguments and results from the left; of an assignment the value comes first."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    steps.seen = 0
+    total = noted(1) - told(2) + min(noted(3), told(4))
+    a, b = noted(5), told(6)
+    table.update(noted(7), told(8))
+    steps.cells[noted(1)] = told(2)
+    table[noted(3)] = told(4)
+    table[told(5)] = steps.calls
+    v.a = steps.seen
+    return total + a + b
+
+
+@skep.xdp
+def as_far_as_needed(ctx):
+    """A chain of comparisons and a condition end early."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    steps.seen = 0
+    if noted(1) < told(2) < noted(2) < told(9):
+        return 1
+    if noted(3) == 3 or told(9) == 9:
+        v.b = told(4) if noted(5) == 6 or noted(6) == 6 else told(9)
+    v.a = steps.seen
+    return 0
+
+
+@skep.xdp
+def keys_in_arguments(ctx):
+    """A map is asked while the key of another call of it stands ready."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    sums.increment(u32(v.e) & 3, 5 if (u32(v.f) & 3) in sums and 7 not in sums else 9)
+    table[u32(v.e)] = 3 if u32(v.f) in table else 4
+    first, second = table.lookup(u32(v.e)), sums.lookup(u32(v.e) & 3)
+    if first is None or second is None:
+        return 1
+    return u32(first) * 100 + u32(second)
+
+
+@skep.xdp
+def tests_of_pointers(ctx):
+    """Truth values of pointers beside those of numbers, which no instruction may join."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    known = (u32(v.e) in table) or (v.b != v.c)
+    one, other = table.lookup(u32(v.d)), sums.lookup(v.b)
+    if one is None and other is None:
+        return 10 + known
+    if one is None and v.f == 0:
+        return 20 + known
+    return 30 + known
+
+
+@skep.xdp
+def masks_of_offsets(ctx):
+    """A bound that is written down stays, where the compiler knows that it is not needed."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    near = ctx.view(u32, 8 + ((7 // v.e) & 31))
+    return 1 if near is None else near & 0xFFFF
+
+
+@skep.xdp
+def views_in_a_loop(ctx):
+    """The packet's begin stays a pointer through a loop."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    cells = u32[8]()
+    word = Steps()
+    for _ in (3, 5, 8, 250):
+        near = ctx.view(u16, 96 + (~word.calls & 31))
+        if near is not None:
+            near ^= u16(not word.seen)
+        cells[cells[3] & 7] = -(v.c & u32(len(ctx)))
+    return cells[0] & 0xFFFF

@@ -1,0 +1,193 @@
+"""Programs near to what the checks refuse, which the verifier takes: the checks tell only what is sure."""
+
+import skep
+from skep import Hash, Struct, u8, u32, u64
+from skep.lang.library.headers import Ethernet
+
+
+class Wide(Struct):
+    """A value with an array."""
+
+    big: u64
+    bytes: u8[8]
+
+
+wides = Hash(u32, Wide, 4)
+
+
+def small(i):
+    return u64(i) < 8
+
+
+def put(wide, i):
+    wide.bytes[i] = 1
+
+
+def family(sk):
+    found = sk.family
+    skep.sk_release(sk)
+    return found
+
+
+@skep.raw_tp("sys_enter")
+def cut_off(regs, number):
+    wide = wides.lookup(1)
+    if wide is None:
+        return
+    wide.bytes[number & 7] = 1
+    put(wide, u64(number) % 8)
+    i = u32(number)
+    if i > 7:
+        return
+    wide.bytes[i] = 1
+
+
+@skep.raw_tp("sys_enter")
+def tested_by_another_name(regs, number):
+    wide = wides.lookup(1)
+    n = u64(number)
+    i = n
+    if wide is not None and i < 8:
+        wide.bytes[n] = 1
+
+
+@skep.raw_tp("sys_enter")
+def tested_by_a_function(regs, number):
+    wide = wides.lookup(1)
+    n = u64(number)
+    if wide is not None and small(n):
+        wide.bytes[n] = 1
+
+
+@skep.raw_tp("sys_enter")
+def one_of_some(regs, number):
+    wide = wides.lookup(1)
+    if wide is None:
+        return
+    if number in (1, 2):
+        wide.bytes[number] = 1
+    if number in range(8):
+        wide.bytes[number] = 2
+    match number:
+        case 3 | 4:
+            wide.bytes[number] = 3
+
+
+@skep.raw_tp("sys_enter")
+def limited_in_memory(regs, number):
+    wide = wides.lookup(1)
+    if wide is None:
+        return
+    wide.big = u64(number) & 7
+    wide.bytes[wide.big] = 1
+
+
+@skep.raw_tp("sys_enter")
+def counted(regs, number):
+    wide = wides.lookup(1)
+    if wide is None:
+        return
+    i = u64(0)
+    while i < 8:
+        wide.bytes[i] = 1
+        i += 1
+    for k in range(u32(number)):
+        if k > 7:
+            break
+        wide.bytes[k] = 2
+
+
+@skep.raw_tp("sys_enter")
+def sizes(regs, number):
+    buffer = u8[16]()
+    skep.probe_read_user(buffer, 16, number)
+    skep.probe_read_user(buffer, min(u64(number), 16), number)
+    skep.probe_read_user(buffer[4:], 12, number)
+    skep.probe_read_user(buffer[4], 12, number)
+    return buffer[3]
+
+
+@skep.cgroup("skb_egress")
+def results(ctx):
+    size = ctx.len
+    return size & 1 if size > 100 else min(size, 1)
+
+
+@skep.tc("ingress")
+def taken_again(ctx):
+    eth = ctx.view(Ethernet)
+    if eth is None:
+        return 0
+    proto = eth.type
+    skep.skb_pull_data(64)
+    if eth is None:
+        return 0
+    eth = ctx.view(Ethernet)
+    if eth is None:
+        return proto
+    return eth.type
+
+
+@skep.tc("ingress")
+def taken_in_each_round(ctx):
+    total = 0
+    for _ in range(3):
+        eth = ctx.view(Ethernet)
+        if eth is None:
+            break
+        total += eth.type
+        skep.skb_pull_data(64)
+    return total
+
+
+@skep.tc("ingress")
+def given_back(ctx):
+    addresses = u32[3]()
+    sk = skep.sk_lookup_tcp(addresses, 12, -1, 0)
+    if sk is not None:
+        kind = sk.family
+        skep.sk_release(sk)
+        if kind == 2:
+            return 1
+    sk = skep.sk_lookup_udp(addresses, 12, -1, 0)
+    if sk is None:
+        return 0
+    skep.sk_release(sk)
+    return 2
+
+
+@skep.tc("ingress")
+def given_back_elsewhere(ctx):
+    addresses = u32[3]()
+    sk = skep.sk_lookup_tcp(addresses, 12, -1, 0)
+    if sk is None:
+        return 0
+    other = sk
+    return family(other)
+
+
+@skep.tc("ingress")
+def given_back_in_a_choice(ctx):
+    addresses = u32[3]()
+    sk = skep.sk_lookup_tcp(addresses, 12, -1, 0)
+    return 0 if sk is None else family(sk)
+
+
+@skep.tc("ingress")
+def given_back_in_a_condition(ctx):
+    addresses = u32[3]()
+    sk = skep.sk_lookup_tcp(addresses, 12, -1, 0)
+    if sk is not None and family(sk) == 2:
+        return 1
+    return 0
+
+
+@skep.raw_tp("sys_enter")
+def ends(regs, number):
+    n = u64(number)
+    while True:
+        n >>= 1
+        if n == 0:
+            break
+    while True:
+        return n

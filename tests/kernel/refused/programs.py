@@ -1,0 +1,88 @@
+"""Programs that the compiler cannot be sure of, and the verifier refuses: what a user is told of them."""
+
+import skep
+from skep import Hash, Struct, s32, u8, u32, u64
+
+task_acquire, task_release = skep.kfunc("bpf_task_acquire"), skep.kfunc("bpf_task_release")
+
+
+class Wide(Struct):
+    """A value with an array."""
+
+    big: u64
+    bytes: u8[12]
+
+
+wides = Hash(u32, Wide, 4)
+
+
+def look(sk):
+    return sk.family
+
+
+@skep.raw_tp("sys_enter")
+def one_too_many(regs, number):
+    wide = wides.lookup(1)
+    if wide is None:
+        return
+    i = u64(number)
+    if i <= 20:
+        wide.bytes[i] = 1
+
+
+@skep.raw_tp("sys_enter")
+def may_be_negative(regs, number):
+    wide = wides.lookup(1)
+    if wide is not None and number < 12:
+        wide.bytes[number] = 1
+
+
+@skep.raw_tp("sys_enter")
+def size_may_be_negative(regs, number):
+    buffer = u8[16]()
+    size = s32(number)
+    if size < 16:
+        skep.probe_read_user(buffer, size, number)
+
+
+@skep.tp_btf("sched_switch")
+def part_of_a_name(preempt, prev):
+    return prev.comm[skep.get_prandom_u32() & 15]
+
+
+@skep.tp_btf("sched_switch")
+def another_s_task(preempt, prev):
+    task_release(prev)
+
+
+@skep.tp_btf("sched_switch")
+def a_task_that_may_go(preempt, prev):
+    task = task_acquire(prev.last_wakee)
+    if task is not None:
+        task_release(task)
+
+
+@skep.tc("ingress")
+def kept_elsewhere(ctx):
+    addresses = u32[3]()
+    sk = skep.sk_lookup_tcp(addresses, 12, -1, 0)
+    return 0 if sk is None else look(sk)
+
+
+@skep.cgroup("skb_egress")
+def computed_result(ctx):
+    return ctx.len + 1
+
+
+TOLD = {
+    one_too_many: "memory is used up to byte 29, and ends at byte 24",
+    may_be_negative: "an index may be negative here, or has no upper limit",
+    size_may_be_negative: "the size that probe_read_user() gets may be negative, or has no upper limit",
+    part_of_a_name: "struct task_struct is read at an index that is not constant",
+    kept_elsewhere: "a socket is still held where the program returns",
+    computed_result: "programs of kind cgroup_skb_egress return 0 to 3",
+}
+OF_TASKS = {
+    another_s_task: "task_release() releases an object that this program did not acquire",
+    a_task_that_may_go: "task_acquire() takes an object that cannot go away; this one can",
+}
