@@ -112,6 +112,8 @@ def new(at: int, name: str, place: str) -> Iterator[int]:
 
 def _check(fd: int, place: str, kind: Callable[[int], bool], stat: Stat) -> os.stat_result:
     found = stat(fd)
+    if kind is S_ISREG and found.st_nlink == 0:  # another writer put one in its place meanwhile
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
     if not kind(found.st_mode) or (kind is S_ISREG and found.st_nlink != 1):
         raise Refused(place, Reason.KIND)
     if found.st_uid != os.geteuid():

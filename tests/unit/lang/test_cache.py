@@ -280,6 +280,20 @@ def test_what_a_dead_writer_left_is_taken_away_in_the_end(cache: Cache, folder: 
     assert (folder / ".new-young").exists()
 
 
+def test_an_entry_that_is_replaced_while_it_is_opened_is_a_miss(cache: Cache, folder: Path) -> None:
+    assert cache.put(OTHER, PAYLOAD)
+
+    def replaced(fd: int) -> os.stat_result:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            Cache(str(folder)).put(OTHER, PAYLOAD)
+        return os.fstat(fd)
+
+    reader = Cache(str(folder), stat=replaced)
+    assert reader.get(OTHER) is None
+    assert not reader.refusals
+    assert cache.get(OTHER) == PAYLOAD
+
+
 def write_many(folder: str, number: int) -> bool:
     cache = Cache(folder, limit=40_000)
     payload = bytes([number]) * 3000
