@@ -1,12 +1,14 @@
 """``skep events``: events of the agent that runs, stored ones and those to come."""
 
+import sys
+
 import click
 
 from skep.api.query import Query, parse_since
 from skep.base import exits
 from skep.base.clock import boot_ns, wall_offset_ns
 from skep.base.errors import BadInput
-from skep.cli import stream
+from skep.cli import stream, terminal
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
 from skep.cli.options import for_option, instance_option, json_option
@@ -78,5 +80,6 @@ def command(  # noqa: PLR0913 - a parameter for each option
         kinds, frozenset(pids), comms, containers, pods, follow=follow, last=last, since=since
     )
     with Ending(seconds) as ending:
-        stream.show(client(instance), choice, ending, as_json=as_json)
+        screen = None if as_json else terminal.of(sys.stdout)
+        stream.show(client(instance), choice, ending, screen)
     return exits.INTERRUPTED if ending.signal > 0 else exits.DONE

@@ -15,17 +15,20 @@ from skep.base.memory import keep_freed
 from skep.cli import terminal
 from skep.cli.ending import Ending
 from skep.cli.event_text import EventText
-from skep.cli.terminal import safe
+from skep.cli.terminal import Terminal, safe
 
 NOTICE = b'{"notice":'
 KEPT = 1 << 20
 """Bytes of memory that pieces use again: about three of them."""
 
 
-def show(client: Client, choice: Query, ending: Ending, *, as_json: bool) -> None:
-    """Print what ``choice`` asks for, until the stream or ``ending`` ends."""
+def show(client: Client, choice: Query, ending: Ending, screen: Terminal | None = None) -> None:
+    """Print what ``choice`` asks for, until the stream or ``ending`` ends: for people on ``screen``, without one JSON.
+
+    A head is printed where the terminal becomes another than ``screen``, for which the caller may have printed one.
+    """
     keep_freed(KEPT)
-    write: Callable[[bytes], None] = _pass_on if as_json else _AsText()
+    write: Callable[[bytes], None] = _AsText(screen) if screen else _pass_on
     while True:
         dropped = False
         for piece in client.pieces(choice, ending.fd):
@@ -47,9 +50,8 @@ def _pass_on(lines: bytes) -> None:
 class _AsText:
     """Writes events for a person, as wide as the terminal is at that moment."""
 
-    def __init__(self) -> None:
-        self._terminal = terminal.of(sys.stdout)
-        self._text = EventText(self._terminal)
+    def __init__(self, screen: Terminal) -> None:
+        self._terminal, self._text = screen, EventText(screen)
 
     def __call__(self, lines: bytes) -> None:
         shown = [] if not self._resized() else [self._text.head()]

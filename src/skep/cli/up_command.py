@@ -21,6 +21,7 @@ from skep.cli.ending import Ending
 from skep.cli.event_text import EventText
 from skep.cli.options import for_option, instance_option, json_option
 from skep.cli.reach import ALL_KINDS, Kinds, paths
+from skep.cli.terminal import Terminal
 
 
 @click.command(
@@ -69,9 +70,12 @@ def command(
 def _live(client: Client, ending: Ending, only: frozenset[str], *, as_json: bool) -> int:
     """Show the agent until the end; raises Cut where the agent ends before."""
     aside = sys.stderr if as_json else sys.stdout
+    screen = terminal.of(aside)
     try:
-        _begin(client.status(), aside, as_json=as_json)
-        stream.show(client, Query(kinds=only, follow=True), ending, as_json=as_json)
+        _begin(client.status(), screen, aside)
+        if not as_json:
+            print(EventText(screen).head(), flush=True)
+        stream.show(client, Query(kinds=only, follow=True), ending, None if as_json else screen)
     except Unreachable as error:
         raise Cut from error
     with suppress(SkepError):
@@ -80,10 +84,7 @@ def _live(client: Client, ending: Ending, only: frozenset[str], *, as_json: bool
     return exits.DONE
 
 
-def _begin(status: Mapping[str, Any], aside: TextIO, *, as_json: bool) -> None:
-    """What was turned on, and the head of the events."""
-    shown = terminal.of(aside)
-    print(screens.powers(status, shown), file=aside)
-    print(screens.warnings(status, shown), file=aside, end="")
-    if not as_json:
-        print(EventText(shown).head(), flush=True)
+def _begin(status: Mapping[str, Any], screen: Terminal, aside: TextIO) -> None:
+    """What was turned on, and what is not as it should be."""
+    print(screens.powers(status, screen), file=aside)
+    print(screens.warnings(status, screen), file=aside, end="")

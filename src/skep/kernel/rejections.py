@@ -338,7 +338,7 @@ TABLE: tuple[Rejection, ...] = (
     Rejection(
         r"progs cannot use bpf_(?P<name>\w+)",
         "programs of kind {kind} cannot use a map whose values have a {name}",
-        "use atomic_add(...), or another kind of program",
+        "use another kind of program; in place of a lock, atomic_add(...) may do",
     ),
     Rejection(
         r"read_(?:un)?lock.*(?:missing|region)|preempt-disabled|spin_(?:un)?lock.*(?:missing|held)"

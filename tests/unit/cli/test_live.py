@@ -15,6 +15,7 @@ from skep.cli import stream
 from skep.cli.agent_process import AgentProcess, NotStarted
 from skep.cli.ending import Ending
 from skep.cli.run_programs import _json, _text
+from skep.cli.terminal import Terminal
 from skep.events.record import Record
 from skep.lang.types import char, u32
 
@@ -64,7 +65,7 @@ def test_json_passes_as_it_came_and_notices_go_aside(
 ) -> None:
     client = FakeClient([EVENT + b'{"notice":"lost","count":3}\n' + EVENT, EVENT])
     with Ending() as ending:
-        stream.show(client, Query(last=5), ending, as_json=True)  # type: ignore[arg-type]
+        stream.show(client, Query(last=5), ending)  # type: ignore[arg-type]
     said = capfdbinary.readouterr()
     assert said.out == EVENT * 3
     assert said.err == b"skep: lost: count 3\n"
@@ -73,10 +74,23 @@ def test_json_passes_as_it_came_and_notices_go_aside(
 def test_text_is_a_line_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     with Ending() as ending:
         client = FakeClient([EVENT * 2])
-        stream.show(client, Query(), ending, as_json=False)  # type: ignore[arg-type]
+        stream.show(client, Query(), ending, Terminal())  # type: ignore[arg-type]
     assert [line.split()[1:3] for line in capsys.readouterr().out.splitlines()] == [
         ["exec", "a[1]"]
     ] * 2
+
+
+def test_a_terminal_that_became_another_since_the_head_gets_a_new_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Ending() as ending:
+        client = FakeClient([EVENT, EVENT])
+        stream.show(client, Query(), ending, Terminal(80))  # type: ignore[arg-type]
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == [
+        "EVENT",
+        "exec",
+        "exec",
+    ]
 
 
 def test_a_reader_that_was_too_slow_goes_on_with_what_comes(
@@ -84,7 +98,7 @@ def test_a_reader_that_was_too_slow_goes_on_with_what_comes(
 ) -> None:
     client = FakeClient([EVENT, DROPPED], [EVENT])
     with Ending() as ending:
-        stream.show(client, Query(follow=True, last=9), ending, as_json=True)  # type: ignore[arg-type]
+        stream.show(client, Query(follow=True, last=9), ending)  # type: ignore[arg-type]
     assert client.asked == [Query(follow=True, last=9), Query(follow=True)]
     said = capfdbinary.readouterr()
     assert (said.out, b"slow" in said.err) == (EVENT * 2, True)

@@ -199,7 +199,7 @@ class Writer:
         """The same number, of which LLVM knows nothing: for what only the verifier has to see."""
         narrow = kind != "i64"
         wide = self.get(f"zext {kind} {value} to i64") if narrow else value
-        hidden = self.get(f'call i64 asm sideeffect "", "=r,0"(i64 {wide}) memory(none)')
+        hidden = self.get(f'call i64 asm sideeffect "", "=r,0"(i64 {wide})')
         return self.get(f"trunc i64 {hidden} to {kind}") if narrow else hidden
 
     def helper(self, number: int, args: str, result: str = "i64") -> str:

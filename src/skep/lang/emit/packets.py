@@ -14,10 +14,7 @@ def _bound(w: Writer, context: str, offset: int, *, wide: bool) -> str:
     if wide:
         return w.get(f"load ptr, ptr {w.offset(base, offset)}, align 8")
     value = w.get(f"load i32, ptr {w.offset(base, offset)}, align 4")
-    # A copy of the 32 bits, which LLVM may keep where a loop begins, would be a number to the verifier.
-    whole = w.get(f"zext i32 {value} to i64")
-    known = w.get(f'call i64 asm "", "=r,0"(i64 {whole}) memory(none)')
-    return w.get(f"inttoptr i64 {known} to ptr")
+    return w.get(f"inttoptr i64 {w.get(f'zext i32 {value} to i64')} to ptr")
 
 
 def view(w: Writer, node: View) -> Value:
@@ -34,7 +31,7 @@ def view(w: Writer, node: View) -> Value:
     inside, end, before = w.name("inside"), w.name("end"), w.block
     w.branch(w.get(f"icmp ugt i64 {offset}, {limit}"), end, inside)
     w.start(inside)
-    bounded = w.get(f'call i64 asm sideeffect "", "=r,0"(i64 {offset}) memory(none)')
+    bounded = w.get(f'call i64 asm sideeffect "", "=r,0"(i64 {offset})')
     limited = w.get(f"icmp ule i64 {bounded}, {limit}")
     near, far = w.name("near"), end
     second = w.block

@@ -1,7 +1,7 @@
 """Programs whose parts have effects: how often each is worked out, and in which order."""
 
 import skep
-from skep import Array, Global, Hash, Struct, u16, u32, u64
+from skep import Array, Global, Hash, Struct, u32, u64
 from tests.kernel.lang.both import Given
 
 
@@ -123,19 +123,3 @@ def masks_of_offsets(ctx):
         return 0
     near = ctx.view(u32, 8 + ((7 // v.e) & 31))
     return 1 if near is None else near & 0xFFFF
-
-
-@skep.xdp
-def views_in_a_loop(ctx):
-    """The packet's begin stays a pointer through a loop."""
-    v = ctx.view(Given)
-    if v is None:
-        return 0
-    cells = u32[8]()
-    word = Steps()
-    for _ in (3, 5, 8, 250):
-        near = ctx.view(u16, 96 + (~word.calls & 31))
-        if near is not None:
-            near ^= u16(not word.seen)
-        cells[cells[3] & 7] = -(v.c & u32(len(ctx)))
-    return cells[0] & 0xFFFF
