@@ -16,7 +16,9 @@ DATA = debian.ROOT.parent / "shared" / "data"
 TOO_SLOW = {
     "examples/test_examples.py::": "each example starts Python anew, 10 s there",
     "examples/test_deciding.py::": "each example starts Python anew, 10 s there",
-    "large/test_datapath.py::": "each story loads the datapath anew",
+    "large/test_datapath.py::": "stories of the datapath, 4 s each there; one of them runs",
+    "::test_two_hundred_patterns": "thousands of paths; fewer patterns run there",
+    "::test_another_instance_runs_beside": "a third agent, 13 s there",
     "::test_of_many_short_processes": "thousands of processes, 30 s there",
 }
 # One example runs in guests too, one story, and what the machine's own kernel may refuse.
