@@ -18,7 +18,8 @@ TOO_SLOW = {
     "examples/test_deciding.py::": "each example starts Python anew, 10 s there",
     "large/test_datapath.py::": "stories of the datapath, 4 s each there; one of them runs",
     "::test_two_hundred_patterns": "thousands of paths; fewer patterns run there",
-    "::test_another_instance_runs_beside": "a third agent, 13 s there",
+    "::test_another_instance_runs_beside": "one more agent, 13 s there",
+    "::test_a_second_agent_of_its_instance": "one more agent, 6 s there",
     "::test_of_many_short_processes": "thousands of processes, 30 s there",
 }
 # One example runs in guests too, one story, and what the machine's own kernel may refuse.

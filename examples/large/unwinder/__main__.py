@@ -39,6 +39,11 @@ def folded(stacks: list[Sampled]) -> dict[str, int]:
     return dict(found.most_common())
 
 
+def ended(stacks: list[Sampled]) -> dict[End, int]:
+    """How many of these stacks end for each reason."""
+    return {end: sum(one.count for one in stacks if one.end is end) for end in End}
+
+
 def summary(ends: dict[End, int]) -> str:
     """How many stacks are whole, and why the others are not."""
     walks = sum(count for end, count in ends.items() if end is not End.LOST)
@@ -54,11 +59,13 @@ def main() -> None:
     options = parser.parse_args()
     with skep.load(on_sample) as live:
         unwinder = Unwinder(live)
-        for stack, count in folded(profiled(unwinder, options.pid, options.seconds)).items():
+        stacks = profiled(unwinder, options.pid, options.seconds)
+        for stack, count in folded(stacks).items():
             print(stack, count)
         for problem in unwinder.problems():
             print(problem, file=sys.stderr)
-        print(summary(unwinder.ends()), file=sys.stderr)
+        lost = unwinder.ends()[End.LOST]
+        print(summary(ended(stacks) | {End.LOST: lost}), file=sys.stderr)
 
 
 if __name__ == "__main__":
