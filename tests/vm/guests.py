@@ -37,7 +37,8 @@ NO_TESTS = 5
 COMPILING = {"PYTHONPATH": str(TREE / "src"), "PYTHONDONTWRITEBYTECODE": ""}
 """Of the pytest that collects for a guest: the tests as it rewrites them stay beside them, and are found there."""
 LEFT_OUT = {
-    "an agent for each test, ten seconds there; test_life has one for all": (
+    "agents, ten seconds there for a start of one": (
+        "tests/kernel/agent/test_life.py",
         "tests/kernel/agent/test_faults.py",
         "tests/kernel/agent/test_files.py",
         "tests/kernel/agent/test_privileges.py",
