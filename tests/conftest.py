@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--guest", action="store_true", help="this is a virtual machine (tests/vm)")
     parser.addoption("--record-logs", help="keep here what the kernel says of refused programs")
     parser.addoption("--guest-args", default="tests/kernel", help="of pytest in virtual machines")
-    parser.addoption("--guest-seconds", type=float, default=420, help="when one is ended")
+    parser.addoption("--guest-seconds", type=float, default=540, help="when one is ended")
 
 
 def pytest_configure(config: pytest.Config) -> None:
