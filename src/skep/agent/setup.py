@@ -29,12 +29,16 @@ from skep.base.errors import Forbidden, Unsupported
 from skep.base.paths import instance_paths
 from skep.btf.reader import Btf
 from skep.flows.drops import Reasons
-from skep.kernel import stats
+from skep.kernel import allocator, stats
 from skep.kernel.budget import total
 from skep.kernel.probes import Probe, probe_all
 from skep.kernel.symbols import Symbols
 from skep.lang.private import CacheRefusal
 from skep.program.machine import Machine
+
+PIECE = 32 << 10
+"""Bytes from which on memory is given back when it is freed. What comes from the drain is kept for long, and has many
+sizes: in a heap, what is freed between two such would be of no use to the next one."""
 
 
 def run(
@@ -49,6 +53,7 @@ def run(
     """
     if os.geteuid() != 0:
         raise Forbidden("the agent")
+    allocator.map_each(PIECE)
     lacking = privileges.begin()
     environment = config.environment()
     settings = configured(order, environment)

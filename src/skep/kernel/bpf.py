@@ -90,6 +90,12 @@ def address(buffer: Buffer) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
+def mallopt(option: int, value: int) -> bool:
+    """Set an option of the C library's allocator (mallopt(3)); False where it has none such."""
+    function = getattr(ctypes.CDLL(None), "mallopt", None)
+    return bool(function and function(option, value))
+
+
 def memory(at: int, size: int) -> memoryview:
     """The writable bytes at an address of this process: for a fake of the kernel, which follows pointers as it does."""
     return memoryview((ctypes.c_char * size).from_address(at)).cast("B")
