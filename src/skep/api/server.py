@@ -220,8 +220,8 @@ class Server:
 
 
 def _epitaph(outcome: object) -> bytes:
-    """The last line of a stream that a fault of ours ended."""
-    if not isinstance(outcome, Exception):
+    """The last line of a stream that a fault of ours ended; that the client has gone is none."""
+    if not isinstance(outcome, Exception) or isinstance(outcome, ConnectionError):
         return b""
     traceback.print_exception(outcome, file=sys.stderr)
     return notice("failed", reason="the agent failed; its log says why")

@@ -256,6 +256,25 @@ def test_a_client_that_fell_behind_goes_on_where_it_did(path: Path) -> None:
     assert node.given_up == []
 
 
+def test_a_client_that_goes_while_much_waits_for_it_is_no_fault(
+    path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node = FakeNode(pieces=(LONG_LINE,))
+
+    async def talk(serving: Server) -> None:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=1024)
+        writer.write(b"GET /v1/events?follow=1 HTTP/1.1\r\n\r\n")
+        await fill(node)
+        node.fells[0](Position(7, 2, 100))
+        assert await reader.read(1)
+        writer.transport.abort()
+        while serving.counts.connections:  # noqa: ASYNC110 - a condition of the server
+            await asyncio.sleep(0)
+
+    serve(node, path, talk)
+    assert capfd.readouterr().err == ""
+
+
 def test_an_agent_that_closes_ends_the_stream_in_order(path: Path) -> None:
     node = FakeNode(pieces=(b"old\n",))
 
