@@ -35,7 +35,8 @@ class Cut(SkepError):
     """A stream ended before its end: the agent is gone."""
 
     def __init__(self) -> None:
-        super().__init__("the agent ended while its events were read")
+        start = "`skep up` or `skep agent` starts one"
+        super().__init__(f"the agent ended while its events were read; {start}")
 
 
 class Client:

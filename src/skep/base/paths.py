@@ -78,9 +78,11 @@ def make_private(path: str) -> str:
     except FileExistsError:
         found = os.lstat(path)
         if not stat.S_ISDIR(found.st_mode):
-            raise Conflict(path, "something that is not a directory") from None
+            raise Conflict(path, "something that is not a directory", "remove it") from None
         if found.st_uid != os.geteuid():
-            raise Conflict(path, f"user {found.st_uid}") from None
+            instead = "remove it, or run as that user"
+            raise Conflict(path, f"user {found.st_uid}", instead) from None
         if found.st_mode & 0o022:
-            raise Conflict(path, "a directory that others may write") from None
+            instead = "remove it: what lies in it may be theirs"
+            raise Conflict(path, "a directory that others may write", instead) from None
     return path

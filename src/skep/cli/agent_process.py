@@ -55,7 +55,8 @@ class AgentProcess:
                 return False
             data = self._socket.recv(65536)
             if not data:
-                raise NotStarted("", f"the agent ended at its start ({self._how()})")
+                hint = "what it said is above; `skep agent` runs it alone"
+                raise NotStarted("", f"the agent ended at its start ({self._how()}); {hint}")
             *lines, rest = (rest + data).split(b"\n")
             for message in map(json.loads, lines):
                 if "error" in message:

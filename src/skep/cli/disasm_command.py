@@ -11,7 +11,7 @@ from skep.cli.objects import chosen, listed
 from skep.kernel import commands, objects
 from skep.kernel.bpf import DOOR
 from skep.kernel.commands import Command
-from skep.kernel.details import disassembled, program_code
+from skep.kernel.details import Code, disassembled, program_code
 from skep.kernel.refusal import refused
 from skep.kernel.symbols import Symbols
 from skep.lang.disasm import listing
@@ -83,8 +83,16 @@ def _loaded(word: str) -> str:
         code = program_code(DOOR, fd)
     finally:
         DOOR.close(fd)
+    return _rewritten(word, code, names)
+
+
+def _rewritten(word: str, code: Code, names: dict[int, str]) -> str:
+    """The code as the kernel has it. BadInput where it hides that."""
     if not code.insns:
-        raise BadInput(f"prog {word}", "the kernel does not show its code to this process")
+        hint = (
+            "run it as root; code that the JIT blinds is hidden even then by kernel.kptr_restrict=2"
+        )
+        raise BadInput(f"prog {word}", "the kernel does not show its code to this process", hint)
     symbols = Symbols()
     return disassembled(code, Machine().btf, names, lambda at: _function(symbols, at))
 

@@ -33,7 +33,7 @@ def read(path: str) -> bytes:
     except PermissionError as error:
         raise Forbidden(f"reading {path}", "permission to read it") from error
     except OSError as error:
-        raise BadInput(path, os.strerror(error.errno or 0)) from error
+        raise BadInput(path, f"it cannot be read: {error.strerror}") from error
 
 
 def has_main(source: bytes, path: str) -> bool:

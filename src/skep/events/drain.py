@@ -177,5 +177,8 @@ def _numbered(records: Sequence[StructType]) -> dict[int, StructType]:
                 f"{twin!r} and {record!r} have one kind number; give one another kind="
             )
         if record.size != records[0].size:
-            raise ValueError(f"{records[0]!r} and {record!r} share a ring and differ in size")
+            raise ValueError(
+                f"{records[0]!r} and {record!r} share a ring and differ in size: "
+                f"{records[0].size} and {record.size} bytes; give the smaller one size="
+            )
     return known

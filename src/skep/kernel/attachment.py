@@ -25,11 +25,14 @@ class Attachment:
 
     def update(self, program: Program) -> None:
         """Such a place does not take another program atomically."""
-        raise Unsupported(f"replacing {program.spec.name} in place", f"{self.name} is no link")
+        instead = "closing it, then attaching the other program"
+        what = f"replacing {self.name} in place by {program.spec.name}"
+        raise Unsupported(what, "it is no link", instead=instead)
 
     def pin(self, path: str) -> None:
         """Such a place has no pin."""
-        raise Unsupported(f"the pin {path} of {self.name}", "it is no link")
+        instead = "a process that holds it"
+        raise Unsupported(f"the pin {path} of {self.name}", "it is no link", instead=instead)
 
     def close(self) -> None:
         """Takes the program away."""

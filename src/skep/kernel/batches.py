@@ -108,10 +108,12 @@ def _fill(target: DType, given: DType, place: str) -> None:
 
 def _refuse_misfits(kind: DType, given: DType, place: str) -> None:
     if kind.kind == "S":
-        raise ValueError(f"{place} are of at most {kind.itemsize} bytes, not {given.dtype}")
+        size = given.dtype.itemsize
+        raise ValueError(f"{place} are of at most {kind.itemsize} bytes, not of up to {size}")
     limits = np.iinfo(kind)
-    if not limits.min <= int(given.min()) <= int(given.max()) <= limits.max:
-        raise ValueError(f"{place} are from {limits.min} to {limits.max}")
+    low, high = int(given.min()), int(given.max())
+    if not limits.min <= low <= high <= limits.max:
+        raise ValueError(f"{place} are from {limits.min} to {limits.max}, not {low} to {high}")
 
 
 def _within(kind: IntType | ArrayType | StructType, size: int) -> DType:

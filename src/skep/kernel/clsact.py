@@ -67,11 +67,14 @@ class ClsactLink:
 
     def update(self, program: Program) -> None:
         """A clsact filter is not replaced atomically, so it is not replaced."""
-        raise Unsupported(f"replacing {program.spec.name} in place", "it is no tcx link", "6.6")
+        instead = "closing it, then attaching the other program"
+        what = f"replacing {self.name} in place by {program.spec.name}"
+        raise Unsupported(what, "it is no tcx link", "6.6", instead)
 
     def pin(self, path: str) -> None:
         """A filter has no pin: it outlives its process anyway."""
-        raise Unsupported(f"the pin {path} of {self.name}", "it is no tcx link", "6.6")
+        instead = "a process that holds it"
+        raise Unsupported(f"the pin {path} of {self.name}", "it is no tcx link", "6.6", instead)
 
     def close(self) -> None:
         """Takes the filter away; a device or namespace that is gone took it along."""

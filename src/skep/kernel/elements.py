@@ -72,7 +72,7 @@ class Elements(Handle):
         if code in ABSENT:
             return self._write_singly(bytes(keys), bytes(values))
         if code:
-            room = f"{done} of {length} entries were written to a map of {self.spec.entries}"
+            room = f"the map is declared for {self.spec.entries}; {done} of {length} were written"
             call, name = "BPF_MAP_UPDATE_BATCH", self.spec.name
             raise refusal(OSError(code, ""), call, name, detail=room, door=self.door)
         return done

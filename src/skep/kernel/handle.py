@@ -79,7 +79,8 @@ class Handle:
         """The error to raise for one of a command on an element."""
         call = f"BPF_MAP_{command.name.removeprefix('MAP_')}_ELEM"
         full = error.errno == errno.E2BIG and command is Command.MAP_UPDATE
-        known = f"the map is full: it has room for {self.spec.entries} entries" if full else ""
+        room = f"{self.spec.entries} {'entry' if self.spec.entries == 1 else 'entries'}"
+        known = f"the map is full: it is declared for {room}" if full else ""
         detail = self.REFUSED.get(error.errno or 0, known) if command in CHANGES else ""
         return refusal(error, call, self.spec.name, detail=detail, door=self.door)
 

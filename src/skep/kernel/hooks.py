@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from skep.base.errors import BadInput, Conflict, SkepError
+from skep.base.errors import BadInput, Conflict, KernelError, SkepError, Unsupported
 from skep.base.lazy import lazy
 from skep.kernel import commands, cpus, perf
 from skep.kernel.attachment import Attachment
@@ -24,7 +24,7 @@ from skep.kernel.perf import Sampling
 from skep.kernel.place import Place, name_of
 from skep.kernel.programs import Program
 from skep.kernel.refusal import ABSENT, NETWORK, TRACING, meaning, refusal, refused
-from skep.kernel.tracefs import Tracefs
+from skep.kernel.tracefs import Tracefs, absent_tracepoint
 from skep.lang.spec import Context, Hook
 from skep.lang.syscall_numbers import tracepoint
 
@@ -42,6 +42,12 @@ _INSTEAD = {
     Hook.MAP: 'put it into a value of the map: live[devices][0] = ("eth0", live.programs["name"])',
 }
 
+_DIRECTORY = "its directory below /sys/fs/cgroup"
+_NO_COUNTER = (
+    errno.ENOENT,
+    errno.EOPNOTSUPP,
+)  # what perf_event_open answers for hardware that is not there
+
 AnyLink = Link | ClsactLink | Attachment
 Taker = Callable[[Program, Place, Door], AnyLink]
 
@@ -55,8 +61,13 @@ def _raw_tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
             kind = program.spec.kind.attach_type
             fd = commands.link_create(door, program.fd, 0, kind, extra=extra)
         return Link((fd,), name_of(program, place), door=door)
-    with refused("BPF_RAW_TRACEPOINT_OPEN", name_of(program, place), needs=TRACING, door=door):
-        fd = commands.raw_tracepoint_open(door, program.fd, name)
+    try:
+        with refused("BPF_RAW_TRACEPOINT_OPEN", name_of(program, place), needs=TRACING, door=door):
+            fd = commands.raw_tracepoint_open(door, program.fd, name)
+    except KernelError as error:
+        if not name or error.errno != errno.ENOENT:
+            raise
+        raise Unsupported(name_of(program, place), absent_tracepoint(name, door)) from error
     return Link((fd,), name_of(program, place), door=door)
 
 
@@ -97,14 +108,25 @@ def _perf_event(program: Program, place: Place, door: Door) -> AnyLink:
     fds: list[int] = []
     try:
         for cpu, pid in where:
-            with refused("perf_event_open", sampling.event, needs=TRACING, door=door):
-                event = perf.open_sampling(door, sampling, cpu, pid)
+            event = _sampled(sampling, cpu, pid, door)
             fds.append(_on_event(program, place, event, door))
     except BaseException:
         for fd in fds:
             door.close(fd)
         raise
     return Link(tuple(fds), f"perf_event {sampling.event}", door=door)
+
+
+def _sampled(sampling: Sampling, cpu: int, pid: int, door: Door) -> int:
+    """The perf event. Unsupported where the machine has no counter for it."""
+    try:
+        with refused("perf_event_open", sampling.event, needs=TRACING, door=door):
+            return perf.open_sampling(door, sampling, cpu, pid)
+    except KernelError as error:
+        if error.errno not in _NO_COUNTER:
+            raise
+        reason = f"this machine has no counter for it ({error.meaning})"
+        raise Unsupported(f"sampling by {sampling.event}", reason, instead="cpu-clock") from error
 
 
 def _sampling(program: Program) -> Sampling:
@@ -131,13 +153,17 @@ def _on_event(program: Program, place: Place, event: int, door: Door) -> int:
 def _cgroup(program: Program, place: Place, door: Door) -> AnyLink:
     path = str(place.target)
     if not path:
-        raise BadInput("cgroup", "a cgroup program is attached to a cgroup's directory")
-    with refused("BPF_LINK_CREATE", name_of(program, place), needs=NETWORK, door=door):
+        raise BadInput("cgroup", "a cgroup program is attached to a cgroup", f"give {_DIRECTORY}")
+    try:
         cgroup = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+    except OSError as error:
+        problem = f"{path} cannot be opened ({error.strerror})"
+        raise BadInput("cgroup", problem, f"give {_DIRECTORY}") from error
+    try:
+        with refused("BPF_LINK_CREATE", name_of(program, place), needs=NETWORK, door=door):
             fd = commands.link_create(door, program.fd, cgroup, program.spec.kind.attach_type)
-        finally:
-            os.close(cgroup)
+    finally:
+        os.close(cgroup)
     return Link((fd,), name_of(program, place), door=door)
 
 
@@ -187,7 +213,8 @@ def _xdp_refusal(error: OSError, name: str, index: int, door: Door) -> SkepError
     if isinstance(found, Conflict):
         with suppress(OSError), Netlink() as netlink:
             holder = next(d.xdp for d in netlink.devices() if d.ifindex == index)
-            return Conflict(found.what, f"XDP program {holder}{_called(holder, door)}")
+            if holder:
+                return Conflict(found.what, f"XDP program {holder}{_called(holder, door)}")
     return found
 
 

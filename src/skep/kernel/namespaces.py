@@ -6,13 +6,16 @@ calling thread never moves.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
+from skep.base.errors import BadInput
 from skep.kernel.bpf import DOOR, NEW_NETWORK, Door
 from skep.kernel.refusal import refused
 
 T = TypeVar("T")
+_FILES = "/run/netns/NAME or /proc/PID/ns/net"
 
 
 def inside(netns: str, work: Callable[[], T], *, door: Door = DOOR) -> T:
@@ -40,10 +43,20 @@ def inside(netns: str, work: Callable[[], T], *, door: Door = DOOR) -> T:
     return results[0]
 
 
-def _enter(netns: str, door: Door) -> None:
-    with refused("setns", netns, needs=("CAP_NET_ADMIN",), door=door):
+@contextmanager
+def opened(netns: str) -> Iterator[int]:
+    """The descriptor of a namespace's file. BadInput where there is none."""
+    try:
         fd = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            door.enter(fd, NEW_NETWORK)
-        finally:
-            os.close(fd)
+    except OSError as error:
+        problem = f"{netns} cannot be opened ({error.strerror})"
+        raise BadInput("netns", problem, f"give a file such as {_FILES}") from error
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _enter(netns: str, door: Door) -> None:
+    with opened(netns) as fd, refused("setns", netns, needs=("CAP_NET_ADMIN",), door=door):
+        door.enter(fd, NEW_NETWORK)

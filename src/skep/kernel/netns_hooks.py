@@ -1,11 +1,9 @@
 """How a network namespace takes programs: socket lookup, flow dissection, netfilter. Each is a link."""
 
-import os
-
 from skep.kernel import commands
 from skep.kernel.bpf import Door, packed
 from skep.kernel.link import Link
-from skep.kernel.namespaces import inside
+from skep.kernel.namespaces import inside, opened
 from skep.kernel.place import Place, name_of
 from skep.kernel.programs import Program
 from skep.kernel.refusal import NETWORK, refused
@@ -17,13 +15,10 @@ def netns(program: Program, place: Place, door: Door) -> Link:
     """On the namespace of a file, "" is ours."""
     path = place.netns or str(place.target) or OURS
     name = name_of(program, place)
-    with refused("BPF_LINK_CREATE", name, needs=NETWORK, exclusive=True, door=door):
-        namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            kind = program.spec.kind.attach_type
-            fd = commands.link_create(door, program.fd, namespace, kind)
-        finally:
-            os.close(namespace)
+    refusing = refused("BPF_LINK_CREATE", name, needs=NETWORK, exclusive=True, door=door)
+    with opened(path) as namespace, refusing:
+        kind = program.spec.kind.attach_type
+        fd = commands.link_create(door, program.fd, namespace, kind)
     return Link((fd,), name, door=door)
 
 

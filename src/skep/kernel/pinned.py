@@ -115,12 +115,14 @@ def _same(kind: type[H], spec: MapSpec, path: str, fd: int, door: Door) -> H:
     return found
 
 
-def _conflict(spec: MapSpec, path: str, differs: tuple[str, ...]) -> Conflict:
-    hint = "give migrate= to move its entries, or remove the pin"
-    listed = ", ".join(differs)
-    return Conflict(
-        f"the pin {path} of map {spec.name}", f"a map of another layout ({listed}); {hint}"
-    )
+def _conflict(
+    spec: MapSpec,
+    path: str,
+    differs: tuple[str, ...],
+    hint: str = "give migrate= to move its entries, or remove the pin",
+) -> Conflict:
+    holder = f"a map of another layout ({', '.join(differs)})"
+    return Conflict(f"the pin {path} of map {spec.name}", holder, hint)
 
 
 # --- layouts ------------------------------------------------------------------------------------------------------
@@ -180,8 +182,11 @@ def _old(spec: MapSpec, path: str, fd: int, door: Door) -> Map:
     """A pinned map with the types that it has itself; Conflict where those are not known. It owns the descriptor."""
     found = look(fd, door)
     if found.key is None or found.value is None or found.info.type not in set(TYPED):
-        door.close(fd)
-        raise _conflict(spec, path, ("its types are not known, so its entries cannot be moved",))
+        try:
+            differs = different(fd, spec, door)
+        finally:
+            door.close(fd)
+        raise _conflict(spec, path, differs, "the kernel does not know its types: remove the pin")
     info = found.info
     key = found.key if any(differences(found.key, spec.key, "key")) else spec.key
     value = found.value if any(differences(found.value, spec.value, "value")) else spec.value
@@ -196,6 +201,7 @@ def _as_it_is(key: Any, value: Any) -> Entry:  # noqa: ANN401 - whatever they ar
 
 def _copy(old: Map, made: Handle, migrate: Migrate) -> None:
     if not isinstance(made, Map):
-        raise TypeError(f"{made.spec.name} has no entries that could be moved")
+        hint = "leave migrate= away, and remove the pin"
+        raise TypeError(f"{made.spec.name} has no keys, so its entries cannot be moved; {hint}")
     converted = (migrate(key, value) for key, value in old.items())
     made.update(entry for entry in converted if entry is not None)

@@ -13,6 +13,7 @@ from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.btf.types import Struct as StructOf
 from skep.kernel.commands import Load
+from skep.kernel.tracefs import TRACEPOINTS, absent
 from skep.lang.spec import Hook, ProgramSpec
 
 _PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
@@ -91,8 +92,9 @@ def attach_id(spec: ProgramSpec, btf: Btf | None) -> int:
     found = btf.find(wanted, prefix + spec.target)
     if found is not None:
         return found
-    near = similar(spec.target, _candidates(btf, wanted, prefix))
-    raise Unsupported(feature, "there is none of that name", instead=near or "")
+    known = _candidates(btf, wanted, prefix)
+    where = TRACEPOINTS if wanted is Kind.TYPEDEF else "/sys/kernel/btf/vmlinux"
+    raise Unsupported(feature, absent(spec.target, known, where))
 
 
 def _table_id(spec: ProgramSpec, btf: Btf) -> tuple[int, int]:
@@ -102,7 +104,10 @@ def _table_id(spec: ProgramSpec, btf: Btf) -> tuple[int, int]:
     kind = btf.type(found) if found else None
     names = [member.name for member in kind.members] if isinstance(kind, StructOf) else []
     if found is None or name not in names:
-        raise Unsupported(f"struct_ops {spec.target}", "there is none of that name")
+        near = similar(name, names)
+        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(names)}"
+        reason = f"the table has no such member; {hint}" if names else "there is no such table"
+        raise Unsupported(f"struct_ops {spec.target}", reason)
     return found, names.index(name)
 
 

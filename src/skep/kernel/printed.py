@@ -46,13 +46,15 @@ class Printed:
     """A reader of printed lines of these formats (those of a ProgramSpec), or of all; a context manager.
 
     ``lost`` counts lines of any program that the reader was too slow for. Raises Unsupported where the kernel has no
-    tracefs, or refuses an instance of its tracer.
+    tracefs, or refuses an instance of its tracer. It closes ``tracefs``, which is the machine's unless given.
     """
 
-    def __init__(self, formats: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, formats: Sequence[str] | None = None, *, tracefs: Tracefs | None = None
+    ) -> None:
         self.lost = 0
         self._wanted = None if formats is None else pattern(formats)
-        self._tracefs = Tracefs.open()
+        self._tracefs = Tracefs.open() if tracefs is None else tracefs
         self._rest = b""
         try:
             self._folder = _make(f"{self._tracefs.root}/instances")

@@ -24,7 +24,7 @@ from skep.kernel.place import Place, name_of
 from skep.kernel.programs import Program
 from skep.kernel.refusal import ABSENT, TRACING, refused
 from skep.kernel.static_probes import locations
-from skep.kernel.tracefs import Tracefs
+from skep.kernel.tracefs import FUNCTIONS, Tracefs
 from skep.lang.spec import Context
 
 probes = lazy("skep.kernel.probes")  # only an older kernel needs it
@@ -69,15 +69,23 @@ def kprobe_multi(program: Program, place: Place, door: Door) -> Link:
     except KernelError as error:
         if error.errno != errno.ESRCH:
             raise
-        raise _unknown(_missing(names, door), door) from error
+        missing = _missing(names, door)
+        if not missing:
+            problem = "one of them is no function of the kernel that can be probed"
+            raise BadInput(
+                ", ".join(names), problem, f"the names are those in {FUNCTIONS}"
+            ) from error
+        raise _unknown(missing, door) from error
 
 
 def _missing(names: list[str], door: Door) -> str:
-    """The first of some names that the kernel does not let be probed, as far as it lists those."""
+    """The first of some names that the kernel does not let be probed; "" where it does not say which it does."""
+    if len(names) == 1:
+        return names[0]
     with suppress(SkepError), Tracefs.open(door=door) as tracefs:
         known = frozenset(tracefs.functions())
-        return next((name for name in names if name not in known), names[0])
-    return names[0]
+        return next((name for name in names if name not in known), "")
+    return ""
 
 
 def _functions(patterns: list[str], door: Door) -> list[str]:
@@ -88,7 +96,8 @@ def _functions(patterns: list[str], door: Door) -> list[str]:
         known = tracefs.functions()
     found = [name for name in known if any(fnmatchcase(name, p) for p in patterns)]
     if not found:
-        raise BadInput("function", f"the kernel has no function like {', '.join(patterns)}")
+        problem = f"the kernel has no function like {', '.join(patterns)} that can be probed"
+        raise BadInput("function", problem, f"the names are those in {FUNCTIONS}")
     return found
 
 
@@ -114,8 +123,9 @@ def uprobe_multi(program: Program, place: Place, door: Door) -> Link:
         if error.errno != errno.EINVAL or probes.probe("link.uprobe_multi", door=door).on:
             raise
     if len(spots) > _MOST:
-        problem = f"it stands for {len(spots)} places of {path}"
-        raise Unsupported("uprobe.multi", problem, "6.6", f"a pattern of at most {_MOST}")
+        problem = f"{place.target} stands for {len(spots)} places"
+        instead = f"a pattern of at most {_MOST}, which become single probes"
+        raise Unsupported("one link for many places of a binary", problem, "6.6", instead)
     remark = f"{name_of(program, place)} uses {len(spots)} single probes (since 6.6: one link)"
     return _single(program, place, path, spots, door, remarks=(remark,))
 
@@ -227,7 +237,7 @@ def _unknown(function: str, door: Door) -> BadInput:
         alike = [name for name in tracefs.functions() if name[:_ALIKE] == function[:_ALIKE]]
         near = similar(function, alike)
     problem = "the kernel has no function of that name that can be probed"
-    hint = f"did you mean {near!r}?" if near else "the names are those in /proc/kallsyms"
+    hint = f"did you mean {near!r}?" if near else f"the names are those in {FUNCTIONS}"
     return BadInput(function, problem, hint)
 
 

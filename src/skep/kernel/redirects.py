@@ -101,7 +101,8 @@ class Unreadable(References):
 
     def lookup(self, key: bytes) -> bytes | None:
         """Refuses."""
-        raise TypeError(f"{self.spec.name}: its entries cannot be read back ({key.hex()})")
+        hint = "an entry is replaced or deleted without being read"
+        raise TypeError(f"{self.spec.name}: its entries cannot be read back ({key.hex()}); {hint}")
 
 
 class Queues(Sockets, Unreadable):

@@ -29,10 +29,17 @@ _MEANINGS = {
     errno.EOPNOTSUPP: "this kernel is built without it",
     ENOTSUPP: "this object does not support it",
     errno.ENOSPC: "there is no room left",
-    errno.E2BIG: "it is too large",
+    errno.E2BIG: "it does not fit",
     errno.ENOMEM: "there is no memory for it",
     errno.EBADF: "the object is closed or of another kind",
 }
+
+_HOLDERS = {
+    "BPF_OBJ_PIN": ("another pin", "remove that, or take another path"),
+    "BPF_MAP_UPDATE_ELEM": ("another table of that name", ""),
+    "RTM_NEWROUTE": ("another route", ""),
+}
+"""What holds a place that is exclusive, and what to do then; where a call is not named, another program does."""
 
 
 def meaning(code: int) -> str:
@@ -74,7 +81,7 @@ def refusal(
         if code == errno.EPERM:
             return Unsupported(what, "a policy of this host refuses it (EPERM with all privileges)")
     if exclusive and code in (errno.EBUSY, errno.EEXIST):
-        return Conflict(subject or call, "another program")
+        return Conflict(subject or call, *_HOLDERS.get(call, ("another program", "")))
     return KernelError(what, code, meaning(code), detail)
 
 

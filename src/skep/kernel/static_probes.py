@@ -15,6 +15,7 @@ _NOTES, _BASE = ".note.stapsdt", ".stapsdt.base"
 _NOTE = struct.Struct("<III")
 _ADDRESSES = struct.Struct("<QQQ")
 _OWNER, _KIND = b"stapsdt\0", 3
+_SHOWN = 8  # names in an error
 
 
 class Location(NamedTuple):
@@ -34,7 +35,8 @@ def locations(binary: Binary, provider: str, name: str) -> list[Location]:
     if not found:
         wanted = f"{provider}:{name}"
         near = similar(wanted, {f"{one.provider}:{one.name}" for one in every})
-        expected = f"did you mean {near!r}?" if near else f"it has {len(every)} static probes"
+        known = ", ".join(sorted({f"{one.provider}:{one.name}" for one in every})[:_SHOWN])
+        expected = f"did you mean {near!r}?" if near else f"it has {known or 'none at all'}"
         raise BadInput(binary.path, f"it has no static probe {wanted!r}", expected)
     return found
 

@@ -100,4 +100,5 @@ class Storage(Handle):
             return default
 
     def __iter__(self) -> Iterator[Value]:
-        raise TypeError(f"{self.spec.name}: the owners of a storage cannot be listed from here")
+        hint = "an iterator program goes over them (skep.iterator)"
+        raise TypeError(f"{self.spec.name}: the owners of a storage cannot be listed here; {hint}")

@@ -6,15 +6,19 @@ own that nobody else sees and that vanishes when closed. Nothing is written to i
 
 import os
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple, Self
 
-from skep.base.errors import Forbidden, Unsupported
+from skep.base.errors import Forbidden, SkepError, Unsupported
 from skep.base.similar import similar
 from skep.kernel.bpf import DOOR, Door
 from skep.lang.struct import Struct, StructType
 from skep.lang.types import ArrayType, IntType, char, s8, s16, s32, s64, u8, u16, u32, u64
 
 MOUNTS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+TRACEPOINTS = "/sys/kernel/tracing/available_events"
+FUNCTIONS = "/sys/kernel/tracing/available_filter_functions"
 
 _FIELD = re.compile(r"\tfield:(.+?);\toffset:(\d+);\tsize:(\d+);\tsigned:([01]);")
 _ARRAY = re.compile(r"(\w+)\s*\[(.*)\]$")
@@ -148,13 +152,12 @@ class Tracefs:
         category, _, name = event.partition("/")
         feature = f"tracepoint {event}"
         if not _is_name(category) or not _is_name(name):
-            raise Unsupported(feature, "a tracepoint is named category/name")
+            raise Unsupported(feature, "a tracepoint is named category/name, as sched/sched_switch")
         try:
             with open(f"{self.root}/events/{event}/{file}", encoding="utf-8") as stream:
                 return stream.read()
         except FileNotFoundError as error:
-            near = similar(event, self.events())
-            raise Unsupported(feature, "there is none of that name", instead=near or "") from error
+            raise Unsupported(feature, absent(event, self.events(), TRACEPOINTS)) from error
         except OSError as error:
             raise Unsupported(feature, f"tracefs does not show it ({error.strerror})") from error
 
@@ -169,6 +172,20 @@ class Tracefs:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def absent(name: str, known: Iterable[str], where: str) -> str:
+    """What is said of a name that is none of those: the nearest one, else where they are listed."""
+    near = similar(name, known)
+    hint = f"did you mean {near!r}?" if near else f"the names are those in {where}"
+    return f"there is none of that name; {hint}"
+
+
+def absent_tracepoint(name: str, door: Door) -> str:
+    """The same of a tracepoint without its category."""
+    with suppress(SkepError), Tracefs.open(door=door) as tracefs:
+        return absent(name, [one.partition("/")[2] for one in tracefs.events()], TRACEPOINTS)
+    return absent(name, (), TRACEPOINTS)
 
 
 def _is_name(text: str) -> bool:

@@ -44,7 +44,10 @@ class UserRing(Handle):
     def push(self, message: Value) -> None:
         """Puts a message in. KernelError [EAGAIN] where there is no room until a program drains the ring."""
         if self.message is None:
-            raise TypeError(f"{self.spec.name} carries bytes of no known layout")
+            hint = (
+                "push into live[ring] of a UserRing that is declared with the class of its messages"
+            )
+            raise TypeError(f"{self.spec.name} carries bytes of no known layout; {hint}")
         raw = exact(self.message, message, f"{self.spec.name}: message")
         slot = HEADER + -(-len(raw) // HEADER) * HEADER
         consumer, producer = self._mappings()

@@ -239,7 +239,8 @@ class Live:
         """What an iterator program writes in one run over its objects."""
         link = next(iter(self.links.get(self._names.get(id(program), ""), ())), None)
         if program.kind.hook is not Hook.ITERATOR or not isinstance(link, links.Link):
-            raise BadInput(program.name, "only an iterator program can be read")
+            expected = "declare it with @skep.iterator, and attach it"
+            raise BadInput(program.name, "only an iterator can be read", expected)
         return link.read()
 
     @property

@@ -54,7 +54,9 @@ class Namespace:
             check=False,
         )
         if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout)
+            error = subprocess.CalledProcessError(done.returncode, arguments, done.stdout)
+            error.add_note(done.stdout)
+            raise error
         return done.stdout
 
     @contextmanager

@@ -56,6 +56,7 @@ class FakeClient:
         yield from self._streams.pop(0)
 
 
+HINT = "what it said is above; `skep agent` runs it alone"
 EVENT = b'{"time":"2026-01-31T08:00:00.000000001Z","kind":"exec","pid":1,"comm":"a","args":["a"]}\n'
 DROPPED = b'{"notice":"dropped","reason":"slow"}\n'
 
@@ -135,8 +136,12 @@ def test_the_face_hears_of_the_start_and_the_agent_of_its_end(
     ("program", "name", "text"),
     [
         ("say(error='Conflict', text='held')", "Conflict", "held"),
-        ("sys.exit(7)", "", "the agent ended at its start (exit code 7)"),
-        ("import os; os.kill(os.getpid(), 9)", "", "the agent ended at its start (SIGKILL)"),
+        ("sys.exit(7)", "", "the agent ended at its start (exit code 7); " + HINT),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            "",
+            "the agent ended at its start (SIGKILL); " + HINT,
+        ),
     ],
 )
 def test_a_start_that_fails_is_told(

@@ -110,7 +110,7 @@ def test_a_cgroup_program_is_attached_to_a_directory(door: FakeDoor, tmp_path: P
         assert only_link(door).attach_type == 10
     with pytest.raises(BadInput, match="directory"):
         attach(loaded(door, "cgroup_connect4"))
-    with pytest.raises(KernelError, match="ENOENT"):
+    with pytest.raises(BadInput, match="No such file"):
         attach(loaded(door, "cgroup_connect4"), str(tmp_path / "none"))
 
 
@@ -149,8 +149,7 @@ def test_a_mode_that_there_is_not_is_bad_input(door: FakeDoor, kind: str, known:
 def test_a_device_that_has_an_xdp_program_is_a_conflict(door: FakeDoor) -> None:
     filter_ = loaded(door, "xdp")
     door.refuse(Command.LINK_CREATE, errno.EBUSY)
-    door.refuse(Command.PROG_BY_ID, errno.ENOENT)
-    with pytest.raises(Conflict, match=r"XDP program \d+$"):
+    with pytest.raises(Conflict, match="held by another program"):
         attach(filter_, LOOPBACK)
 
 
@@ -177,7 +176,7 @@ def test_another_namespace_is_entered_by_a_thread_that_ends(door: FakeDoor) -> N
 
 
 def test_a_namespace_that_is_missing_is_told_to_the_caller(door: FakeDoor, tmp_path: Path) -> None:
-    with pytest.raises(KernelError, match=r"setns of .*none"):
+    with pytest.raises(BadInput, match=r"netns: .*none cannot be opened"):
         attach(loaded(door, "xdp"), "lo", netns=str(tmp_path / "none"))
 
 

@@ -99,13 +99,17 @@ def test_an_update_with_one_wrong_entry_changes_nothing(door: FakeDoor, numbers:
 
 
 def test_an_update_that_finds_no_room_says_how_far_it_came(numbers: Map) -> None:
-    with pytest.raises(KernelError, match=r"E2BIG.*\(2 of 3 entries were written to a map of 4"):
+    with pytest.raises(
+        KernelError, match=r"E2BIG.*\(the map is declared for 4; 2 of 3 were written"
+    ):
         numbers.update({5: 1, 6: 1, 7: 1})
 
 
 def test_a_full_map_says_how_many_entries_it_has(numbers: Map) -> None:
     numbers.update({3: 30, 4: 40})
-    with pytest.raises(KernelError, match=r"E2BIG\] \(the map is full: it has room for 4 entries"):
+    with pytest.raises(
+        KernelError, match=r"E2BIG\] \(the map is full: it is declared for 4 entries"
+    ):
         numbers[5] = 50
     assert 5 not in numbers
 
@@ -211,7 +215,7 @@ def test_arrays_of_other_fields_and_indices_behind_the_end_are_refused(door: Fak
     with pytest.raises(TypeError, match="m: keys have the fields port, name, not those of int64"):
         flows.update_arrays([1], [1])
     long = np.array([(1, b"abcde")], dtype=[("port", "u2"), ("name", "S5")])
-    with pytest.raises(ValueError, match=r"m: keys.name are of at most 4 bytes, not \|S5"):
+    with pytest.raises(ValueError, match=r"m: keys.name are of at most 4 bytes, not of up to 5"):
         flows.update_arrays(long, [1])
     with pytest.raises(IndexError, match="entries 0 to 3, not 4"):
         live(door, MapType.ARRAY, u32, u32, entries=4).update_arrays([0, 4], [1, 1])

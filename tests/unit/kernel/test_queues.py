@@ -33,7 +33,9 @@ def test_an_empty_queue_and_a_full_one_say_so(door: FakeDoor) -> None:
             read()
     queue.push(1)
     queue.push(2)
-    with pytest.raises(KernelError, match=r"E2BIG\] \(the map is full: it has room for 2 entries"):
+    with pytest.raises(
+        KernelError, match=r"E2BIG\] \(the map is full: it is declared for 2 entries"
+    ):
         queue.push(3)
     queue.push(3, drop_oldest=True)
     assert list(queue) == [2, 3]

@@ -101,7 +101,7 @@ class Chain:
         """Puts ``program`` where ``link`` is."""
         self._check(program)
         if link not in self.links:
-            raise BadInput(link.name, "the link is closed")
+            raise BadInput(link.name, "the link is closed", "attach the program anew")
         at, old = self.links.index(link), link.program
         follow(program, self._program(at + 1))
         self._point(at, program)
@@ -137,7 +137,7 @@ class Chain:
         """Where a program of that order stands. Conflict where one is there."""
         if len(self.links) + self.head.jumps > TAIL_CALLS:
             problem = f"it has {len(self.links)} programs, and the kernel follows no more"
-            raise BadInput(self.head.what, problem)
+            raise BadInput(self.head.what, problem, "put several of them into one program")
         for at, link in enumerate(self.links):
             if link.order == order:
                 raise Conflict(f"place {order} of {self.head.what}", link.program.spec.name)
@@ -148,7 +148,8 @@ class Chain:
     def _check(self, program: Program) -> None:
         if program.next is None:
             name = program.spec.name
-            raise BadInput(name, f"it does not go on to the next program of {self.head.what}")
+            problem = f"it does not go on to the next program of {self.head.what}"
+            raise BadInput(name, problem, "declare it with its place, as @skep.xdp(order=1)")
         if any(link.program is program for link in self.links):
             raise BadInput(program.spec.name, f"it is in {self.head.what} already", "load another")
 

@@ -31,7 +31,8 @@ class XdpHead:
         """BadInput where the device's chain runs in another mode than the one that is asked for."""
         if mode and mode != self.mode:
             now = f"mode={self.mode!r}" if self.mode else "the better mode that works"
-            raise BadInput(self.what, f"it was begun in {now}, not in {mode!r}")
+            problem = f"it was begun in {now}, not in {mode!r}"
+            raise BadInput(self.what, problem, "all programs of a device are attached in one mode")
 
     def point(self, first: Program | None) -> None:
         """See Head. Conflict where a program of somebody else holds the device."""
