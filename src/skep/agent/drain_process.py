@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from skep.agent import privileges, title
 from skep.agent.collector import collect_rarely
+from skep.agent.heap import Heap
 from skep.agent.pipeline import Pipeline
 from skep.agent.places import Places
 from skep.agent.plan import Plan, RingPlan
@@ -70,6 +71,7 @@ class DrainProcess:
         self._lifeline = plan.lifeline
         self._refused = 0
         self._told = b""
+        self._heap = Heap()
 
     def run(self) -> None:
         """Drain until the agent has ended or says so."""
@@ -98,6 +100,7 @@ class DrainProcess:
             self._told = note
             self._sender.note(note)
             self._sender.flush()
+        self._heap.tidy(boot_ns())
 
     def _accounts(self) -> dict[str, object]:
         counts = self._table.counts

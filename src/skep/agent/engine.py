@@ -16,6 +16,7 @@ from typing import Protocol
 from skep.agent import losses
 from skep.agent.dropped import DropNames, DropSite
 from skep.agent.formatters import formatters
+from skep.agent.heap import Heap
 from skep.agent.intake import Intake
 from skep.agent.journal import Journal
 from skep.agent.lines import Writer
@@ -117,6 +118,7 @@ class Engine:
         self.supervisor = Supervisor(self._start_drain, self._drain_ended, clock=time.monotonic)
         self.sampler = Sampler(programs.infos, allowed.counting)
         self._told: dict[str, int] = {}
+        self._heap = Heap()
         self._tasks: list[asyncio.Task[None]] = []
         self._watched = -1
 
@@ -205,12 +207,14 @@ class Engine:
             self.chores()
 
     def chores(self) -> None:
-        """What is to be done each second: the wall clock, what is too old, what was lost."""
+        """What is to be done each second: the wall clock, what is too old, what was lost, memory that was freed."""
         step = self.clock.resample()
         if step is not None:
             self.journal.tell(notice("clock was set", by_ns=step.by))
-        self.journal.store.expire(boot_ns())
+        now = boot_ns()
+        self.journal.store.expire(now)
         self._tell_losses()
+        self._heap.tidy(now)
 
     def _tell_losses(self) -> None:
         now = self.losses()

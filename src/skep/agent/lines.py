@@ -22,6 +22,8 @@ else:
     np = lazy("numpy")
 
 PIECE_LINES = 256
+ROWS = 1024
+"""Rows that are made into text at once: their fields' texts are as much again, several times."""
 
 
 class Lines(Protocol):
@@ -48,9 +50,10 @@ class Writer:
         order = np.argsort(np.concatenate([part.batch["time"] for part in chosen]), kind="stable")
         return [lines[index] for index in order.tolist()]
 
-    def _format(self, part: Part, offset: int) -> list[bytes]:
-        who = None if part.who is None else [one.text for one in part.who]
-        return self._formatters[part.kind].lines(part.batch, offset, who)
+    def _format(self, part: Part, offset: int) -> Iterator[bytes]:
+        for some in part.cut(ROWS):
+            who = None if some.who is None else [one.text for one in some.who]
+            yield from self._formatters[part.kind].lines(some.batch, offset, who)
 
 
 def count(pulse: Pulse, choice: Query) -> int:

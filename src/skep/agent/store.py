@@ -43,6 +43,12 @@ class Part:
         size += sum(len(text) for texts in self.batch.longer.values() for text in texts.values())
         return size + (POINTER * len(self.who) if self.who else 0)
 
+    def cut(self, rows: int) -> "Iterator[Part]":
+        """The same in parts of at most ``rows``."""
+        for at in range(0, len(self.batch), rows):
+            end = at + rows
+            yield Part(self.batch.part(at, end), self.who and self.who[at:end])
+
 
 @dataclass(frozen=True, slots=True)
 class Pulse:

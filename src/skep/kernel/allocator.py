@@ -1,6 +1,6 @@
 """The C library's allocator, in a process that lives for long. No state of ours; ``base.memory`` does the opposite."""
 
-from skep.kernel.bpf import mallopt
+from skep.kernel import bpf
 
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 
@@ -12,4 +12,9 @@ def map_each(size: int) -> bool:
     smaller ones from its heap: there, pieces of many sizes that are kept for different times leave gaps between
     them. False where the C library has no such option.
     """
-    return mallopt(_MMAP_THRESHOLD, size)
+    return bpf.allocator("mallopt", _MMAP_THRESHOLD, size)
+
+
+def give_back() -> bool:
+    """Give the whole pages of the heap's gaps back to the kernel; whether there were some."""
+    return bpf.allocator("malloc_trim", 0)

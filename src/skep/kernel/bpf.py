@@ -90,10 +90,10 @@ def address(buffer: Buffer) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
-def mallopt(option: int, value: int) -> bool:
-    """Set an option of the C library's allocator (mallopt(3)); False where it has none such."""
-    function = getattr(ctypes.CDLL(None), "mallopt", None)
-    return bool(function and function(option, value))
+def allocator(call: str, *values: int) -> bool:
+    """Call a function of the C library's allocator (mallopt(3), malloc_trim(3)); False where it has none such."""
+    function = getattr(ctypes.CDLL(None), call, None)
+    return bool(function and function(*values))
 
 
 def memory(at: int, size: int) -> memoryview:

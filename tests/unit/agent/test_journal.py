@@ -1,14 +1,16 @@
 """What clients get: of what is stored, and of what comes."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from skep.agent.journal import Journal
-from skep.agent.lines import Writer, matches
+from skep.agent.lines import ROWS, Writer, matches
 from skep.agent.store import Bounds, Pulse
 from skep.api.query import Position, Query
+from skep.events.batch import Batch
 from skep.flows.programs.records import Drop
 from skep.node.programs.records import Exit
 from tests.unit.agent.followers import taking, unexpected
@@ -29,6 +31,28 @@ def read(data: bytes) -> list[dict[str, Any]]:
 
 def seqs(journal: Journal, choice: Query) -> list[Any]:
     return [line.get("seq", line.get("notice")) for line in read(b"".join(journal.stored(choice)))]
+
+
+class Counting:
+    """Makes lines as exec's formatter does, and notes how many rows it was given."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def lines(
+        self, batch: Batch, wall_offset_ns: int, who: Sequence[bytes] | None = None
+    ) -> list[bytes]:
+        self.rows.append(len(batch))
+        return FORMATTERS["exec"].lines(batch, wall_offset_ns, who)
+
+
+def test_many_rows_are_made_into_text_some_at_a_time() -> None:
+    counting = Counting()
+    journal = Journal(PLENTY, Writer({"exec": counting}))
+    journal.take([execs(*range(2 * ROWS + 1))], OFFSET)
+    lines = read(b"".join(journal.stored(Query())))
+    assert [line["filename"] for line in lines] == [f"/bin/{n}" for n in range(2 * ROWS + 1)]
+    assert counting.rows == [ROWS, ROWS, 1]
 
 
 def test_a_line_has_time_kind_seq_who_and_what() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skep.agent.store import OVERHEAD, Bounds, Pulse, Store, pulse
+from skep.agent.store import OVERHEAD, Bounds, Part, Pulse, Store, pulse
 from tests.unit.agent.samples import execs
 
 PLENTY = Bounds(bytes=1 << 30, events=1 << 30, age=1 << 60)
@@ -18,6 +18,13 @@ def test_a_pulse_knows_its_size_and_its_newest_time() -> None:
     found = pulse(4, [execs(10, 30, 20), execs(5)], 77, named=1000)
     assert (found.serial, found.newest, found.rows, found.offset) == (4, 30, 4, 77)
     assert 2 * OVERHEAD + 4 * 200 + 1000 < found.bytes < 2 * OVERHEAD + 4 * 300 + 1000
+
+
+def test_a_part_is_cut_with_who_did_it() -> None:
+    cut = list(execs(1, 2, 3, 4, 5).cut(2))
+    assert [some.batch["time"].tolist() for some in cut] == [[1, 2], [3, 4], [5]]
+    assert [len(some.who or ()) for some in cut] == [2, 2, 1]
+    assert [some.who for some in Part(execs(1).batch).cut(2)] == [None]
 
 
 def test_pulses_are_found_by_serial() -> None:
