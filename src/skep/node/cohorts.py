@@ -21,7 +21,7 @@ else:
 NONE, SEVERAL = -1, -2
 """Instead of the number of a row: there is none, there is more than one."""
 SAME = ("ppid", "uid", "cgroup", "start")
-"""What fork, exec and exit of a process agree on, where it is a simple one."""
+"""What fork, exec and exit of a process agree on, where it is a simple one; it ends by the name that it was given."""
 
 
 class Columns(Protocol):
@@ -96,11 +96,13 @@ def find(fork: Columns, run: Columns | None, end: Columns) -> Rows:
     good = (exits >= 0) & (execs != SEVERAL)
     found = Rows(pids, forks, execs, exits).chosen(good)
     good = _agree(fork, found.forks, end, found.exits)
+    names = fork["comm"][found.forks]
     if run is not None:
         ran = found.execs >= 0
         good[ran] &= _agree(fork, found.forks[ran], run, found.execs[ran])
         good[ran] &= _agree_in_time(run, found.execs[ran], end, found.exits[ran])
-    return found.chosen(good)
+        names[ran] = run["comm"][found.execs[ran]]
+    return found.chosen(good & (names == end["comm"][found.exits]))
 
 
 def _single(column: "Column") -> "tuple[Column, Column]":

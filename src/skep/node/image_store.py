@@ -82,19 +82,30 @@ class ImageStore:
         self.heads[row.pid] = insert(self.heads.get(row.pid), image)
         return image
 
-    def variant(self, image: Image, uid: int, cgroup: int) -> Image:
-        """``image`` under another user or cgroup; itself where they are its own."""
-        if image.uid == uid and image.cgroup == cgroup:
+    def variant(
+        self,
+        image: Image,
+        uid: int,
+        cgroup: int,
+        *,
+        ppid: int | None = None,
+        comm: bytes | None = None,
+    ) -> Image:
+        """``image`` under another user, cgroup, parent or name (None: its own); itself where all are its own."""
+        ppid = image.ppid if ppid is None else ppid
+        comm = image.comm if comm is None else comm
+        if (image.uid, image.cgroup, image.ppid, image.comm) == (uid, cgroup, ppid, comm):
             return image
         if image.variants is None:
             image.variants = {}
-        known = image.variants.get((uid, cgroup))
+        key = uid, cgroup, ppid, comm
+        known = image.variants.get(key)
         if known is not None:
             return known
         self._make_room(image.variants, _VARIANTS)
         place = image.place if cgroup == image.cgroup else self.place(image.pid, cgroup)
-        row = Row(image.pid, image.ppid, uid, cgroup, image.start, image.comm)
-        made = image.variants[uid, cgroup] = self._make(row, image.since, place, image.lineage)
+        row = Row(image.pid, ppid, uid, cgroup, image.start, comm)
+        made = image.variants[key] = self._make(row, image.since, place, image.lineage)
         return made
 
     def stranger(self, pid: int, uid: int, cgroup: int, comm: bytes) -> Image:

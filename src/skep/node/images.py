@@ -54,7 +54,7 @@ class Image:
     is the kernel's id; ``place`` is the id under which its cgroup is described. ``ended`` is 0
     while it lives. ``lineage`` is its ancestors', ``heirs`` what its children get, made when the
     first needs it, ``who`` what events say of it, made for the first of them. ``variants`` are the
-    same image under another (uid, cgroup).
+    same image under another (uid, cgroup, ppid, comm).
     """
 
     pid: int
@@ -70,7 +70,7 @@ class Image:
     ended: int = 0
     who: Who | None = None
     heirs: Lineage | None = None
-    variants: "dict[tuple[int, int], Image] | None" = field(default=None, repr=False)
+    variants: "dict[tuple[int, int, int, bytes], Image] | None" = field(default=None, repr=False)
 
 
 def same_start(one: int, other: int) -> bool:

@@ -127,7 +127,8 @@ class ProcessTable:
             lineage = self._adopt(head, row, time)
             known = store.add(row, row.start, store.place(row.pid, row.cgroup), lineage)
         store.end(known, time)
-        return store.variant(at(known, time) or known, row.uid, row.cgroup)
+        image = at(known, time) or known
+        return store.variant(image, row.uid, row.cgroup, ppid=row.ppid, comm=row.comm)
 
     def _adopt(self, head: Image | None, row: Row, time: int) -> Lineage:
         """The lineage of a process whose fork was not seen; whoever had its pid has ended."""
@@ -188,7 +189,7 @@ class ProcessTable:
     def resolve(self, columns: Columns) -> list[int]:
         """The ref of each row's ``pid`` at ``time``; ``uid``, ``cgroup`` and ``comm`` are the event's.
 
-        A process that changed user or cgroup without an exec is told apart by them; one that was
+        A process that changed user, cgroup or name without an exec is told apart by them; one that was
         never met is made up from them. A ``cgroup`` of 0 (there is none) says that the event knows
         nothing but the pid.
         """
@@ -202,25 +203,30 @@ class ProcessTable:
                 image = image.older
             if image is None:
                 image = store.stranger(pid, uid, cgroup, comm)
-            elif (image.uid != uid or image.cgroup != cgroup) and cgroup:
-                image = store.variant(image, uid, cgroup)
+            elif (image.comm != comm or image.uid != uid or image.cgroup != cgroup) and cgroup:
+                image = store.variant(image, uid, cgroup, comm=comm)
             refs.append(named(image).ref)
         return refs
 
     def resolve_ends(self, columns: Columns, begun: Any) -> list[int]:  # noqa: ANN401 - a column
         """As ``resolve``, of what belonged to a process since ``begun`` (ns) or a little later.
 
-        Who has its pid at the end may be another: one that began after, and was never called so.
+        Who has its pid at the end may be another: one that began after, and was never called so. Where
+        it is the same, and runs another program by now, it is called as that.
         """
         store = self._store
-        given = {name: _values(columns[name]) for name in ("pid", "uid", "cgroup", "comm")}
-        time = list(_values(columns["time"]))
-        rows = zip(given["pid"], given["comm"], _values(begun), strict=True)
+        given = {name: _values(columns[name]) for name in ("pid", "uid", "cgroup")}
+        time, comms = list(_values(columns["time"])), list(_values(columns["comm"]))
+        rows = zip(given["pid"], tuple(comms), _values(begun), strict=True)
         for index, (pid, comm, since) in enumerate(rows):
             image = at(store.heads.get(pid) or store.recall(pid), time[index])
-            if image is not None and image.start > since and not called(image, comm):
+            if image is None:
+                continue
+            if called(image, comm):
+                comms[index] = image.comm
+            elif image.start > since:
                 time[index] = since
-        return self.resolve({**given, "time": time})
+        return self.resolve({**given, "time": time, "comm": comms})
 
     def describe(self, ref: int) -> bytes:
         """The JSON fragment of ``ref``; KeyError where it was retired or never given."""

@@ -200,6 +200,55 @@ def test_events_have_names_and_no_empty_values(up: Callable[..., Up], netns: Nam
     assert "pid" not in drop
 
 
+RENAMED = """
+import socket, sys
+open('/proc/self/comm', 'w').write('renamed')
+socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close()
+"""
+ORPHAN = """
+import os
+first = os.getpid()
+if os.fork(): os._exit(0)
+while os.getppid() == first: pass
+print(os.getpid(), os.getppid(), flush=True)
+"""
+
+
+def told(agent: Up, kind: str, pid: int) -> list[dict[str, Any]]:
+    """The events of a kind of a process."""
+    return agent.events(Query(kinds=frozenset({kind}), pids=frozenset({pid})))
+
+
+def test_a_process_that_renamed_itself_is_called_so(
+    up: Callable[..., Up], netns: Namespace
+) -> None:
+    agent = up("--only", "connect,close,exit")
+    agent.ready()
+    with netns.entered(), socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        child = subprocess.Popen([sys.executable, "-I", "-S", "-c", RENAMED, port])
+        listener.accept()[0].close()
+        child.wait()
+    for kind in ("connect", "close", "exit"):
+        (event,) = wait_for(lambda kind=kind: told(agent, kind, child.pid), f"its {kind} is seen")  # type: ignore[misc]
+        assert (event["comm"], event["ppid"]) == ("renamed", os.getpid())
+    assert agent.events(Query(kinds=frozenset({"exit"}), comms=("renamed",))) == [event]
+
+
+def test_an_exit_names_the_parent_by_then_and_the_ancestors_of_the_start(
+    up: Callable[..., Up],
+) -> None:
+    agent = up("--only", "fork,exit")
+    agent.ready()
+    command = [sys.executable, "-I", "-S", "-c", ORPHAN]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    pid, adopter = map(int, done.stdout.split())
+    (ended,) = wait_for(lambda: told(agent, "exit", pid), "its exit is seen")
+    (begun,) = told(agent, "fork", pid)
+    assert ended["ppid"] == adopter
+    assert begun["ppid"] == begun["ancestors"][0]["pid"] == ended["ancestors"][0]["pid"] != adopter
+
+
 # --- who is right, however fast it goes --------------------------------------------------------------
 
 CONNECTS = bytes.fromhex(

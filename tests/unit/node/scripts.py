@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skep.node.image_store import Bounds
-from skep.node.images import Row
+from skep.node.images import Row, at
 from skep.node.processes import ProcessTable
 
 SECOND = 10**9
@@ -28,7 +28,8 @@ class Names:
 class Script:
     """A table, and records that are told to it in words; times are ns after START.
 
-    They are lists, or with ``arrays`` what a drain gives.
+    They are lists, or with ``arrays`` what a drain gives. A process ends below the parent that it had, and
+    an event whose comm is "?" calls it as it is called by then.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class Script:
         self.arrays = arrays
         self.seq = 0
         self.rows: dict[str, list[tuple[Any, ...]]] = {}
+        self.parents: dict[int, int] = {}
 
     def _tell(self, kind: str, time: int, row: Row) -> None:
         self.seq += 1
+        self.parents[row.pid] = row.ppid
         self.rows.setdefault(kind, []).append((START + time, self.seq, *row))
 
     def fork(self, time: int, ppid: int, pid: int, comm: str = "sh", **more: int) -> None:
@@ -56,7 +59,11 @@ class Script:
         self._tell("exec", time, Row(pid, ppid, uid, cgroup, START + start, comm.encode()))
 
     def exit(self, time: int, pid: int, comm: str, start: int, **more: int) -> None:
-        ppid, uid, cgroup = more.get("ppid", 1), more.get("uid", 0), more.get("cgroup", 1)
+        ppid, uid, cgroup = (
+            more.get("ppid", self.parents.get(pid, 1)),
+            more.get("uid", 0),
+            more.get("cgroup", 1),
+        )
         self._tell("exit", time, Row(pid, ppid, uid, cgroup, START + start, comm.encode()))
 
     def end(self) -> dict[str, list[int]]:
@@ -77,8 +84,13 @@ class Script:
 
     def ref(self, pid: int, time: int, comm: str = "?", uid: int = 0, cgroup: int = 1) -> int:
         event = {"pid": pid, "time": START + time, "uid": uid, "cgroup": cgroup}
-        columns = {name: [value] for name, value in event.items()} | {"comm": [comm.encode()]}
+        called = self._called(pid, START + time) if comm == "?" else comm.encode()
+        columns = {name: [value] for name, value in event.items()} | {"comm": [called]}
         return self.table.resolve(columns)[0]
+
+    def _called(self, pid: int, time: int) -> bytes:
+        image = at(self.table._store.recall(pid), time)
+        return b"?" if image is None else image.comm
 
     def image(
         self, pid: int, time: int, comm: str = "?", uid: int = 0, cgroup: int = 1

@@ -167,13 +167,16 @@ class Chance:
         if odd > 0.02:
             self.records.append(("fork", start, row))
         runs = 0 if odd < 0.1 else 2 if odd > 0.95 else 1
+        comm = row.comm
         for n in range(runs):
-            ran = row._replace(comm=b"run%d" % chance.randrange(3))
-            ran = ran._replace(uid=9) if odd > 0.97 else ran
+            comm = b"run%d" % chance.randrange(3)
+            ran = row._replace(comm=comm, uid=9 if odd > 0.97 else row.uid)
             self.records.append(("exec", start + (2 + n if odd < 0.9 else 60), ran))
         if not 0.1 < odd < 0.13:
-            moved = row._replace(cgroup=2) if 0.13 < odd < 0.16 else row
-            self.records.append(("exit", start + 6 + 50 * (odd > 0.9), moved))
+            last = row._replace(comm=b"other" if 0.16 < odd < 0.19 else comm)
+            last = last._replace(cgroup=2) if 0.13 < odd < 0.16 else last
+            last = last._replace(ppid=1) if 0.19 < odd < 0.22 else last
+            self.records.append(("exit", start + 6 + 50 * (odd > 0.9), last))
 
 
 @pytest.mark.parametrize("batch", [120, 700])

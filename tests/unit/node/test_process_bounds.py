@@ -43,7 +43,7 @@ def test_ended_processes_go_after_the_grace(script: Script) -> None:
     before = len(script.table)
     script.fork(300 + 5 * SECOND, 10, 501, "bash")
     script.end()
-    assert script.who(500, 250, "late") == "curl", "still within the grace"
+    assert script.who(500, 250) == "curl", "still within the grace"
     script.fork(302 + 5 * SECOND, 10, 502, "bash")
     script.end()
     assert len(script.table) == before, "two images went, two came"

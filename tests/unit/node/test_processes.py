@@ -184,6 +184,35 @@ def test_a_change_of_user_or_cgroup_without_an_exec_shows(script: Script) -> Non
     assert script.ref(500, 330, "?", 33) == worker, "no new one for what was met before"
 
 
+def test_a_process_that_called_itself_otherwise_is_called_so(script: Script) -> None:
+    script.fork(100, 10, 50, "bash")
+    script.exec(200, 50, "nginx", 100)
+    script.end()
+    assert script.image(50, 300, "worker") == script.image(50, 300) | {"comm": "worker"}
+    assert script.who(50, 300) == "nginx"
+    assert end(script, 400, 300, "worker") == "worker"
+    script.exit(500, 50, "worker", 100)
+    refs = script.end()
+    assert script.fragment(refs["exit"][0])["comm"] == "worker"
+
+
+def test_an_end_is_told_with_the_parent_by_then(script: Script) -> None:
+    script.fork(100, 10, 500, "bash")
+    script.exit(200, 500, "bash", 100, ppid=1)
+    refs = script.end()
+    begun, ended = script.fragment(refs["fork"][0]), script.fragment(refs["exit"][0])
+    assert (begun["ppid"], ended["ppid"]) == (10, 1)
+    assert begun["ancestors"] == ended["ancestors"]
+
+
+def test_what_runs_another_program_by_the_end_is_called_as_that(script: Script) -> None:
+    script.fork(100, 10, 50, "bash")
+    script.exec(200, 50, "curl", 100)
+    script.exec(300, 50, "sleep", 100)
+    script.end()
+    assert end(script, 400, 250, "curl") == "sleep"
+
+
 def test_an_event_that_knows_only_a_pid_is_its_process(script: Script) -> None:
     script.fork(100, 10, 500, "bash", uid=33, cgroup=7)
     script.end()
@@ -346,7 +375,7 @@ def test_an_end_belongs_to_who_began_though_its_pid_is_anothers(script: Script) 
     script.fork(300, 10, 50, "sh")
     script.exec(310, 50, "new", 300)
     script.end()
-    assert script.who(50, 400, "old") == "new", "at its moment the pid is the other's"
+    assert script.who(50, 400) == "new", "at its moment the pid is the other's"
     assert end(script, 400, 150, "old") == "old"
     assert end(script, 400, 350, "new") == "new"
     assert end(script, 400, 150, "new") == "new", "it may begin after what it is given"
