@@ -50,7 +50,13 @@ _PLACES = {
         "Processor",
     ),
     "skep.lang.declared.streams": ("PerfBuffer", "UserRing"),
-    "skep.lang.special": ("CgroupReference", "SpinLock", "TaskReference", "Timer"),
+    "skep.lang.special": (
+        "CgroupReference",
+        "CpumaskReference",
+        "SpinLock",
+        "TaskReference",
+        "Timer",
+    ),
     "skep.lang.declared.arena": ("Arena",),
     "skep.lang.maps": (
         "Array",
@@ -264,6 +270,7 @@ if TYPE_CHECKING:
     from skep.lang.special import CgroupReference as CgroupReference
     from skep.lang.special import SpinLock as SpinLock
     from skep.lang.special import TaskReference as TaskReference
+    from skep.lang.special import CpumaskReference as CpumaskReference
     from skep.lang.special import Timer as Timer
     from skep.lang.struct import Struct as Struct
     from skep.lang.struct import Union as Union

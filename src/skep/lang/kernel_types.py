@@ -121,7 +121,7 @@ class KernelTypes:
                 )
             case btf.Array(element=element, length=count):
                 inner = self.convert(element)
-                return ArrayType(inner, count) if inner is not None and count else None
+                return ArrayType(inner, count) if inner is not None else None
             case btf.Struct(name=name, size=size) | btf.Union(name=name, size=size):
                 return KernelStruct(type_id, name or "(anonymous)", size)
             case _:
@@ -156,6 +156,14 @@ class KernelTypes:
         return Member(
             kind, start, Bitfield(field.bit_offset - start * 8, field.bitfield_size, size)
         )
+
+    def begins(self, struct: KernelStruct, name: str) -> bool:
+        """Whether a struct is one of that name, or begins with one: a ``tcp_sock`` is a ``sock``."""
+        found: Type = struct
+        while isinstance(found, KernelStruct) and found.name != name:
+            first = next(iter(self.btf.fields(found.id)), None)
+            found = self.convert(first.type_id) if first is not None else None
+        return isinstance(found, KernelStruct)
 
     def members(self, struct: KernelStruct) -> list[str]:
         """The names of all members, for "did you mean"."""

@@ -96,6 +96,14 @@ class Table(Declaration):
         """Add to the number of a key, which is made where it is missing; 0, or a negative errno: it was not counted."""
         raise compiled("increment")
 
+    def setdefault(self, key: Any, value: Any = None) -> Any:
+        """The value of a key, in place, made where it is missing: zero, or ``value``; None where there is no room."""
+        raise compiled("setdefault")
+
+    def for_each(self, function: Callable[[Any, Any], Any]) -> int:
+        """Call ``function(key, value)`` for each entry, until it gives something true; how many it was called for."""
+        raise compiled("for_each")
+
     def __getitem__(self, key: Any) -> NoReturn:
         raise compiled("[]")
 

@@ -46,7 +46,13 @@ class CgroupReference(Reference):
     kernel, acquire, release = "cgroup", "bpf_cgroup_acquire", "bpf_cgroup_release"
 
 
-REFERENCES: tuple[type[Reference], ...] = (TaskReference, CgroupReference)
+class CpumaskReference(Reference):
+    """A set of CPUs that a value keeps, likewise. Linux 6.3."""
+
+    kernel, acquire, release = "bpf_cpumask", "bpf_cpumask_acquire", "bpf_cpumask_release"
+
+
+REFERENCES: tuple[type[Reference], ...] = (TaskReference, CgroupReference, CpumaskReference)
 SINGLE: tuple[StructType, ...] = (SpinLock, Timer)
 SPECIAL: tuple[StructType, ...] = (*SINGLE, *REFERENCES)
 STORAGES = frozenset(

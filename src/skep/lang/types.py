@@ -4,7 +4,7 @@ Types are immutable and compare by identity. In plain Python an integer type is 
 They know their C layout and nothing of a kernel.
 """
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 
 class IntType(type):
@@ -160,6 +160,16 @@ class ArrayType:
     def align(self) -> int:
         """Bytes."""
         return int(self.element.align)
+
+    if TYPE_CHECKING:
+
+        def __call__(self) -> Any:
+            """An array of zeros, in a program only: ``skep.testing.mypy`` knows the type of what it has."""
+
+    def __getitem__(self, count: int) -> NoReturn:
+        raise TypeError(
+            f"{self!r}[{count}]: an array of arrays is written as a Struct that holds {self!r}, and an array of those"
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArrayType) and (self.element, self.count) == (

@@ -65,6 +65,20 @@ class Prefix(Struct):
     address: u8[4]
 
 
+class Page(Struct):
+    """A value for which one store a word would be too many for LLVM."""
+
+    text: char[3000]
+    odd: u8[301]
+
+
+class Long(Record):
+    """An event of more than a page."""
+
+    number: u32
+    text: char[5000]
+
+
 class Note(Record):
     """An event."""
 
@@ -494,3 +508,23 @@ def by_probe(task, old_pid, bprm):
         e.first[i] = task.comm[i]
     skep.probe_read_user_str(e.user, task.mm.arg_start)
     e.submit()
+
+
+pages = Array(Page, 2)
+long_notes = Ring(Long)
+
+
+@skep.xdp
+def large(ctx):
+    """Memory beyond what stores of words fill and copy."""
+    one, other = pages.lookup(0), pages.lookup(1)
+    if one is None or other is None:
+        return 1
+    other.text = one.text
+    other.odd = one.odd
+    e = long_notes.reserve()
+    if e is None:
+        return 0
+    e.number = len(ctx)
+    e.submit()
+    return 2

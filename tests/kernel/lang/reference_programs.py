@@ -3,7 +3,17 @@
 import os
 
 import skep
-from skep import Array, CgroupReference, Hash, Struct, TaskReference, s32, u32, u64
+from skep import (
+    Array,
+    CgroupReference,
+    CpumaskReference,
+    Hash,
+    Struct,
+    TaskReference,
+    s32,
+    u32,
+    u64,
+)
 
 GETPPID = 110 if os.uname().machine == "x86_64" else 173
 GETSID = 124 if os.uname().machine == "x86_64" else 156
@@ -58,3 +68,28 @@ def tells(regs, number):
     found[1] = task.tgid if task is not None else -1
     found[2] = slot.task.clear()
     found[3] = slot.task.clear()
+
+
+class Cpus(Struct):
+    mask: CpumaskReference
+
+
+make, give_back = skep.kfunc("bpf_cpumask_create"), skep.kfunc("bpf_cpumask_release")
+set_cpu, first_cpu = skep.kfunc("bpf_cpumask_set_cpu"), skep.kfunc("bpf_cpumask_first")
+kept = Array(Cpus, 1)
+
+
+@skep.tp_btf("sys_enter")
+def keeps_cpus(regs, number):
+    """A set of CPUs, which begins as a ``struct cpumask`` does."""
+    here = kept.lookup(0)
+    if number != GETPPID or u32(skep.get_current_pid_tgid() >> 32) not in mine or here is None:
+        return
+    made = make()
+    if made is None:
+        return
+    set_cpu(0, made)
+    found[0] = here.mask.set(made)
+    give_back(made)
+    mask = here.mask.get()
+    found[1] = s32(first_cpu(mask)) if mask is not None else -1

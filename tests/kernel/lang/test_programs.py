@@ -134,6 +134,18 @@ def test_a_record_that_nothing_sets_is_zero() -> None:
     assert notes[0].name == ""
 
 
+def test_memory_of_any_size_is_filled_and_copied() -> None:
+    page = programs.Page(text="a" * 2999, odd=[5] * 301)
+    with skep.load(programs.large, attach=False) as live:
+        live[programs.pages][0] = page
+        assert live.programs["large"].test_run(bytes(20)).retval == 2
+        assert live[programs.pages][1] == page
+        event: Any
+        (event,) = live[programs.long_notes].poll()
+        assert (event.number, event.text) == (20, "")
+        assert event.to_bytes()[-5000:] == bytes(5000)
+
+
 def test_losses_are_counted_and_numbers_show_them() -> None:
     done = skep.run(programs.records, given(1))
     state = done.maps[programs.events.state][0]

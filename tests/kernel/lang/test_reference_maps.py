@@ -50,6 +50,15 @@ def test_a_task_that_was_asked_for_is_kept_and_given_back() -> None:
         assert [live[p.found][n] for n in (0, 1, 2)] == [5, os.getpid(), 1]
 
 
+def test_a_set_of_cpus_is_kept() -> None:
+    with skep.load(p.keeps_cpus) as live:
+        live[p.mine][os.getpid()] = 1
+        for _ in range(2):
+            live[p.found].update({0: -7, 1: -7})
+            os.getppid()
+            assert [live[p.found][n] for n in (0, 1)] == [0, 0]
+
+
 def test_the_same_as_plain_python() -> None:
     task = SimpleNamespace(tgid=5)
     kernel = skep.FakeKernel(task=skep.Task(pid=5), helpers={"get_current_task_btf": lambda: task})

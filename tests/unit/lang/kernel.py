@@ -93,6 +93,11 @@ class _Kernel:
         params = [Param("__data", self.void), *(Param("", kind) for kind in arguments)]
         self.b.typedef(f"btf_trace_{name}", self.b.ptr(self.b.prototype(0, params)))
 
+    def group(self) -> None:
+        """A struct that ends with an array without a length."""
+        numbers = self.b.array(self.u32, self.u32, 0)
+        self.struct("group_info", 8, [("ngroups", self.s32, 0), ("gid", numbers, 8)])
+
     def files(self) -> int:
         """Pointers of pointers: ``files.fdt.fd[i].f_flags``."""
         b = self.b
@@ -271,6 +276,7 @@ class _Kernel:
         self.event("sys_exit", self.registers, self.s64)
         self.event("tcp_test", b.typedef("__be32", self.u32))
         self.offered(b.ptr(task))
+        self.group()
         b.enum("tcp_state", [("TCP_ESTABLISHED", 1), ("TCP_LISTEN", 10)])
         return Btf(b.build())
 

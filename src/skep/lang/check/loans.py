@@ -35,6 +35,7 @@ ACQUIRES = {
     ),
     **dict.fromkeys(("bpf_xdp_ct_lookup", "bpf_skb_ct_lookup"), "bpf_ct_release"),
     "bpf_task_get_cgroup1": "bpf_cgroup_release",
+    **dict.fromkeys(("bpf_cpumask_acquire", "bpf_cpumask_create"), "bpf_cpumask_release"),
     "bpf_get_task_exe_file": "bpf_put_file",
 }
 """Functions that give an object to the program, and those that take it back."""

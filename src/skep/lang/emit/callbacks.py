@@ -47,15 +47,23 @@ def _element(w: Writer, node: Callback) -> list[str]:
     return [call(w, node, "%key", "%value"), "ret i64 0"]
 
 
+def _entry(w: Writer, node: Callback) -> list[str]:
+    """Of a map's entry; something true ends the walk."""
+    return [f"%gives = {call(w, node, '%key', '%value')}", *_stops(node), "ret i64 %result"]
+
+
+def _stops(node: Callback) -> list[str]:
+    """What the kernel is told: 1 where the program's function gives something true, which ends the walk."""
+    kind = llvm_type(node.function.result)
+    if node.function.result is VOID:
+        return ["%result = zext i1 false to i64"]
+    return [f"%stops = icmp ne {kind} %gives, 0", "%result = zext i1 %stops to i64"]
+
+
 def _message(w: Writer, node: Callback) -> list[str]:
     """Of a message, copied to the stack where it has the size of its class; something true ends the draining."""
-    size, kind = node.function.parameters[0].type.target.size, llvm_type(node.function.result)
+    size = node.function.parameters[0].type.target.size
     read = f"(ptr %copy, i32 {size}, ptr %message, i32 0, i64 0)"
-    stops = (
-        [f"%stops = icmp ne {kind} %gives, 0", "%result = zext i1 %stops to i64"]
-        if node.function.result is not VOID
-        else ["%result = zext i1 false to i64"]
-    )
     return [
         f"%copy = alloca [{size} x i8], align 8",
         f"%missing = call i64 inttoptr (i64 {DYNPTR_READ} to ptr){read}",
@@ -63,7 +71,7 @@ def _message(w: Writer, node: Callback) -> list[str]:
         "br i1 %short, label %skip, label %take",
         "take:",
         f"%gives = {call(w, node, '%copy')}",
-        *stops,
+        *_stops(node),
         "ret i64 %result",
         "skip:",
         "ret i64 0",
@@ -72,5 +80,6 @@ def _message(w: Writer, node: Callback) -> list[str]:
 
 SHAPES: dict[str, Shape] = {
     "element": Shape(("map", "key", "value"), _element),
+    "entry": Shape(("map", "key", "value", "context"), _entry),
     "message": Shape(("message", "context"), _message),
 }

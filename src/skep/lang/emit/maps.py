@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from skep.lang.emit import redirects, rings, storages, streams, timers
 from skep.lang.emit.function import READ, WRITTEN, Value, Writer
+from skep.lang.emit.memory import fill
 from skep.lang.emit.operands import ALIGNED, operands, result, table
 from skep.lang.emit.text import llvm_type
 from skep.lang.spec import MapType
 from skep.lang.tree import MapAddress, MapCall, ValueAddress
 
 LOOKUP, UPDATE, DELETE, LOOKUP_ON = 1, 2, 3, 195
-TAIL_CALL, UNDER_CGROUP = 12, 37
+TAIL_CALL, UNDER_CGROUP, FOR_EACH = 12, 37, 164
 PUSH, POP, PEEK = 87, 88, 89
 NO_EXIST, ABSENT = 1, -2
 UNALIGNED = (MapType.LPM_TRIE, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
@@ -111,6 +112,33 @@ def _increment(w: Writer, node: MapCall) -> Value:
     return Value(w.get(f"phi i32 {', '.join(f'[ {value}, %{way} ]' for value, way in ways)}"))
 
 
+def _setdefault(w: Writer, node: MapCall) -> Value:
+    """The value of a key; where there is none, one is made, unless another CPU was faster, whose value it then is."""
+    key, *given = operands(w, node)
+    where, end, missing = table(w, node), w.name("end"), w.name("missing")
+    entry, before = w.helper(LOOKUP, f"ptr {where}, {READ} {key}", _entry(node)), w.block
+    if node.map.type in ARRAYS:
+        return Value(entry)
+    w.branch(w.get(f"icmp eq ptr {entry}, null"), missing, end)
+    w.start(missing)
+    size = node.map.value.size
+    first = given[0] if given else w.stack(f"zero.{node.map.value!r}", size)
+    if not given:
+        fill(w, first, size)
+    w.helper(UPDATE, f"ptr {where}, {READ} {key}, {READ} {first}, i64 {NO_EXIST}")
+    made, after = w.helper(LOOKUP, f"ptr {where}, {READ} {key}", _entry(node)), w.block
+    w.jump(end)
+    w.start(end)
+    return Value(w.get(f"phi ptr [ {entry}, %{before} ], [ {made}, %{after} ]"))
+
+
+def _for_each(w: Writer, node: MapCall) -> Value:
+    """How many entries a function was called for, or a negative error number."""
+    (function,) = operands(w, node)
+    args = f"ptr {table(w, node)}, ptr {function}, ptr null, i64 0"
+    return Value(result(w, w.helper(FOR_EACH, args)))
+
+
 def _push(w: Writer, node: MapCall) -> Value:
     value, flags = operands(w, node)
     return Value(result(w, w.helper(PUSH, f"ptr {table(w, node)}, {READ} {value}, i64 {flags}")))
@@ -148,6 +176,8 @@ CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {
     "update": _update,
     "delete": _delete,
     "increment": _increment,
+    "setdefault": _setdefault,
+    "for_each": _for_each,
     "output": rings.output,
     "push": _push,
     "pop": _next(POP),

@@ -22,6 +22,8 @@ from skep.lang.values import Memory, Pointer
 
 READERS = {Memory.PROBE: 113, Memory.USER: 112}
 WORD = 8
+STORES = 128
+"""The most stores, or loads, that LLVM writes in place of a memset or memcpy: BPF has neither function."""
 
 
 def memory_of(place: Place) -> Memory:
@@ -139,13 +141,18 @@ def move(w: Writer, target: str, source: Place, size: int, claim: int = WORD) ->
         w.helper(reader, f"{WRITTEN} {target}, i64 {size}, ptr {where}")
         return
     w.use("llvm.memcpy")
-    ends = f"ptr align {claim} {target}, ptr align {_claim(source)} {where}"
-    w.do(f"call void @llvm.memcpy.p0.p0.i64({ends}, i64 {size}, i1 false)")
+    most = STORES * min(claim, _claim(source))
+    for at in range(0, size, most):
+        to, start = w.offset(target, at), w.offset(where, at)
+        ends = f"ptr align {claim} {to}, ptr align {_claim(source)} {start}"
+        w.do(f"call void @llvm.memcpy.p0.p0.i64({ends}, i64 {min(most, size - at)}, i1 false)")
 
 
 def fill(w: Writer, target: str, size: int, claim: int = WORD) -> None:
-    """``size`` bytes become zero."""
-    if size:
+    """``size`` bytes become zero; what is too long for stores is read from nowhere, which leaves zeros."""
+    if size > STORES * claim:
+        w.helper(READERS[Memory.PROBE], f"{WRITTEN} {target}, i64 {size}, ptr null")
+    elif size:
         w.use("llvm.memset")
         w.do(
             f"call void @llvm.memset.p0.i64(ptr align {claim} {target}, i8 0, i64 {size}, i1 false)"

@@ -36,6 +36,8 @@ from skep.lang.values import (
 )
 
 WORD = 8
+ENDLESS = 1 << 31
+"""For the indices of an array whose length the kernel's types do not tell: one at the end of a struct."""
 FINITE = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET})
 """Memory whose ends the verifier watches."""
 
@@ -151,19 +153,39 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
         kind, count = pointer.target.element, pointer.target.count
         if isinstance(where, Const) and -count <= where.value < 0:
             where = replace(where, value=where.value + count)
-        if isinstance(where, Const) and not 0 <= where.value < count:
+        if isinstance(where, Const) and not 0 <= where.value < (count or ENDLESS):
             raise scope.error(index, f"index {where.value} is outside the array's 0..{count - 1}")
     else:
         kind = pointer.target if pointer.target is not None else u8
-    if isinstance(where, Const):
+    if isinstance(where, Const) and not _is_endless(pointer.target):
         return step(scope, base, kind, where.value * kind.size, node)
     if isinstance(pointer.target, ArrayType) and pointer.memory in FINITE:
         scope.bounds.append(_index_bound(where, index, pointer.target.count - 1))
     where = converted(scope, bounded(where), u64, index, wrap=True)
+    inner = Place(scope.span(node), kind, base)
     if isinstance(base, Address) and base.place.index is None:
         inner = base.place
-        return Place(scope.span(node), kind, inner.base, inner.offset, where, kind.size)
-    return Place(scope.span(node), kind, base, 0, where, kind.size)
+    owner = _probed(inner.base) if _is_endless(pointer.target) else inner.base
+    return Place(scope.span(node), kind, owner, inner.offset, where, kind.size)
+
+
+def _is_endless(kind: Type) -> bool:
+    return isinstance(kind, ArrayType) and not kind.count
+
+
+def _probed(base: Expr) -> Expr:
+    """A kernel object that is read by probe: the verifier does not know where an array without a length ends."""
+    if not isinstance(base.type, Pointer) or base.type.memory is not Memory.KERNEL:
+        return base
+    return replace(base, type=replace(base.type, memory=Memory.PROBE))
+
+
+def told(scope: Scope, array: ArrayType, node: ast.AST) -> int:
+    """How many elements an array has. Raises CompileError where the kernel's types do not tell."""
+    if not array.count:
+        hint = "the struct that ends with it has a field that counts them"
+        raise scope.error(node, "the length of this array is not known", hint)
+    return array.count
 
 
 def _index_bound(where: Expr, index: ast.expr, last: int) -> Bound:

@@ -4,14 +4,16 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from skep.lang.front.access import told
 from skep.lang.front.contexts import ends
 from skep.lang.front.integers import binary, constant, converted, is_local, meeting, number
+from skep.lang.front.presence import has
 from skep.lang.front.prints import printed
 from skep.lang.front.scope import Scope
 from skep.lang.front.texts import known
-from skep.lang.tree import Binary, Convert, Expr, Load, Once, Opaque, Place
+from skep.lang.tree import Binary, Const, Convert, Expr, Load, Once, Opaque, Place
 from skep.lang.types import ArrayType, IntType, u32, u64
-from skep.lang.values import Memory, Pointer, Static, describe
+from skep.lang.values import BOOL, UNKNOWN, Memory, Pointer, Static, describe
 
 Side = tuple[ast.expr, Expr]
 """An operand, as it is written and as a value."""
@@ -84,6 +86,7 @@ def _len(scope: Scope, node: ast.Call) -> Expr:
     if isinstance(value.type, Static) and isinstance(value.type.value, tuple):
         return constant(scope, node, len(value.type.value))
     if isinstance(value.type, Pointer) and isinstance(value.type.target, ArrayType):
+        told(scope, value.type.target, argument)
         return constant(scope, node, value.type.target.count)
     if (
         isinstance(value.type, Pointer)
@@ -106,6 +109,27 @@ def _packet_length(scope: Scope, node: ast.AST, context: Expr) -> Expr:
         whole: Expr = Load(span, kind, Place(span, kind, context, offset))
         sides.append(Opaque(span, u64, whole if wide else Convert(span, u64, whole)))
     return Opaque(span, u64, Binary(span, u64, "-", sides[0], sides[1]))
+
+
+def _ord(scope: Scope, node: ast.Call) -> Expr:
+    (written,) = scope.arguments(node, 1, 1, "ord()")
+    text = known(scope, written)
+    if text is None or len(text) != 1:
+        raise scope.error(node, "ord() takes one character that is known while compiling")
+    return constant(scope, node, ord(text))
+
+
+def _hasattr(scope: Scope, node: ast.Call) -> Expr:
+    """Whether a struct, an enumeration or a context of the kernel compiled for has a name."""
+    written, name_node = scope.arguments(node, 2, 2, "hasattr(object, name)")
+    value, name = scope.expr(written), known(scope, name_node)
+    if not isinstance(name, str):
+        raise scope.error(name_node, "the name of a field is text that is known while compiling")
+    there = value.type is UNKNOWN or has(scope, value.type, name)
+    if there is None:
+        problem = f"hasattr() asks of a struct or an enumeration, not of {describe(value.type)}"
+        raise scope.error(written, problem)
+    return Const(scope.span(node), BOOL, int(there))
 
 
 def _int(scope: Scope, node: ast.Call) -> Expr:
@@ -133,6 +157,8 @@ BUILTINS: dict[Any, Callable[[Scope, ast.Call], Expr]] = {
     bool: _bool,
     len: _len,
     int: _int,
+    ord: _ord,
+    hasattr: _hasattr,
     range: _ranges("range"),
     enumerate: _ranges("enumerate"),
     zip: _ranges("zip"),

@@ -17,6 +17,7 @@ from skep.lang.front.integers import (
 )
 from skep.lang.front.methods import has_key, is_map
 from skep.lang.front.network_order import refuse_beside
+from skep.lang.front.presence import is_missing
 from skep.lang.front.scope import Scope
 from skep.lang.tree import (
     Compare,
@@ -205,12 +206,20 @@ def _pair(
         dereferenced(scope, a, node),
         dereferenced(scope, b, right_node),
         node,
+        written=_written(left_node) or _written(right_node),
     )
+
+
+def _written(node: ast.expr) -> bool:
+    """Whether a number is written out, not captured: a captured one may be what this program was configured with."""
+    inner = node.operand if isinstance(node, ast.UnaryOp) else node
+    return isinstance(inner, ast.Constant)
 
 
 def _is_none(scope: Scope, value: Expr, op: ast.cmpop, node: ast.AST) -> Expr:
     if isinstance(value, NoneValue | Const | StaticValue):  # captured: None, or something else
-        none = isinstance(value, NoneValue) == isinstance(op, ast.Is | ast.Eq)
+        nothing = isinstance(value, NoneValue) or is_missing(scope, value.type)
+        none = nothing == isinstance(op, ast.Is | ast.Eq)
         return Const(scope.span(node), BOOL, int(none))
     if value.type in (UNKNOWN, NONE):  # None so far: what is assigned later may be a pointer
         return NoneValue(value.span, UNKNOWN)
@@ -220,8 +229,10 @@ def _is_none(scope: Scope, value: Expr, op: ast.cmpop, node: ast.AST) -> Expr:
     return negated(scope, test, node) if isinstance(op, ast.IsNot | ast.NotEq) else test
 
 
-def compared(scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST) -> Expr:
-    """Two numbers compared. Raises CompileError where the result can only be one."""
+def compared(
+    scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST, *, written: bool = True
+) -> Expr:
+    """Two numbers compared. Raises CompileError where one is ``written`` so that the result can only be one."""
     for side in (left, right):
         if not isinstance(side.type, IntType | Literal) and side.type not in (BOOL, UNKNOWN):
             nullable = isinstance(side.type, Pointer) and side.type.nullable
@@ -230,14 +241,16 @@ def compared(scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST) -> E
     if isinstance(left, Const) and isinstance(right, Const):
         return Const(scope.span(node), BOOL, int(ORDER[op](left.value, right.value)))
     kind = meeting(scope, left, right, node)
-    _refuse_decided(scope, op, left, right, node)
-    _refuse_decided(scope, MIRRORED[op], right, left, node)
+    _refuse_decided(scope, op, left, right, node, written=written)
+    _refuse_decided(scope, MIRRORED[op], right, left, node, written=written)
     left, right = fitted(scope, left, kind, node), fitted(scope, right, kind, node)
     return Compare(scope.span(node), BOOL, op, left, right)
 
 
-def _refuse_decided(scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST) -> None:
-    """Refuse a comparison of a number with a literal that has one result only."""
+def _refuse_decided(
+    scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST, *, written: bool
+) -> None:
+    """Refuse a comparison of a number with a literal that has one result only; a captured 0 is a limit as any other."""
     literal = isinstance(right, Const) and isinstance(right.type, Literal)
     if not literal or not isinstance(right, Const) or not isinstance(left.type, IntType):
         return
@@ -245,6 +258,6 @@ def _refuse_decided(scope: Scope, op: str, left: Expr, right: Expr, node: ast.AS
     if not fits(right.value, kind):
         problem = f"{kind!r} is never {right.value}: {op} has one result only here"
         raise scope.error(node, problem)
-    if right.value == 0 and not kind.signed and op in ("<", ">="):
+    if written and right.value == 0 and not kind.signed and op in ("<", ">="):
         problem = f"{kind!r} is never negative: {op} 0 has one result only"
         raise scope.error(node, problem, "compare with s64(...), or subtract later")

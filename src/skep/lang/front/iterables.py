@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from skep.lang.front.access import told
 from skep.lang.front.integers import constant, number
 from skep.lang.front.methods import is_map
 from skep.lang.front.scope import Scope
@@ -98,7 +99,7 @@ def _array(scope: Scope, node: ast.expr, value: Expr, body: list[ast.stmt]) -> R
     def item(at: ast.expr) -> Item:
         return scope.expr(ast.copy_location(ast.Subscript(base, at, ast.Load()), node))
 
-    return Rounds(value.type.target.count, item, before)
+    return Rounds(told(scope, value.type.target, node), item, before)
 
 
 def _stays(node: ast.expr, body: list[ast.stmt]) -> bool:

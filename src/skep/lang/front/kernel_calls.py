@@ -115,7 +115,7 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
         return NoneValue(value.span, Pointer(None, Memory.KERNEL))
     if isinstance(value.type, Static) and isinstance(value.type.value, Declaration):
         return MapAddress(value.span, Pointer(None, Memory.KERNEL), value.type.value)
-    if isinstance(value.type, Pointer) and _goes(value.type, param.type.target):
+    if isinstance(value.type, Pointer) and _goes(scope, value.type, param.type.target):
         return value
     if _memory(param.type.target):
         place = buffer(scope, node)
@@ -133,15 +133,17 @@ def _refuse_short(scope: Scope, param: Parameter, given: Type, node: ast.expr) -
         raise scope.error(node, problem, f"give it {target!r}[1](), or a field")
 
 
-def _goes(given: Pointer, wanted: Type) -> bool:
+def _goes(scope: Scope, given: Pointer, wanted: Type) -> bool:
     """Whether a pointer is what a parameter takes."""
     if given.memory is Memory.CONTEXT:
         return True
     if not isinstance(wanted, KernelStruct):
         return given.memory not in (Memory.PROBE, Memory.USER) and wanted is None
     own = given.memory in OWN and wanted.name.startswith(LOOSE)
-    named = isinstance(given.target, KernelStruct) and given.target.name == wanted.name
-    return own or named
+    is_one = isinstance(given.target, KernelStruct) and scope.target.types.begins(
+        given.target, wanted.name
+    )
+    return own or is_one
 
 
 def _memory(wanted: Type) -> bool:

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from skep.lang.front.callbacks import callback
 from skep.lang.front.integers import constant, converted
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import spilled, type_name
@@ -98,6 +99,30 @@ def _increment(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     return made(scope, node, owner, "increment", BY_RESULT, *args)
 
 
+def _setdefault(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    """``m.setdefault(key, value)``: the value in place, made where it is missing; without ``value`` it is zero then."""
+    declared = declared_by(owner)
+    key, *given = scope.arguments(node, 1, 2, "setdefault(key, value)")
+    timed = declared if is_timed(declared.value) else None
+    pointer = Pointer(declared.value, Memory.VALUE, nullable=True, what="setdefault()", owner=timed)
+    args = [spilled(scope, key, declared.key, "key")]
+    args += [spilled(scope, one, declared.value, "value") for one in given]
+    if not given:
+        scope.slot("zero", declared.value)
+    return made(scope, node, owner, "setdefault", pointer, *args)
+
+
+def _for_each(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    """``m.for_each(function)``: calls ``function(key, value)`` for each entry, until it gives something true."""
+    declared = declared_by(owner)
+    (function,) = scope.arguments(node, 1, 1, "for_each(function)")
+    timed = declared if is_timed(declared.value) else None
+    key = Pointer(declared.key, Memory.CONSTANT)
+    value = Pointer(declared.value, Memory.VALUE, owner=timed)
+    called = callback(scope, function, "entry", key, value)
+    return made(scope, node, owner, "for_each", BY_RESULT, called)
+
+
 def _push(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     value, *flags = scope.arguments(node, 1, 2, "push(value, flags)")
     args = (
@@ -153,6 +178,8 @@ TABLE: dict[str, Method] = {
     "update": _update,
     "delete": _delete,
     "increment": _increment,
+    "setdefault": _setdefault,
+    "for_each": _for_each,
 }
 QUEUE: dict[str, Method] = {"push": _push, "pop": _next("pop"), "peek": _next("peek")}
 BLOOM: dict[str, Method] = {"add": _add, "__contains__": _contains}

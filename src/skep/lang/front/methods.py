@@ -58,7 +58,6 @@ def _of_a_dict(name: str, table: Mapping[str, Method]) -> str:
 INSTEAD = {
     "get": "lookup(key) gives a pointer, or None: value = counts.lookup(key)",
     "pop": "delete(key), after lookup(key)",
-    "setdefault": "lookup(key), and update(key, value) where that is None",
     "keys": "go over the entries in Python: live[map].items()",
     "values": "go over the entries in Python: live[map].items()",
     "items": "go over the entries in Python: live[map].items()",

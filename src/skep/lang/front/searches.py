@@ -49,13 +49,19 @@ def compared(scope: Scope, node: ast.Compare) -> Expr | None:
     if isinstance(op, ast.In | ast.NotIn):
         if found is None:
             return None
-        test = _contains(scope, _array(scope, right), found, node)
+        array = _array(scope, right)
+        if not found and not isinstance(left, ast.Constant):
+            return Const(scope.span(node), BOOL, int(isinstance(op, ast.In)))
+        test = _contains(scope, array, found, node)
         return _either(scope, test, node, negate=isinstance(op, ast.NotIn))
-    text = known(scope, right) if found is None else found
+    other = known(scope, right)
+    text = other if found is None else found
     if text is None:
         return None
     if not isinstance(op, ast.Eq | ast.NotEq):
         raise scope.error(node, "text and bytes are compared with == and != only")
+    if found is not None and other is not None:
+        return Const(scope.span(node), BOOL, int((found == other) == isinstance(op, ast.Eq)))
     test = _equals(scope, _array(scope, right if found is not None else left), text, node)
     return _either(scope, test, node, negate=isinstance(op, ast.NotEq))
 
@@ -111,6 +117,8 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr | None:
     if text is None:
         problem = f"{name}() takes text or bytes that are known while compiling"
         raise scope.error(argument, problem, "write them out, or capture them")
+    if not text and not isinstance(argument, ast.Constant):  # captured: nothing is asked for
+        return Const(scope.span(node), *((s32, 0) if name == "find" else (BOOL, 1)))
     return METHODS[name](scope, owner, text, node)
 
 

@@ -126,6 +126,10 @@ class FakeMap(MutableMapping[Any, Any]):
             self._entries[key] = self._entries.pop(key)
         return entry
 
+    def keys_inside(self) -> list[bytes]:
+        """The keys that are there, as bytes."""
+        return list(self._entries)
+
     def holds(self, key: bytes) -> bool:
         """Whether this very key is there."""
         return key in self._entries
@@ -217,6 +221,27 @@ class Inside:
         if isinstance(entry, Reference):
             entry.cell.store(int(entry) + by)
         return 0
+
+    def setdefault(self, key: Any, value: Any = None) -> View | None:
+        """A pointer to the entry, made where it is missing: zero, or ``value``; None where there is no room."""
+        if self.lookup(key) is None:
+            kind = self.declared.value
+            data = bytes(kind.size) if value is None else encoded(kind, value)
+            self.put(encoded(self.declared.key, key), data, NO_EXIST)
+        return self.lookup(key)
+
+    @gives(s32)
+    def for_each(self, function: Callable[[Any, Any], Any]) -> int:
+        """Call a function for each key and value, until it gives something true; how many."""
+        called = 0
+        for raw in self.table.keys_inside():
+            key = pointer(self.declared.key, memoryview(bytearray(raw)))
+            value = self.lookup(key)
+            if value is not None:
+                called += 1
+                if function(key, value):
+                    break
+        return called
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.update(key, value)

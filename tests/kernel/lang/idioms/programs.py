@@ -305,7 +305,61 @@ def leaves(ctx):
     return v.b & 3
 
 
+class Tally(Struct):
+    """A value that is made where it is missing."""
+
+    hits: u64
+    slots: u32[27]
+
+
+tallies = Hash(u32, Tally, 4)
+totals = Array(u64, 2)
+SINCE = 0
+
+
+@skep.xdp
+def defaults(ctx):
+    """Entries that are made where they are missing, and limits that are configured."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    tally = tallies.setdefault(v.e & 7)
+    if tally is None:
+        return -1
+    tally.hits += 1
+    tally.slots[min(skep.log2(v.b), 26)] += 1
+    first = counts.setdefault(v.e & 3, v.b)
+    if first is None or v.b < SINCE:
+        return -2
+    first += ord("A")
+    v.out[0] = u8(tally.hits)
+    return s32(first & 0xFFFF)
+
+
+def adds(key, value):
+    """What is called for an entry."""
+    totals.increment(0, value.hits + key)
+    return value.hits > 3
+
+
+@skep.xdp
+def walks(ctx):
+    """The entries of a map, until something is true."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    tally = tallies.setdefault(1)
+    if tally is None:
+        return -1
+    tally.hits += v.e & 1
+    called = tallies.for_each(adds)
+    total = totals.lookup(0)
+    return -2 if total is None else s32(total & 0xFFFF) * 16 + called
+
+
 ALL = (
+    defaults,
+    walks,
     tuples,
     numbered,
     rows,

@@ -44,6 +44,30 @@ def test_keys_and_values_are_bytes_of_their_types() -> None:
     assert pairs[Pair(1, 2)].name == "a long name that"
 
 
+def test_a_default_is_set_where_an_entry_is_missing() -> None:
+    numbers = fake(Hash(u32, u64, 2))
+    numbers[1] = 5
+    assert reference(numbers.inside.setdefault(1, 9)) == 5
+    reference(numbers.inside.setdefault(2))[0] = 7
+    assert dict(numbers) == {1: 5, 2: 7}
+    assert numbers.inside.setdefault(3) is None
+    array = fake(Array(u64, 1))
+    assert reference(array.inside.setdefault(0, 9)) == 0
+    assert array.inside.setdefault(1) is None
+
+
+def test_each_entry_is_gone_through_until_something_is_true() -> None:
+    numbers = fake(Hash(u32, u64, 4))
+    numbers.update({1: 10, 2: 20, 3: 30})
+    seen = []
+
+    def sees(key: View, value: View) -> bool:
+        seen.append((int(reference(key)), int(reference(value))))
+        return int(reference(key)) == 2
+
+    assert (numbers.inside.for_each(sees), seen) == (2, [(1, 10), (2, 20)])
+
+
 def test_updates_fail_as_in_the_kernel() -> None:
     numbers = fake(Hash(u32, u64, 2))
     assert numbers.inside.update(1, 1, 2) == -errno.ENOENT

@@ -1,0 +1,33 @@
+"""What the kernel that a program is compiled for has: fields, numbers, structs, functions. Known while compiling."""
+
+from skep.lang.front.contexts import visible
+from skep.lang.front.scope import Scope
+from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
+from skep.lang.struct import StructType
+from skep.lang.values import KernelStruct, Pointer, Static, Type
+
+
+def has(scope: Scope, kind: Type, name: str) -> bool | None:
+    """Whether a struct or an enumeration has a name; None where the type is neither."""
+    types = scope.target.types
+    match kind:
+        case Pointer(target=StructType() as struct):
+            return struct.field(name) is not None
+        case Pointer(target=KernelStruct() as struct) as pointer:
+            return bool(visible(scope, pointer, [name])) and types.member(struct, name) is not None
+        case Static(value=KernelView(name=struct_name)):
+            known = types.struct(struct_name)
+            return known is not None and types.member(known, name) is not None
+        case Static(value=KernelEnum(name=enum)):
+            return name in types.numbers(enum)
+    return None
+
+
+def is_missing(scope: Scope, kind: Type) -> bool:
+    """Whether a type is a struct or a function of the kernel that this kernel has not: it is None then."""
+    match kind:
+        case Static(value=KernelFunction(name=name)):
+            return not scope.target.types.function(name)
+        case Static(value=KernelView(name=name)):
+            return scope.target.types.struct(name) is None
+    return False
