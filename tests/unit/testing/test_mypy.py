@@ -17,17 +17,41 @@ def show(seen: Seen) -> None:
     seen.pid = 7
 """
 
+ARRAYS = """
+import skep
+from skep import u64
 
-def test_the_fields_of_a_record_have_the_types_of_their_values(tmp_path: Path) -> None:
-    (tmp_path / "user.py").write_text(SOURCE)
-    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\nplugins = skep.testing.mypy\n")
+@skep.inline
+def first(text: str) -> int:
+    room = u64[1]()
+    room[0] = 5
+    reveal_type(room)
+    reveal_type(skep.char[16]())
+    return room[0]
+
+sizes: skep.Hash = skep.Hash(u64, skep.u8[16], 4)
+"""
+
+
+def checked(folder: Path, source: str) -> tuple[list[str], str]:
+    """The types that mypy reveals, and what it says otherwise."""
+    (folder / "user.py").write_text(source)
+    (folder / "mypy.ini").write_text("[mypy]\nstrict = True\nplugins = skep.testing.mypy\n")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), "user.py"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "mypy", "--cache-dir", str(folder), "user.py"],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    revealed = [line.split('"')[1] for line in done.stdout.splitlines() if "Revealed" in line]
-    assert revealed == ["str", "list[int]", "int"]
-    assert done.returncode == 0, done.stdout
+    lines = done.stdout.splitlines()
+    revealed = [line.split('"')[1] for line in lines if "Revealed" in line]
+    return revealed, "\n".join(line for line in lines if "error" in line)
+
+
+def test_the_fields_of_a_record_have_the_types_of_their_values(tmp_path: Path) -> None:
+    assert checked(tmp_path, SOURCE) == (["str", "list[int]", "int"], "")
+
+
+def test_an_array_that_a_program_makes_has_the_type_of_its_values(tmp_path: Path) -> None:
+    assert checked(tmp_path, ARRAYS) == (["list[int]", "str"], "")
