@@ -2,15 +2,18 @@
 
 A ``Backend`` starts its child when it is entered (LLVM loads while the caller still writes its
 modules) and leaves no process behind. A child that LLVM ends is a ``CompileError`` of the module
-that it was at; one that something else kills is started once more. It must not import llvmlite, and
-knows nothing of the language.
+that it was at; one that something else kills is started once more. What it may take is counted in
+time of a processor, for a machine may be busy. It must not import llvmlite, and knows nothing of
+the language.
 """
 
 import os
 import re
+import signal
 import struct
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any, Self
@@ -18,10 +21,13 @@ from typing import Any, Self
 from skep.base.errors import CompileError, Span
 from skep.base.lazy import lazy
 
-linecache, subprocess = lazy("linecache"), lazy("subprocess")
+linecache, resource, subprocess = lazy("linecache"), lazy("resource"), lazy("subprocess")
 
 CPUS = ("v3", "v4")
-SECONDS = 30.0
+SECONDS = 60
+"""Of a processor, for all modules that one child is given."""
+PATIENCE = 900.0
+"""Seconds after which a child hangs that has neither ended nor taken its time of a processor."""
 _SCRIPT = os.path.join(os.path.dirname(__file__), "llvm.py")
 _REQUEST = struct.Struct("<2sI")
 _ANSWER = struct.Struct("<cI")
@@ -58,7 +64,8 @@ def emit(modules: Sequence[IrModule]) -> list[bytes]:
 class Backend:
     """A child that loads LLVM and compiles; a context manager, which ends it.
 
-    ``script`` is what ``python`` runs; ``seconds`` is the longest that one ``emit`` may take.
+    ``script`` is what ``python`` runs; ``seconds`` of a processor are the most that one ``emit`` may take, and
+    ``patience`` is how long it is waited for.
     """
 
     def __init__(
@@ -66,10 +73,11 @@ class Backend:
         *,
         script: str = _SCRIPT,
         python: str = sys.executable,
-        seconds: float = SECONDS,
+        seconds: int = SECONDS,
+        patience: float = PATIENCE,
     ) -> None:
         self._command = [python, "-I", "-S", script, _llvmlite()]
-        self._seconds = seconds
+        self._seconds, self._patience = seconds, patience
         self._child: Any = None
 
     def __enter__(self) -> Self:
@@ -78,8 +86,8 @@ class Backend:
 
     def __exit__(self, *_: object) -> None:
         if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
+            with self._child as child:
+                child.kill()
             self._child = None
 
     def emit(self, modules: Sequence[IrModule]) -> list[bytes]:
@@ -96,7 +104,7 @@ class Backend:
             if len(objects) == len(modules):
                 break
             if outcome.status not in _KILLED or killed:
-                raise _error(modules[len(objects)].name, outcome, self._seconds)
+                raise self._error(modules[len(objects)].name, outcome)
             killed += 1
         return objects
 
@@ -107,23 +115,34 @@ class Backend:
         except OSError as error:
             problem = f"the compiler cannot start {self._command[0]}: {error.strerror}"
             raise CompileError(problem) from error
+        _limit(self._child.pid, self._seconds)
 
     def _run(self, modules: Sequence[IrModule]) -> "_Outcome":
         requests = b"".join(_request(module) for module in modules)
         if self._child is None:
             self._start()
-        child, self._child = self._child, None
-        try:
-            out, err = child.communicate(requests, self._seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            out, err = child.communicate()
-            return _outcome(out, err, None)
-        except BaseException:
-            child.kill()
-            child.wait()
-            raise
+        with self._child as child:
+            self._child = None
+            try:
+                out, err = child.communicate(requests, self._patience)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                out, err = child.communicate()
+                return _outcome(out, err, None)
+            except BaseException:
+                child.kill()
+                raise
         return _outcome(out, err, child.returncode)
+
+    def _error(self, name: str, outcome: "_Outcome") -> CompileError:
+        if outcome.status is None:
+            problem = f"the compiler's back end did not end within {self._patience:g} s at {name}"
+            return CompileError(problem, hint="was it stopped, or is the machine out of memory?")
+        if outcome.status == -signal.SIGXCPU:
+            problem = f"the compiler's back end took more than {self._seconds} s of a processor"
+            hint = "make it smaller: calls of skep.inline are compiled once more each"
+            return CompileError(f"{problem} for {name}", hint=hint)
+        return _error(name, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,14 @@ class _Outcome:
     refusal: str
     words: str
     status: int | None
+
+
+def _limit(pid: int, seconds: int) -> None:
+    """Let the kernel end a process that computes longer, unless it has a lower limit already."""
+    with suppress(ProcessLookupError):  # it has ended
+        _, most = resource.prlimit(pid, resource.RLIMIT_CPU)
+        if most == resource.RLIM_INFINITY or most > seconds:
+            resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, most))
 
 
 def _llvmlite() -> str:
@@ -174,9 +201,7 @@ def _words(err: bytes, index: int) -> str:
     return b"".join(parts[index + 1 :] or parts).decode("utf-8", "replace")
 
 
-def _error(name: str, outcome: _Outcome, seconds: float) -> CompileError:
-    if outcome.status is None:
-        return CompileError(f"the compiler's back end took more than {seconds:g} s for {name}")
+def _error(name: str, outcome: _Outcome) -> CompileError:
     if outcome.status in _KILLED:
         problem = f"the compiler's back end was killed twice at {name} (signal {-outcome.status})"
         return CompileError(problem, hint="it takes about 100 MB: is the machine out of memory?")

@@ -1,6 +1,9 @@
 import os
+import resource
+import subprocess
 import textwrap
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -136,12 +139,51 @@ def test_a_child_that_is_killed_twice_is_an_error(tmp_path: Path) -> None:
     assert "memory" in caught.value.hint
 
 
-def test_a_child_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    lines = "import time; time.sleep(60)"
-    with Backend(script=script(tmp_path, lines), seconds=0.2) as child:
+def test_a_child_that_computes_too_long_is_ended(tmp_path: Path) -> None:
+    with Backend(script=script(tmp_path, "while True: pass"), seconds=1) as child:
         with pytest.raises(CompileError) as caught:
             child.emit([IrModule("small", SMALL)])
-        assert "took more than 0.2 s for small" in caught.value.problem
+        assert caught.value.problem.endswith("took more than 1 s of a processor for small")
+        assert "smaller" in caught.value.hint
+
+
+def test_a_child_that_neither_reads_nor_ends_is_ended_and_leaves_nothing_open(
+    tmp_path: Path,
+) -> None:
+    lines = "import time; time.sleep(60)"
+    with Backend(script=script(tmp_path, lines), patience=0.2) as child:
+        process = child._child
+        with pytest.raises(CompileError) as caught:
+            child.emit([IrModule("small", SMALL + " " * (1 << 20))])
+        assert "did not end within 0.2 s at small" in caught.value.problem
+    assert all(one.closed for one in (process.stdin, process.stdout, process.stderr))
+
+
+def test_an_interrupted_emit_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Backend(script=script(tmp_path, "import time; time.sleep(60)")) as child:
+        process = child._child
+        monkeypatch.setattr(process, "communicate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            child.emit([IrModule("small", SMALL)])
+    assert process.returncode == -9
+    assert all(one.closed for one in (process.stdin, process.stdout, process.stderr))
+
+
+@pytest.mark.parametrize(("given", "then"), [("ulimit -t 5", (5, 5)), (":", (60, ANY))])
+def test_a_lower_limit_of_the_machine_stays(given: str, then: tuple[int, object]) -> None:
+    command = ["sh", "-c", f"{given}; echo; read line"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        backend._limit(child.pid, 60)
+        assert resource.prlimit(child.pid, resource.RLIMIT_CPU) == then
+        child.kill()
 
 
 def test_an_llvmlite_that_cannot_be_loaded_is_told_without_a_traceback(tmp_path: Path) -> None:
