@@ -240,6 +240,34 @@ def test_a_refused_connection_is_told_with_its_error(told: Told) -> None:
     assert port > 0
 
 
+def test_an_attempt_for_which_there_is_no_port_has_failed_with_the_error_of_the_call(
+    told: Told,
+) -> None:
+    listener = listen()
+    told.watch(listener)
+    Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("50000 50000")
+    with listener, socket.create_connection(listener.getsockname()), socket.socket() as other:
+        assert other.connect_ex(listener.getsockname()) == errno.EADDRNOTAVAIL
+        opened, failed = told.all(2)
+    assert (opened.flags, opened.error, opened.sport) == (0, 0, 50000)
+    assert (failed.flags, failed.error, failed.sport) == (FAILED, errno.EADDRNOTAVAIL, 0)
+    assert (type(failed), failed.pid) == (Connect, os.getpid())
+
+
+def test_two_connections_of_the_same_ends_are_not_to_be_had(told: Told) -> None:
+    listener = listen()
+    told.watch(listener)
+    with listener, socket.socket() as one, socket.socket() as other:
+        for end in (one, other):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            end.bind(("127.0.0.1", one.getsockname()[1]))
+        one.connect(listener.getsockname())
+        assert other.connect_ex(listener.getsockname()) == errno.EADDRNOTAVAIL
+        opened, failed = told.all(2)
+    assert (failed.flags, failed.error) == (FAILED, errno.EADDRNOTAVAIL)
+    assert ends(failed) == ends(opened)
+
+
 def test_an_attempt_that_is_given_up_has_failed_without_an_error(seen: Told, wire: Wire) -> None:
     seen.ports.add(9)
     with wire.left.entered(), socket.socket() as one:

@@ -62,6 +62,7 @@ TCP, MPTCP = 6, 262
 SOCK_DONE = 1 << 1
 """Bit of skc_flags: the peer's FIN was received (enum sock_flags)."""
 
+EADDRNOTAVAIL = 99
 IORING_OP_ACCEPT = 13
 PF_KTHREAD = 1 << 21
 
@@ -143,7 +144,7 @@ def established(sk, old):
     if old == SYN_SENT or (old == SYN_RECV and begun and own):
         if found is not None:
             found.since = ktime_get_boot_ns()
-        connected(sk, sk.__sk_common.skc_num, 0)
+        connected(sk, sk.__sk_common.skc_num, 0, 0)
     elif old == SYN_RECV:
         if found is not None and begun:
             found.since = ktime_get_boot_ns()
@@ -164,7 +165,7 @@ def ending(sk):
         put_current(found)
 
 
-def connected(sk, sport: u16, flags: u32):
+def connected(sk, sport: u16, flags: u32, error: u16):
     """Tell of a connection that this host opened, or tried to open."""
     event = connections.reserve(Connect)
     if event is None:
@@ -177,7 +178,7 @@ def connected(sk, sport: u16, flags: u32):
         put_socket_owner(event, sk)
         event.flags = flags | PROCESS_UNKNOWN | START_UNKNOWN
     put_addresses(event, sk, sport)
-    event.error = u16(sk.sk_err) if flags else u16(0)
+    event.error = error
     event.submit()
 
 
@@ -188,7 +189,7 @@ def closed(sk, old):
         return
     sport = tcp.inet_conn.icsk_inet.inet_sport
     if old == SYN_SENT:
-        connected(sk, sport, FAILED)
+        connected(sk, sport, FAILED, failure(sk, tcp))
         open_now.delete(u64(sk))
         return
     found = open_now.lookup(u64(sk))
@@ -220,6 +221,18 @@ def closed(sk, old):
         event.retransmits = tcp.total_retrans
         event.submit()
     open_now.delete(u64(sk))
+
+
+@inline
+def failure(sk, tcp):
+    """The errno with which an attempt failed; 0 where its process gave it up.
+
+    Where the kernel has no port for it, it tells nobody but connect(2), and no sequence has begun.
+    """
+    error = u16(sk.sk_err)
+    if error == 0 and tcp.write_seq == 0:
+        return u16(EADDRNOTAVAIL)
+    return error
 
 
 @inline

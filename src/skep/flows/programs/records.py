@@ -23,7 +23,12 @@ _MARKS = Marks(
     )
 )
 _FAMILY = Names(((2, "inet"), (10, "inet6")))
-_ENDS = {"family": _FAMILY, "saddr": Address("family"), "daddr": Address("family")}
+_ENDS = {
+    "family": _FAMILY,
+    "saddr": Address("family"),
+    "daddr": Address("family"),
+    "sport": Given(),
+}
 _ERROR = Given(Names(tuple(sorted(errorcode.items()))))
 _ETHERTYPES = Names(
     (
@@ -71,7 +76,7 @@ class Connect(
     uid: real user, in the initial user namespace
     cgroup: id (inode) in the unified hierarchy
     family: 2 (IPv4) or 10 (IPv6)
-    sport: local port, in host order
+    sport: local port, in host order; 0 where there was none to be had
     dport: remote port, in host order
     error: errno with which it failed; 0 where the process itself gave up
     saddr: local address; IPv4 in the first 4 bytes
