@@ -117,6 +117,7 @@ _PLACES = {
     "skep.lang.struct_ops": ("StructOps", "struct_ops"),
     "skep.lang.programs": (
         "Program",
+        "global_function",
         "inline",
         "noinline",
     ),
@@ -265,12 +266,13 @@ if TYPE_CHECKING:
     from skep.lang.prefixes import Prefix4 as Prefix4
     from skep.lang.prefixes import Prefix6 as Prefix6
     from skep.lang.programs import Program as Program
+    from skep.lang.programs import global_function as global_function
     from skep.lang.programs import inline as inline
     from skep.lang.programs import noinline as noinline
     from skep.lang.special import CgroupReference as CgroupReference
+    from skep.lang.special import CpumaskReference as CpumaskReference
     from skep.lang.special import SpinLock as SpinLock
     from skep.lang.special import TaskReference as TaskReference
-    from skep.lang.special import CpumaskReference as CpumaskReference
     from skep.lang.special import Timer as Timer
     from skep.lang.struct import Struct as Struct
     from skep.lang.struct import Union as Union

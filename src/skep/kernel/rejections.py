@@ -442,6 +442,11 @@ TABLE: tuple[Rejection, ...] = (
     ),
     # Addresses as numbers
     Rejection(
+        r"R\d is not a scalar|Caller passes invalid args into func#",
+        "a global function is given an address, and takes a number",
+        "pass the numbers that it needs; to follow the address there, use @skep.noinline instead",
+    ),
+    Rejection(
         r"pointer arithmetic (?:with|on)|pointer [-+]= pointer|32-bit pointer arithmetic"
         r"|bitwise operator|tried to subtract pointer|pointer comparison prohibited",
         "an address is used as a number",

@@ -165,12 +165,17 @@ def _describe(value: Any) -> str | None:
             return None
 
 
+def _marks(function: FunctionType) -> list[tuple[str, Any]]:
+    """What decorators noted of how a function is called."""
+    return sorted((k, v) for k, v in vars(function).items() if k.startswith("__skep_"))
+
+
 def fingerprint(root: Callable[..., Any], *environment: str) -> str:
     """A key (sha256, hex) over all that decides what ``root`` compiles to, ``environment`` included."""
     digest = hashlib.sha256("\0".join(environment).encode())
     for function, names in reached(root):
         text = text_of(function)
-        digest.update(f"\0{text.file}\0{text.line}\0{text.text}".encode())
+        digest.update(f"\0{text.file}\0{text.line}\0{text.text}\0{_marks(function)}".encode())
         for name, value in names:
             described = _describe(value)
             if described is not None:

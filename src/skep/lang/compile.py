@@ -12,13 +12,13 @@ from skep.lang.capture import declarations
 from skep.lang.check.flow import check
 from skep.lang.check.loops import lowerings
 from skep.lang.emit.program import emit as emit_ir
-from skep.lang.emit.program import reachable
 from skep.lang.front.build import Front
 from skep.lang.front.prints import formats
 from skep.lang.front.scope import Target
 from skep.lang.link import link
 from skep.lang.linked import Linked
 from skep.lang.programs import Program
+from skep.lang.reach import reachable
 from skep.lang.returns import returned
 from skep.lang.spec import ProgramKind
 from skep.lang.tree import Function

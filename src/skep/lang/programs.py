@@ -136,3 +136,13 @@ def inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """Put a function's body where it is called."""
     function.__skep_inline__ = True  # type: ignore[attr-defined]
     return function
+
+
+def global_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the verifier check a function once, by itself and for any arguments, instead of at each call.
+
+    Its annotations say all that is known of what it is given and gives: numbers, Structs that may be None; the context
+    has none. Linux 5.6, with Structs 5.13.
+    """
+    function.__skep_global__ = True  # type: ignore[attr-defined]
+    return function

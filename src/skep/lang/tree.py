@@ -439,7 +439,8 @@ class Function:
     """A compiled function: parameters, variables (name to type), stack slots (name to type), body, and its result.
 
     ``tails``: it goes on in another program, so that its body stands where it is called. ``bounds``: of
-    its indices and sizes (``bounds.Bound``).
+    its indices and sizes (``bounds.Bound``). ``is_global``: the verifier checks it by itself; ``window`` is the struct
+    (KernelStruct) as which it then knows the context, where the function is given that.
     """
 
     name: str
@@ -458,6 +459,8 @@ class Function:
     calls: tuple["Function", ...] = ()
     tails: bool = False
     bounds: tuple[tuple[Expr, int, str, str], ...] = ()
+    is_global: bool = False
+    window: Any = None
 
 
 @cache

@@ -154,6 +154,8 @@ class Several:
 
 
 Type = Any
+GIVEN = "an argument of a global function"
+"""What names a pointer that any caller may have passed."""
 
 
 def describe(kind: Type) -> str:

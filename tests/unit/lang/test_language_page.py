@@ -31,6 +31,7 @@ def test_the_page_runs_from_top_to_bottom() -> None:
         "maps",
         "packets",
         "functions",
+        "weighs",
     ],
 )
 def test_a_program_that_checks_itself_is_right_as_plain_python(name: str) -> None:

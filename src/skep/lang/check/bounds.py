@@ -64,13 +64,13 @@ Key = str | tuple[int, object]
 class _Facts:
     """Of one function: what each variable is set to, and the variables and memory that may be limited.
 
-    ``changing``: memory of maps and packets is changed as a whole, or elsewhere.
+    ``changing``: memory of maps and packets is changed as a whole, or elsewhere. ``alone``: its arguments may be any.
     """
 
     values: dict[str, list[Expr]] = field(default_factory=dict)
     limited: set[Key] = field(default_factory=set)
     changing: bool = False
-    entry: bool = False
+    alone: bool = False
 
     def boundless(self, node: Expr) -> bool:
         """Whether nothing limits a value."""
@@ -78,7 +78,9 @@ class _Facts:
             case Convert(operand=operand) | Once(operand=operand):
                 return self.boundless(operand)
             case Argument():
-                return self.entry  # a caller may have limited what it passes
+                return self.alone  # a caller may have limited what it passes
+            case SubCall(function=function):
+                return function.is_global
             case HelperCall(helper=helper):
                 return helper.name in BOUNDLESS
             case Load(place=place):
@@ -124,7 +126,7 @@ def _results(function: Function, kind: ProgramKind) -> list[Bound]:
 
 
 def _facts(function: Function) -> _Facts:
-    facts = _Facts(entry=function.entry)
+    facts = _Facts(alone=function.entry or function.is_global)
     within = {id(part) for value, *_ in function.bounds for part in walk(value)}
     for node in statements(*function.body):
         if isinstance(node, Assign):

@@ -11,7 +11,7 @@ from typing import Any
 from skep.base.errors import CompileError, Span
 from skep.lang.check.bounds import refuse_boundless
 from skep.lang.check.loans import assigned, entering
-from skep.lang.check.records import Records, Touch, nothing
+from skep.lang.check.records import Records, Touch, anything, nothing
 from skep.lang.check.state import State, merge
 from skep.lang.check.uses import condition, expr, place
 from skep.lang.spec import ProgramKind
@@ -313,12 +313,12 @@ def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple
     found: dict[int, tuple[Touch, ...]] = {}
 
     def touches(function: Function) -> tuple[Touch, ...]:
-        if not _has_records(function):
-            return nothing(function)
-        if id(function) not in found:
+        if id(function) not in found and _has_records(function):
             flow = _flow(function, kind, Records(unset, touches))
             found[id(function)] = flow.function(function)
-        return found[id(function)]
+        if function.is_global:
+            return anything(function)
+        return found.get(id(function), nothing(function))
 
     for function in queue:
         touches(function)

@@ -9,6 +9,7 @@ nothing better verify that function once, so it may not change pointers of the p
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeGuard
 
 from skep.base.errors import CompileError
 from skep.lang.bounds import upper_bound
@@ -101,11 +102,15 @@ class Plan:
         return rounds * once if short and rounds is not None else 4 * once
 
     def expression(self, node: Node) -> int:
-        """The cost of an expression, with the functions that it calls."""
+        """The cost of an expression, with the functions that it calls; a global one is not followed again."""
         total = 0
         for part in walk(node):
-            total += 1 + (self.function(part.function) if isinstance(part, SubCall) else 0)
+            total += 1 + (self.function(part.function) if _is_followed(part) else 0)
         return total
+
+
+def _is_followed(node: Node) -> TypeGuard[SubCall]:
+    return isinstance(node, SubCall) and not node.function.is_global
 
 
 def lowerings(functions: list[Function], *, iterates: bool) -> Lowerings:

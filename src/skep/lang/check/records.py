@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from skep.lang.check.loans import MOVES, RELEASES
 from skep.lang.check.state import State
 from skep.lang.check.uses import parts
+from skep.lang.reach import reachable
 from skep.lang.tree import (
     Address,
     Build,
@@ -48,6 +49,11 @@ class Touch(NamedTuple):
 
 Touches = Callable[[Function], tuple[Touch, ...]]
 """What a function does with each of its parameters."""
+
+
+def anything(function: Function) -> tuple[Touch, ...]:
+    """What a global function may do, for another one may stand in for it."""
+    return (Touch(0, EVERYTHING),) * len(function.parameters)
 
 
 def nothing(function: Function) -> tuple[Touch, ...]:
@@ -164,6 +170,8 @@ class Records:
 
     def call(self, state: State, node: SubCall) -> State:
         """A function of the program does what its ``Touch`` says."""
+        if node.function.is_global:
+            state = _moved(state, node.function)
         for argument, touch in zip(node.args, self.touches(node.function), strict=True):
             match argument:
                 case Local(name=name):
@@ -224,6 +232,16 @@ def _passed(state: State, function: str, args: tuple[Expr, ...]) -> State:
     if function in RELEASES and isinstance(args[0], Local):
         return state.borrow(state.loans.give_back(args[0].name, function))
     return _handed_on(state, args)
+
+
+def _moved(state: State, function: Function) -> State:
+    """After a call of a global function, which may move the packet if anything in it does."""
+    moves = any(
+        isinstance(part, HelperCall) and part.helper.name in MOVES
+        for one in reachable(function)
+        for part in walk(*one.body)
+    )
+    return state.borrow(state.loans.move(function.name)) if moves else state
 
 
 def _handed_on(state: State, args: tuple[Expr, ...]) -> State:

@@ -36,7 +36,7 @@ from skep.lang.tree import (
     View,
     Write,
 )
-from skep.lang.values import Pointer
+from skep.lang.values import GIVEN, Pointer
 
 Part = Expr | Place
 
@@ -118,8 +118,9 @@ def expr(state: State, node: Expr) -> None:
             | KernelCall(args=args)
         ):
             via = (node.via,) if isinstance(node, MapCall) and node.via else ()
+            may = isinstance(node, SubCall) and node.function.is_global
             for argument in (*via, *args):
-                need(state, argument)
+                (expr if may else need)(state, argument)  # a global function tests what it is given
         case _:
             for part in parts(node):
                 place(state, part) if isinstance(part, Place) else expr(state, part)
@@ -159,6 +160,7 @@ def need(state: State, pointer: Expr) -> None:
     if pointer.name in state.present:
         return
     sure = "is" if pointer.name in state.absent else "may be"
-    why = f"{what} can fail, so it must be checked before you use what it points at"
+    fails = "any caller may give it None" if what is GIVEN else f"{what} can fail"
+    why = f"{fails}, so it must be checked before you use what it points at"
     hint = f"add `if {pointer.name} is None: return` before this line"
     raise CompileError(f"{pointer.name!r} {sure} None here: {why}", pointer.span, hint)

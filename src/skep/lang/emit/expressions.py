@@ -204,14 +204,17 @@ def _kernel(w: Writer, node: KernelCall) -> Value:
 
 def _call(w: Writer, node: SubCall) -> Value:
     args = ["ptr %ctx"] if node.function.context else []
-    args += [f"{llvm_type(a.type)}{extension(a)} {w.expr(a).text}" for a in node.args]
+    for argument in node.args:
+        value = w.expr(argument)
+        text = w.flat(value) if node.function.is_global else value.text
+        args.append(f"{llvm_type(argument.type)}{extension(argument)} {text}")
     if node.out:
         args.append(f"ptr {w.stack(node.out, node.type.size)}")
     kind = llvm_type(node.function.result)
-    value = w.get(f"call {kind} @{w.symbols(node.function)}({', '.join(args)})")
+    given = w.get(f"call {kind} @{w.symbols(node.function)}({', '.join(args)})")
     if not paired(node.function.result):
-        return Value(value)
-    return Value(value, w.get(f"icmp ne ptr {value}, null"))
+        return Value(given)
+    return Value(given, w.get(f"icmp ne ptr {given}, null"))
 
 
 def _item(w: Writer, node: Item) -> Value:

@@ -10,6 +10,7 @@ from skep.lang.emit.function import Plan, Writer
 from skep.lang.emit.statements import STATEMENTS, end, finish
 from skep.lang.emit.text import INLINING, NO_TABLES, Module, joined, llvm_type
 from skep.lang.maps import Declaration
+from skep.lang.reach import reachable
 from skep.lang.tree import Function, Parameter, Reserve
 from skep.lang.types import IntType
 from skep.lang.values import BOOL, Several
@@ -41,20 +42,8 @@ def emit(
     return module.text()
 
 
-def reachable(entry: Function) -> list[Function]:
-    """A function and those that it calls, directly or through others."""
-    found: list[Function] = []
-    queue = [entry]
-    while queue:
-        function = queue.pop(0)
-        if all(function is not other for other in found):
-            found.append(function)
-            queue += function.calls
-    return found
-
-
 def _function(module: Module, function: Function, plan: Plan, chain: Chain | None) -> str:
-    scope = module.subprogram(function, local=not function.entry)
+    scope = module.subprogram(function, local=not (function.entry or function.is_global))
     frame = called.layout(function, plan.lowering)
     writer = Writer(module, function, scope, plan, frame)
     writer.chain = chain if function.entry else None
@@ -67,12 +56,15 @@ def _function(module: Module, function: Function, plan: Plan, chain: Chain | Non
     end(writer)
     parameters = ["ptr %ctx"] if function.context else []
     if not function.entry:
+        widths = ("" if function.is_global else _extension(p) for p in function.parameters)
         parameters += [
-            f"{llvm_type(p.type)}{_extension(p)} %p{i}" for i, p in enumerate(function.parameters)
+            f"{llvm_type(p.type)}{wide} %p{i}"
+            for i, (p, wide) in enumerate(zip(function.parameters, widths, strict=True))
         ]
     if isinstance(function.result, Several):
         parameters.append("ptr %out")
-    linkage = "" if function.entry else "internal "
+    # Weak, LLVM takes nothing that it knows of the one side for granted on the other: the verifier does not either.
+    linkage = "" if function.entry else "weak " if function.is_global else "internal "
     signature = f"@{plan.symbols(function)}({', '.join(parameters)})"
     head = f"define {linkage}{llvm_type(function.result)} {signature}"
     attributes = f"{INLINING[function.inline] if not function.entry else ''}nounwind {NO_TABLES}"

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from skep.base.errors import Span
+from skep.lang.emit.described import of_entry, of_global, of_local
 from skep.lang.tree import Function
 from skep.lang.types import IntType
-from skep.lang.values import BOOL, VOID, KernelStruct, Pointer, Several, Simple, Type
+from skep.lang.values import BOOL, VOID, Pointer, Several, Simple, Type
 
 LAYOUT = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"
 HEAD = f'target datalayout = "{LAYOUT}"\ntarget triple = "bpfel"\n'
@@ -102,18 +103,8 @@ class Module:
         """The debug description of a function."""
         file = self.file(function)
         unit = self._unit(file)
-        word = self.shared('!DIBasicType(name: "u64", size: 64, encoding: DW_ATE_unsigned)')
-        pointer = self.shared(
-            f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: !{word}, size: 64)"
-        )
-        result = self.shared('!DIBasicType(name: "int", size: 32, encoding: DW_ATE_signed)')
-        kinds = [
-            (p.name, pointer if isinstance(p.type, Pointer) else word) for p in function.parameters
-        ]
-        if isinstance(function.result, Several):
-            kinds.append(("out", pointer))
-        if function.context:
-            kinds = [("ctx", self._context(function) or pointer), *(kinds if local else [])]
+        described = of_global if function.is_global else of_local if local else of_entry
+        result, kinds = described(self, function)
         listed = ", ".join([f"!{result}", *(f"!{kind}" for _, kind in kinds)])
         signature = self.shared(f"!DISubroutineType(types: !{self.shared(f'!{{{listed}}}')})")
         number = len(self._nodes)
@@ -133,18 +124,6 @@ class Module:
             where = f"scope: !{number}, file: !{file}, line: {function.line}, type: !{kind}"
             self.node(f'!DILocalVariable(name: "{name}", arg: {index + 1}, {where})')
         return number
-
-    def _context(self, function: Function) -> int | None:
-        """A pointer to the context's struct, by its name, where a program has it as its one parameter."""
-        kinds = [parameter.type for parameter in function.parameters]
-        kind = kinds[0].target if len(kinds) == 1 and isinstance(kinds[0], Pointer) else None
-        if not function.entry or not isinstance(kind, KernelStruct):
-            return None
-        named = f'name: "{kind.name}", size: {8 * kind.size}, elements: !{self.shared("!{}")}'
-        struct = self.shared(f"!DICompositeType(tag: DW_TAG_structure_type, {named})")
-        return self.shared(
-            f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: !{struct}, size: 64)"
-        )
 
     def _unit(self, file: int) -> int:
         for text, number in self._fixed.items():

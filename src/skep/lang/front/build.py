@@ -11,6 +11,14 @@ from typing import Any
 
 from skep.base.errors import CompileError, Span
 from skep.lang.front.expressions import expression
+from skep.lang.front.global_functions import (
+    is_context,
+    is_global,
+    parameter_types,
+    refuse,
+    takes_register,
+    window,
+)
 from skep.lang.front.head import Head as ProgramHead
 from skep.lang.front.head import annotation
 from skep.lang.front.parameters import program_parameters
@@ -23,6 +31,7 @@ from skep.lang.spec import Hook, ProgramKind
 from skep.lang.tree import (
     Argument,
     Assign,
+    ContextValue,
     Convert,
     Expr,
     Function,
@@ -124,10 +133,13 @@ class Front:
                 f"{function.__name__}() takes {len(names)} argument{'s' if len(names) != 1 else ''}"
                 f", not {len(args)}",
             )
-        kinds = tuple(
-            _parameter(scope, function, argument, value, node)
-            for argument, value in zip(source.tree.args.args, args, strict=True)
-        )
+        if alone := is_global(function):
+            kinds = parameter_types(scope, function, source, args, node)
+        else:
+            kinds = tuple(
+                _parameter(scope, function, argument, value, node)
+                for argument, value in zip(source.tree.args.args, args, strict=True)
+            )
         key = (function, kinds)
         if key not in self.instances:
             if function in self.open:
@@ -138,7 +150,7 @@ class Front:
                 )
             self.open.append(function)
             span = source.span(source.tree)
-            parameters = _parameters(names, kinds, span)
+            parameters = _parameters(names, kinds, span, alone=alone)
             self.instances[key] = self._function(Head(function, source, parameters, entry=False))
             self.open.pop()
         made = self.instances[key]
@@ -200,12 +212,13 @@ class Front:
                 f"{head.function.__name__}() goes on in another program, which ends the one that calls it",
                 "leave @skep.noinline out",
             )
-        taken = tuple(p for p in head.parameters if not isinstance(p.type, Static))
+        alone = not head.entry and is_global(head.function)
+        taken = tuple(p for p in head.parameters if takes_register(p, alone=alone))
         registers = len(taken)
         if isinstance(result, Several):
             whole, registers = _in_place(result, asked), registers + 1
         whole = whole or tails or registers > REGISTERS
-        return Function(
+        made = Function(
             head.function.__name__,
             text.file,
             text.line + head.source.tree.lineno - 1,
@@ -215,14 +228,19 @@ class Front:
             prologue + body,
             variables,
             scope.slots,
-            True if whole else asked,
+            False if alone else True if whole else asked,
             head.entry,
-            head.entry or scope.context,
+            head.entry or scope.context or (alone and window(head.parameters) is not None),
             self.kind.default if head.entry else 0,
             tuple(scope.calls),
             tails,
             tuple(scope.bounds),
+            alone,
+            window(head.parameters) if alone else None,
         )
+        if alone:
+            refuse(scope, made)
+        return made
 
 
 GOES_ON: dict[type[Node], Callable[[Any], bool]] = {
@@ -262,14 +280,21 @@ def _named_arguments(source: Source) -> list[str]:
     return [argument.arg for argument in args.args]
 
 
-def _parameters(names: list[str], kinds: tuple[Type, ...], span: Span) -> tuple[Parameter, ...]:
-    """The parameters of a subprogram; what is known while compiling takes no register."""
+def _parameters(
+    names: list[str], kinds: tuple[Type, ...], span: Span, *, alone: bool
+) -> tuple[Parameter, ...]:
+    """The parameters of a subprogram; what is known while compiling takes no register.
+
+    ``alone``: it is a global function, of which the context is known too: as that of its own.
+    """
     made: list[Parameter] = []
     index = 0
     for name, kind in zip(names, kinds, strict=True):
-        known = isinstance(kind, Static)
-        made.append(Parameter(name, kind, None if known else Argument(span, kind, index)))
-        index += not known
+        value: Expr | None = None if isinstance(kind, Static) else Argument(span, kind, index)
+        if alone and is_context(kind):
+            value = ContextValue(span, kind)
+        made.append(Parameter(name, kind, value))
+        index += takes_register(made[-1], alone=alone)
     return tuple(made)
 
 

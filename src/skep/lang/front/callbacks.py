@@ -3,6 +3,7 @@
 import ast
 from types import FunctionType
 
+from skep.lang.front.global_functions import is_global
 from skep.lang.front.scope import Scope
 from skep.lang.tree import Callback, NoneValue
 from skep.lang.values import VOID, Pointer, Static, describe
@@ -19,6 +20,9 @@ def callback(scope: Scope, node: ast.expr, shape: str, *pointers: Pointer) -> Ca
         raise scope.error(
             node, f"a function is wanted here, not {describe(given.type)}", "define it outside"
         )
+    if is_global(function):
+        problem = f"{function.__name__}() is a global function, which a helper does not call"
+        raise scope.error(node, problem, "give one that is none, and call it there")
     span = scope.span(node)
     arguments = tuple(NoneValue(span, pointer) for pointer in pointers)
     before = scope.context

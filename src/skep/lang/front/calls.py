@@ -11,6 +11,7 @@ from skep.lang.capture import defaults, outside
 from skep.lang.front import searches
 from skep.lang.front.builtin_calls import BUILTINS, HINTS
 from skep.lang.front.constants import static
+from skep.lang.front.global_functions import is_context
 from skep.lang.front.helping import helper, intrinsic
 from skep.lang.front.integers import constant, converted, dereferenced
 from skep.lang.front.kernel_calls import kernel_call
@@ -33,6 +34,7 @@ from skep.lang.tree import (
     Binary,
     Build,
     Expr,
+    Function,
     NoneValue,
     StaticValue,
     SubCall,
@@ -97,7 +99,7 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
             written = _ordered(scope, node, value)
             args = tuple(_passed(scope, one) for one in written)
             function = scope.instantiate(scope, value, args, node)
-            given = _converted_to(scope, function.parameters, args, written)
+            given = _converted_to(scope, function, args, written)
             several = isinstance(function.result, Several)
             out = scope.own_slot(node, function.result) if several else ""
             return SubCall(scope.span(node), function.result, function, given, out)
@@ -206,13 +208,14 @@ def _passed(scope: Scope, node: ast.expr) -> Expr:
 
 
 def _converted_to(
-    scope: Scope, parameters: tuple[Any, ...], args: tuple[Expr, ...], nodes: list[ast.expr]
+    scope: Scope, function: Function, args: tuple[Expr, ...], nodes: list[ast.expr]
 ) -> tuple[Expr, ...]:
-    """The arguments that are passed when the program runs."""
+    """The arguments that are passed when the program runs; a global function gets the context anyway."""
     given = [
         (value, written)
         for value, written in zip(args, nodes, strict=True)
         if not isinstance(value.type, Static)
+        and not (function.is_global and is_context(value.type))
     ]
     return tuple(
         converted(scope, value, parameter.type, written)
@@ -220,5 +223,5 @@ def _converted_to(
         else dereferenced(scope, value, written)
         if isinstance(value.type, Literal)
         else value
-        for parameter, (value, written) in zip(parameters, given, strict=True)
+        for parameter, (value, written) in zip(function.parameters, given, strict=True)
     )

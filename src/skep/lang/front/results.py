@@ -7,17 +7,32 @@ import ast
 from dataclasses import replace
 
 from skep.base.errors import CompileError
+from skep.lang.front.global_functions import declared_result
 from skep.lang.front.scope import Scope
 from skep.lang.front.variables import fitted
 from skep.lang.tree import Expr, For, If, Node, Return, Together, While
-from skep.lang.values import UNKNOWN, VOID, Literal, Several, Type, describe, join, literal_type
+from skep.lang.types import IntType
+from skep.lang.values import (
+    BOOL,
+    UNKNOWN,
+    VOID,
+    Literal,
+    Pointer,
+    Several,
+    Type,
+    describe,
+    join,
+    literal_type,
+)
 
 
 def result(scope: Scope) -> Type:
     """The type of what a function gives. Raises CompileError where its returns do not go together."""
     found: Type = UNKNOWN
+    wanted = declared_result(scope.function)
     for made in scope.returns:
         kind = made.value.type if made.value is not None else VOID
+        kind = wanted if isinstance(wanted, IntType) and _is_number(kind) else kind
         joined = join(found, kind)
         if joined is None:
             problem = f"returns {describe(found)} in one place and {describe(kind)} in another"
@@ -29,6 +44,14 @@ def result(scope: Scope) -> Type:
     if isinstance(found, Several):
         return Several(tuple(_settled(item) for item in found.items))
     return _settled(found)
+
+
+def _is_number(kind: Type) -> bool:
+    return (
+        kind is BOOL
+        or isinstance(kind, Literal | IntType)
+        or (isinstance(kind, Pointer) and isinstance(kind.target, IntType))
+    )
 
 
 def _settled(kind: Type) -> Type:

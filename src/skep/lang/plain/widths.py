@@ -1,8 +1,8 @@
 """What plain Python needs in a program's tree: casts where the source writes a width, and the rules of arithmetic.
 
-A variable that is annotated, as in ``n: u32 = 0``, has its width wherever it is assigned, and so has an annotated
-parameter: Python itself would forget both. An operator becomes a call of ``numbers.operate``, for truth values and
-literals know no rules of their own. Nothing else is touched, and lines stay where they are.
+A variable that is annotated, as in ``n: u32 = 0``, has its width wherever it is assigned, and so have an annotated
+parameter and result: Python itself would forget them. An operator becomes a call of ``numbers.operate``, for truth
+values and literals know no rules of their own. Nothing else is touched, and lines stay where they are.
 """
 
 import ast
@@ -14,6 +14,7 @@ from skep.lang.types import IntType
 
 Made = TypeVar("Made", bound=ast.AST)
 
+RESULT = "return"
 CAST, OPERATE, IN_PLACE = "__skep_as_", "__skep_operate", "__skep_in_place"
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -47,6 +48,8 @@ class Widths(ast.NodeTransformer):
             if argument.annotation is not None and self._note(argument.arg, argument.annotation):
                 heads.append(self._assign(argument.arg, _read(argument.arg), argument))
             argument.annotation = None
+        if tree.returns is not None:
+            self._note(RESULT, tree.returns)
         self.generic_visit(body := ast.Module(tree.body, []))
         tree.body = [*heads, *body.body]
         tree.decorator_list, tree.returns, tree.args.defaults = [], None, []
@@ -115,6 +118,14 @@ class Widths(ast.NodeTransformer):
         name = node.target.id
         made = ast.Call(_read(IN_PLACE), [ast.Constant(op), _read(name), node.value], [])
         return self._assign(name, made, node)
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        """``return value`` of a function whose result has a width."""
+        self.generic_visit(node)
+        cast = self._casts.get(RESULT)
+        if cast is not None and node.value is not None:
+            node.value = _placed(ast.Call(_read(cast), [node.value], []), node)
+        return node
 
     def visit_For(self, node: ast.For) -> ast.stmt:
         """A loop whose variable has a width."""

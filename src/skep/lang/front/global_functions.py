@@ -1,0 +1,196 @@
+"""Global functions: functions that the verifier checks once, by themselves and for any arguments, not at each call.
+
+So what one takes and gives stands in its annotations alone, and nothing that a caller knows reaches it: a number is any
+number of its type, a Struct may be None. The context is the parameter without a type.
+"""
+
+import ast
+from types import FunctionType
+from typing import Any
+
+from skep.base.errors import CompileError
+from skep.lang.front.head import annotation
+from skep.lang.front.scope import Scope
+from skep.lang.source import Source
+from skep.lang.spec import Context
+from skep.lang.special import special
+from skep.lang.struct import StructType
+from skep.lang.tree import Binary, ContextValue, Convert, Expr, Function, Parameter
+from skep.lang.types import IntType
+from skep.lang.values import (
+    BOOL,
+    GIVEN,
+    UNKNOWN,
+    VOID,
+    KernelStruct,
+    Memory,
+    Pointer,
+    Static,
+    Type,
+    describe,
+    register,
+)
+
+REGISTERS = 5
+OWN = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
+"""Memory that the verifier hands on as bytes of a known size.
+
+It would hand on a view of a packet too, and then forget that it is one: a tc program would write into bytes that other
+holders of the packet share, and nobody would know when they move.
+"""
+INSTEAD = {
+    Memory.PACKET: "pass the context and the offset, and take the view in the function",
+    Memory.CONSTANT: "copy it into a Struct of the program's, or let the function capture it",
+    Memory.ARENA: "pass the index, and let the function capture the arena",
+}
+NUMBERS = "pass the numbers that the function needs"
+LOOSE = frozenset({Memory.PROBE, Memory.USER})
+"""Memory whose addresses are numbers to the verifier."""
+WINDOWS = frozenset({Context.STRUCT, Context.REGISTERS, Context.SYSCALL, Context.USDT})
+"""How contexts are given that the verifier also knows in a function of its own, by the name of their struct."""
+
+
+def is_global(function: FunctionType) -> bool:
+    """Whether a function is marked as one that is checked by itself."""
+    return bool(getattr(function, "__skep_global__", False))
+
+
+def parameter_types(
+    scope: Scope, function: FunctionType, source: Source, args: tuple[Expr, ...], node: ast.AST
+) -> tuple[Type, ...]:
+    """The types of a global function's parameters, by its annotations. Raises CompileError at other arguments."""
+    pairs = zip(source.tree.args.args, args, strict=True)
+    return tuple(_parameter(scope, function, one, value, node) for one, value in pairs)
+
+
+def _parameter(
+    scope: Scope, function: FunctionType, argument: ast.arg, value: Expr, node: ast.AST
+) -> Type:
+    kind = value.type
+    if isinstance(kind, Static):
+        return kind
+    wanted = annotation(function, argument)
+    if wanted is None:
+        return _context(scope, function, argument, kind, node)
+    if isinstance(wanted, IntType):
+        _refuse_address(scope, value, node)
+        return register(wanted)
+    if kind is not UNKNOWN:
+        _refuse_memory(scope, function, argument, kind, node)
+    return given(wanted)
+
+
+def is_context(kind: Type) -> bool:
+    """Whether a type is that of the program's context."""
+    return isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT
+
+
+def given(struct: StructType) -> Pointer:
+    """A Struct as a global function is given it."""
+    return Pointer(struct, Memory.VALUE, nullable=True, what=GIVEN, align=struct.align)
+
+
+def _context(
+    scope: Scope, function: FunctionType, argument: ast.arg, kind: Type, node: ast.AST
+) -> Type:
+    if kind is UNKNOWN:
+        return kind
+    if not is_context(kind):
+        problem = f"{argument.arg!r} of the global function {function.__name__}() has no type"
+        hint = (
+            f"write one, as {argument.arg}: u64, or a Struct; it is checked for any value of that"
+        )
+        raise scope.error(node, problem, hint)
+    if scope.kind.context not in WINDOWS or not isinstance(kind.target, KernelStruct):
+        problem = f"a global function is not given the context of a {scope.kind.name} program"
+        raise scope.error(node, problem, NUMBERS)
+    return kind
+
+
+def _refuse_memory(
+    scope: Scope, function: FunctionType, argument: ast.arg, kind: Type, node: ast.AST
+) -> None:
+    """Refuse what is no memory of the program's own, or not of that Struct."""
+    wanted = annotation(function, argument)
+    if not isinstance(kind, Pointer) or kind.target != wanted:
+        problem = f"{function.__name__}() takes {wanted!r} as {argument.arg}, not {describe(kind)}"
+        raise scope.error(node, problem)
+    if special(wanted):
+        problem = f"{wanted!r} has a lock, timer or reference, which a global function cannot use"
+        raise scope.error(node, problem, "leave @skep.global_function out")
+    if kind.memory not in OWN:
+        problem = f"a global function takes no pointer to {kind.memory.value}"
+        raise scope.error(node, problem, INSTEAD.get(kind.memory, NUMBERS))
+
+
+def _refuse_address(scope: Scope, value: Expr, node: ast.AST) -> None:
+    """Refuse the address of what the verifier follows: to it that is no number."""
+    while isinstance(value, Convert):
+        value = value.operand
+    if isinstance(value, Binary) and value.op == "address" and value.left.type.memory not in LOOSE:
+        problem = (
+            "the address of an object is no number to the verifier, so it is not passed as one"
+        )
+        raise scope.error(node, problem, NUMBERS)
+
+
+def takes_register(parameter: Parameter, *, alone: bool) -> bool:
+    """Whether a parameter of a subprogram is passed; the context of a global function is, before all others."""
+    known = isinstance(parameter.type, Static)
+    return not known and not (alone and isinstance(parameter.value, ContextValue))
+
+
+def window(parameters: tuple[Parameter, ...]) -> KernelStruct | None:
+    """The struct of the context that a global function is given; None where it is given none."""
+    for parameter in parameters:
+        if isinstance(parameter.value, ContextValue):
+            struct: KernelStruct = parameter.type.target
+            return struct
+    return None
+
+
+def declared_result(function: FunctionType) -> Any:
+    """What stands behind ``->``: an integer type, or BOOL; None where nothing of these does."""
+    found = annotation(function, ast.arg("return"))
+    if found is None and function.__annotations__.get("return") in (bool, "bool"):
+        return BOOL
+    return register(found) if isinstance(found, IntType) else found
+
+
+def refuse(scope: Scope, made: Function) -> None:
+    """Raises CompileError where a function that was read cannot be checked by itself."""
+    name = scope.function.__name__
+    if getattr(scope.function, "__skep_inline__", False):
+        problem = f"{name}() is to be inline, and a global function"
+        raise _error(scope, problem, "leave one of the two out")
+    if made.context and made.window is None:
+        problem = f"{name}() uses the context, which a global function has as a parameter only"
+        raise _error(scope, problem, f"give it one without a type: def {name}(ctx, ...)")
+    taken = len(made.parameters) + (made.window is not None)
+    if taken > REGISTERS:
+        problem = f"a global function takes {REGISTERS} arguments at most, not {taken}"
+        raise _error(scope, problem, "put several into a Struct")
+    if made.tails:
+        problem = f"{name}() goes on in another program, which a global function cannot"
+        raise _error(scope, problem, "leave @skep.global_function out")
+    _refuse_result(scope, made.result)
+
+
+def _refuse_result(scope: Scope, result: Type) -> None:
+    name, wanted = scope.function.__name__, declared_result(scope.function)
+    if result is VOID:
+        return
+    if result is not BOOL and not isinstance(result, IntType):
+        what = "a pointer" if isinstance(result, Pointer) else describe(result)
+        problem = f"the global function {name}() gives {what}, not a number"
+        raise _error(scope, problem, "give a number, and the rest in a Struct that it is given")
+    if wanted is BOOL and result is not BOOL:
+        raise _error(scope, f"{name}() gives {describe(result)}, not a truth value", "compare it")
+    if result is not wanted:
+        problem = f"the result of the global function {name}() has no type"
+        hint = f"write it behind the parameters: def {name}(...) -> {describe(result)}:"
+        raise _error(scope, problem, hint)
+
+
+def _error(scope: Scope, problem: str, hint: str) -> CompileError:
+    return CompileError(problem, scope.span(scope.source.tree), hint)
