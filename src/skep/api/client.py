@@ -17,18 +17,10 @@ from skep.api import http, query
 from skep.api.http import Answer, Chunks, Malformed
 from skep.api.query import Query
 from skep.api.version import HEADER, VERSION, compatible
-from skep.base.errors import Forbidden, SkepError, Unreachable
+from skep.base.errors import Forbidden, Refused, SkepError, Unreachable
 
 SECONDS = 30.0
 PIECE = 256 * 1024
-
-
-class Refused(SkepError):
-    """The agent answered with an error: its status and its text."""
-
-    def __init__(self, status: int, text: str) -> None:
-        self.status, self.text = status, text
-        super().__init__(text)
 
 
 class Cut(SkepError):

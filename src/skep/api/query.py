@@ -28,6 +28,7 @@ class Position(NamedTuple):
 
 
 LARGEST_PID = 1 << 22
+LATEST = (1 << 63) - 1
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -93,7 +94,14 @@ def write(query: Query) -> str:
 
 
 def parse_since(text: str, now: int, place: str = "since") -> int:
-    """Wall ns of an RFC 3339 time, of ``@NANOSECONDS`` since 1970, or of a duration before ``now``."""
+    """Wall ns of an RFC 3339 time, of ``@NANOSECONDS`` since 1970, or of a duration before ``now``.
+
+    What is too early or too late for a number of the kernel's is the first or last that is not.
+    """
+    return min(max(0, _parsed_since(text, now, place)), LATEST)
+
+
+def _parsed_since(text: str, now: int, place: str) -> int:
     if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 21:
         return int(text[1:])
     match = _TIME.fullmatch(text)

@@ -139,6 +139,14 @@ class Conflict(SkepError):
         return text + (f"; {self.instead}" if self.instead else "")
 
 
+class Refused(SkepError):
+    """The agent answered with an error: its status (of HTTP) and its text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status, self.text = status, text
+        super().__init__(text)
+
+
 class Unreachable(SkepError):
     """No agent answers: where it was looked for."""
 

@@ -4,7 +4,7 @@
 5 this kernel does not offer it; 130 interrupted; 141 whoever read the output went away.
 """
 
-from skep.base.errors import BadInput, Forbidden, SkepError, Unreachable, Unsupported
+from skep.base.errors import BadInput, Forbidden, Refused, SkepError, Unreachable, Unsupported
 
 DONE, FAILED, USAGE, NO_AGENT, NO_PRIVILEGE, UNSUPPORTED = range(6)
 INTERRUPTED, OUTPUT_CLOSED = 130, 141
@@ -15,6 +15,8 @@ CODES: tuple[tuple[type[SkepError], int], ...] = (
     (Forbidden, NO_PRIVILEGE),
     (Unsupported, UNSUPPORTED),
 )
+STATUSES = {400: USAGE, 403: NO_PRIVILEGE, 501: UNSUPPORTED}
+"""What an agent that refuses means by its status."""
 NAMED = {kind.__name__: code for kind, code in CODES}
 
 HELP = """\
@@ -24,5 +26,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, file or setting, 3 no agent answers
 
 
 def code(error: SkepError) -> int:
-    """The exit code of ``error``."""
+    """The exit code of ``error``; of what the agent refused, as if it had been found here."""
+    if isinstance(error, Refused):
+        return STATUSES.get(error.status, FAILED)
     return next((number for kind, number in CODES if isinstance(error, kind)), FAILED)

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from skep.api.query import Query, parse_since
+from skep.api.query import LARGEST_PID, MOST, Query, parse_since
 from skep.base import exits
 from skep.base.clock import boot_ns, wall_offset_ns
 from skep.base.errors import BadInput
@@ -43,12 +43,19 @@ class Since(click.ParamType[int]):
     )
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
-@click.option("-n", "--last", type=click.IntRange(0), help="The newest N that are stored.")
+@click.option("-n", "--last", type=click.IntRange(0, MOST), help="The newest N that are stored.")
 @click.option("--since", type=Since(), help="Stored ones since: 10m, or 2026-01-31T08:00:00Z.")
 @click.option(
     "-k", "--kind", "kinds", type=Kinds(), default=frozenset(), help=f"Of kinds: {ALL_KINDS}."
 )
-@click.option("-p", "--pid", "pids", type=click.IntRange(0), multiple=True, help="Of a process.")
+@click.option(
+    "-p",
+    "--pid",
+    "pids",
+    type=click.IntRange(0, LARGEST_PID),
+    multiple=True,
+    help="Of a process.",
+)
 @click.option("-c", "--comm", "comms", multiple=True, help="Of a name; * matches anything.")
 @click.option("--container", "containers", multiple=True, help="Of a container: name, id, prefix.")
 @click.option("--pod", "pods", multiple=True, help="Of a pod: name or namespace/name.")

@@ -14,6 +14,7 @@ import click
 from skep.api.version import VERSION
 from skep.base import exits
 from skep.base.errors import SkepError
+from skep.cli import standard
 from skep.cli.commands import Commands
 
 OUTPUT_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -31,6 +32,7 @@ def skep() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line ``arguments`` (by default this process's) and exit."""
+    standard.prepare()
     sys.exit(outcome(arguments))
 
 

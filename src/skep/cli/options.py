@@ -11,6 +11,9 @@ import click
 from skep.base.errors import BadInput
 from skep.base.units import parse_duration
 
+SECOND = 1_000_000_000
+LONGEST = 3650 * 86400 * SECOND
+"""A timer of the system takes more, but not any number."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -26,9 +29,12 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         try:
-            return parse_duration(str(value), "duration") / 1e9
+            nanos = parse_duration(str(value), "duration")
         except BadInput as error:
             self.fail(str(error), param, ctx)
+        if nanos > LONGEST:
+            self.fail(f"duration: {value!r} is too long; take at most 3650d", param, ctx)
+        return nanos / SECOND
 
 
 def instance_option(function: Function) -> Function:

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from skep.api.client import Client, Refused
+from skep.api.client import Client
 from skep.api.query import Query
-from skep.base.errors import Unreachable
+from skep.base.errors import Refused, Unreachable
 from skep.base.paths import Paths, instance_paths
 from skep.kernel import stats
 

@@ -114,4 +114,4 @@ def test_a_reload_takes_what_it_can_and_refuses_what_is_wrong(up: Callable[..., 
     assert done.stdout == "in force now: store\nin force when the agent is started again: users\n"
     file.write_text("store: {events: few}\n")
     refused = skep("reload", "--instance", agent.paths.instance)
-    assert (refused.returncode, f"{file}:1: store.events" in refused.stderr) == (1, True)
+    assert (refused.returncode, f"{file}:1: store.events" in refused.stderr) == (2, True)

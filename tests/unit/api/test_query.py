@@ -56,6 +56,14 @@ def test_since_takes_durations_and_times(text: str, wall: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "wall"), [("9999999999d", 0), ("2999-01-01T00:00:00Z", (1 << 63) - 1)]
+)
+def test_what_is_too_early_or_too_late_is_the_first_or_the_last(text: str, wall: int) -> None:
+    assert parse(since=text).since == wall
+    assert parse(since=f"@{wall}").since == wall
+
+
+@pytest.mark.parametrize(
     ("name", "text", "part"),
     [
         ("kind", "exce", "did you mean 'exec'?"),

@@ -12,12 +12,12 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from skep.api import routes, server
-from skep.api.client import Client, Cut, Refused
+from skep.api.client import Client, Cut
 from skep.api.query import Position, Query
 from skep.api.server import Server
 from skep.api.sink import PATIENCE
 from skep.api.version import VERSION, compatible
-from skep.base.errors import Unreachable
+from skep.base.errors import Refused, Unreachable
 from tests.unit.api.fake_node import FakeNode
 
 T = TypeVar("T")

@@ -13,6 +13,7 @@ from skep.base.errors import (
     CompileError,
     Conflict,
     Forbidden,
+    Refused,
     SkepError,
     Unreachable,
     Unsupported,
@@ -44,6 +45,10 @@ def raising(error: BaseException) -> Callable[[], object]:
         (Unsupported("x", "old"), 5),
         (Conflict("x", "pid 1"), 1),
         (CompileError("x"), 1),
+        (Refused(400, "pid: 'x' is not a number"), 2),
+        (Refused(403, "only root may ask this agent"), 4),
+        (Refused(501, "this kernel does not offer it"), 5),
+        (Refused(500, "the agent failed to answer"), 1),
     ],
 )
 def test_an_error_is_text_and_a_code(
