@@ -48,7 +48,7 @@ def _array(btf: Btf, found: Type, data: bytes) -> Value:
         return None
     element = btf.type(btf.resolve(found.element))
     if isinstance(element, Int) and element.size == 1 and (element.char or _is_char(btf, found)):
-        return data[: found.length].split(b"\0", 1)[0].decode("utf-8", "replace")
+        return data[: found.length].split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
     size = btf.size(found.element)
     return [
         value_of(btf, found.element, data[at : at + size])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from skep.base.lazy import lazy
 from skep.events import arrow
 from skep.events.columns import Kind, Plan
+from skep.lang.raw_text import text_of
 from skep.lang.struct import Struct, StructType
 from skep.lang.types import ArrayType, IntType, char
 
@@ -152,9 +153,9 @@ def _values(kind: Kind, column: Column) -> list[Any]:
             return [flat[i : i + kind.count] for i in range(0, len(flat), kind.count)]
         values: list[Any] = column.tolist()
         return values
-    return [raw.partition(b"\0")[0].decode("utf-8", "replace") for raw in column.tolist()]
+    return list(map(text_of, column.tolist()))
 
 
 def _whole(kind: Kind, whole: bytes) -> str | list[int]:
     text = isinstance(kind, ArrayType) and kind.element is char
-    return whole.decode("utf-8", "replace") if text else list(whole)
+    return text_of(whole) if text else list(whole)

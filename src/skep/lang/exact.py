@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from operator import index
 from typing import Any
 
+from skep.lang.raw_text import RawText, stored
 from skep.lang.struct import Field, StructType, Union, pack
 from skep.lang.types import ArrayType, IntType, char
 
@@ -75,10 +76,10 @@ def _text(kind: ArrayType, value: Any, place: str) -> None:
         raise TypeError(
             f"{place} is text of {kind.count} bytes, a str or bytes, not {_given(value)}"
         )
-    raw = value.encode() if isinstance(value, str) else value
+    raw = stored(value, kind.count) if isinstance(value, str) else value
     if len(raw) > kind.count:
         raise ValueError(f"{place} takes {kind.count} bytes of text, not {len(raw)}")
-    if b"\0" in raw.rstrip(b"\0"):
+    if b"\0" in raw.rstrip(b"\0") and not isinstance(value, RawText):
         raise ValueError(
             f"{place} is text that ends at the first NUL; there is one within {value!r}"
         )

@@ -12,6 +12,7 @@ from typing import Any, Self
 from skep.base.lazy import lazy
 from skep.lang.layout import Bits, Layout, align, units
 from skep.lang.layout import Field as Member
+from skep.lang.raw_text import RawText, read, stored, text_of
 from skep.lang.types import ArrayType, IntType, char
 
 np = lazy("numpy")
@@ -111,9 +112,7 @@ def _unpack(kind: Any, data: memoryview, offset: int) -> Any:
     if isinstance(kind, StructType):
         return kind.from_bytes(data[offset : offset + kind.size])
     if kind.element is char:
-        return (
-            bytes(data[offset : offset + kind.count]).split(b"\0", 1)[0].decode("utf-8", "replace")
-        )
+        return text_of(bytes(data[offset : offset + kind.count]))
     if isinstance(kind.element, IntType):
         return list(struct.unpack_from(_numbers(kind.element, kind.count), data, offset))
     step = kind.element.size
@@ -131,7 +130,7 @@ def _pack(kind: Any, value: Any, data: bytearray, offset: int) -> None:
     elif isinstance(kind, StructType):
         data[offset : offset + kind.size] = value.to_bytes()
     elif kind.element is char:
-        raw = value.encode() if isinstance(value, str) else bytes(value)
+        raw = stored(value, kind.count) if isinstance(value, str) else bytes(value)
         data[offset : offset + kind.count] = raw[: kind.count].ljust(kind.count, b"\0")
     elif isinstance(kind.element, IntType):
         _pack_numbers(kind.element, list(value), data, offset)
@@ -200,14 +199,29 @@ class Struct(metaclass=StructType):
         return ((f.name, getattr(self, f.name)) for f in type(self).fields)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.to_bytes() == other.to_bytes()
+        return type(self) is type(other) and _as_read(self) == _as_read(other)
 
     def __hash__(self) -> int:
-        return hash(self.to_bytes())
+        return hash(_as_read(self))
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{k}={v!r}" for k, v in self)
         return f"{type(self).__name__}({inner})"
+
+
+def _as_read(value: Struct) -> bytes:
+    """The bytes that it is compared by: without what stands behind the NUL of a text."""
+    data = bytearray(value.to_bytes())
+    for field in () if isinstance(value, Union) else type(value).fields:
+        place = slice(field.offset, field.offset + field.type.size)
+        match getattr(value, field.name):
+            case RawText() as text:
+                data[place] = pack(field.type, read(text))
+            case Struct() as part:
+                data[place] = _as_read(part)
+            case [Struct(), *_] as parts:
+                data[place] = b"".join(map(_as_read, parts)).ljust(field.type.size, b"\0")
+    return bytes(data)
 
 
 def member(field: Field, data: memoryview) -> Any:

@@ -1,5 +1,7 @@
 """Batches: rows to columns and back, selecting, joining, Arrow."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skep.events.batch import Batch, concat
+from skep.events.json import Formatter
 from skep.events.record import Record
 from skep.lang.struct import Struct
 from skep.lang.types import be16, be32, char, s16, u8, u16, u32
@@ -133,6 +136,15 @@ def test_text_ends_at_the_first_nul_whatever_lies_behind() -> None:
     raw[comm.offset + 4 : comm.offset + 7] = b"old"
     (event,) = objects([Batch.from_rows(Rich, np.frombuffer(raw, Rich.dtype))])
     assert event.comm == "abc"
+
+
+def test_text_that_is_no_utf8_reads_alike_in_events_json_and_arrow() -> None:
+    batch = Batch.of(Rich, [rich(1, comm=b"a\xff")])
+    (event,) = batch.rows()
+    assert isinstance(event, Rich)
+    assert event.to_bytes() == rich(1, comm=b"a\xff").to_bytes()
+    shown = json.loads(Formatter(Rich).lines(batch, 0)[0])["comm"]
+    assert str(event.comm) == shown == batch.to_arrow(0)["comm"].to_pylist()[0] == "a\\xff"
 
 
 def test_arrow_has_wall_time_text_and_binary() -> None:

@@ -12,7 +12,7 @@ from skep.kernel.elements import EXIST, NOEXIST
 from skep.kernel.maps import Map
 from skep.kernel.pinned import reuse
 from skep.lang.spec import MapSpec, MapType
-from skep.lang.types import u32, u64
+from skep.lang.types import char, u32, u64
 from skep.testing.door import FakeDoor
 from skep.testing.fake_maps import FakeMap
 from tests.unit.kernel.samples import HASH, Key, Prefix, Value, live
@@ -46,6 +46,16 @@ def test_a_key_that_is_missing_behaves_as_in_a_dict(flows: Map) -> None:
         del flows[Key(9, 9)]
     assert flows.get(Key(9, 9)) is None
     assert flows.get(Key(9, 9), 7) == 7
+
+
+def test_a_key_of_any_bytes_is_found_by_what_was_read(door: FakeDoor) -> None:
+    names = live(door, MapType.HASH, char[8], u32)
+    for raw in (b"ab\0rest\0", b"K\xc3\0\0\0\0\0\0"):
+        names.put(raw, bytes(4))
+    for name in list(names):
+        names[name] += 5
+        assert names.pop(name) == 5
+    assert list(names) == []
 
 
 def test_an_empty_map_is_still_true(flows: Map) -> None:

@@ -1,3 +1,6 @@
+import copy
+import io
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -6,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skep.events.record import Record
+from skep.lang.exact import exact
 from skep.lang.layout import bits
+from skep.lang.raw_text import RawText
 from skep.lang.struct import Struct, StructType, Union, pack, unpack
 from skep.lang.types import INTEGERS, IntType, be16, be32, char, s8, s32, u8, u16, u32, u64
 
@@ -85,10 +90,59 @@ def test_an_array_of_numbers_is_its_numbers_one_by_one(kind: IntType) -> None:
         assert unpack(kind[3], packed) == [kind.wrap(value) for value in values]
 
 
-def test_text_that_is_no_utf8_can_be_read() -> None:
-    data = bytearray(Outer().to_bytes())
-    data[16:21] = b"a\xff\0zz"
-    assert Outer.from_bytes(bytes(data)).name.startswith("a")
+class Named(Struct):
+    number: u32
+    name: char[8]
+
+
+class Group(Struct):
+    first: Named
+    others: Named[2]  # type: ignore[type-arg, valid-type]
+
+
+CUT = "Käse".encode()[:2] + b"\0lds\xff"
+"""A letter that was cut in two, and what was there before."""
+
+
+def test_text_that_is_no_utf8_reads_as_in_json_and_is_written_back_as_it_was() -> None:
+    data = bytes(4) + CUT.ljust(8, b"\0")
+    found = Named.from_bytes(data)
+    assert (str(found.name), found.name == "K\\xc3", len(found.name)) == ("K\\xc3", True, 5)
+    assert found.to_bytes() == data
+    assert Group.from_bytes(data * 3).to_bytes() == data * 3
+    assert copy.deepcopy(found).to_bytes() == data
+    assert isinstance(found.name, RawText)
+    assert pickle.loads(pickle.dumps(found.name)).raw == found.name.raw == CUT
+
+
+def test_what_stands_behind_the_nul_of_a_text_is_kept_and_not_compared() -> None:
+    data = bytes(4) + b"ab\0rest\0"
+    found = Named.from_bytes(data)
+    assert found.to_bytes() == data
+    assert found == Named(0, "ab")
+    assert hash(found) == hash(Named(0, "ab"))
+    assert Group.from_bytes(data * 3) == Group(Named(0, "ab"), [Named(0, "ab"), Named(0, "ab")])
+    assert found != Named(0, "abr")
+
+
+def test_text_goes_into_a_smaller_field_as_it_reads() -> None:
+    name = Named.from_bytes(bytes(4) + b"ab\0rest\0").name
+    assert pack(char[4], name) == exact(char[4], name, "x") == b"ab\0\0"
+    assert exact(char[8], name, "x") == b"ab\0rest\0"
+    with pytest.raises(ValueError, match="takes 1 bytes of text, not 2"):
+        exact(char[1], name, "x")
+
+
+def test_ordinary_text_is_a_plain_str() -> None:
+    assert type(Named.from_bytes(bytes(4) + "Käse".encode().ljust(8, b"\0")).name) is str
+
+
+@given(st.binary(min_size=12, max_size=12))
+def test_no_bytes_change_between_reading_and_writing(data: bytes) -> None:
+    found = Named.from_bytes(data)
+    assert found.to_bytes() == data
+    assert exact(Named, found, "x") == data
+    print(found.name, file=io.TextIOWrapper(io.BytesIO(), "utf-8"))
 
 
 def test_a_struct_that_is_cut_short_is_refused() -> None:

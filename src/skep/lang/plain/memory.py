@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from skep.lang.layout import Bits, Field
 from skep.lang.plain.numbers import Number, arithmetic, operate, value_of
+from skep.lang.raw_text import read, text_of
 from skep.lang.special import SpinLock
 from skep.lang.struct import StructType, pack, unpack
 from skep.lang.types import ArrayType, IntType, char, s32
@@ -233,7 +234,7 @@ class ArrayView:
 
     def __str__(self) -> str:
         text = self.kind.element is char
-        return self.content().decode(errors="replace") if text else repr(self)
+        return text_of(bytes(self.memory)) if text else repr(self)
 
     def content(self) -> bytes:
         """What it compares by."""
@@ -245,7 +246,7 @@ class ArrayView:
         if isinstance(other, ArrayView):
             return other.content()
         if isinstance(other, str if self.kind.element is char else bytes):
-            return other.encode() if isinstance(other, str) else bytes(other)
+            return read(other) if isinstance(other, str) else bytes(other)
         if isinstance(other, list):
             return pack(self.kind, other)
         raise TypeError(f"{self.kind!r} does not go with {other!r}")
