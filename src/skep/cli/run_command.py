@@ -14,8 +14,6 @@ from skep.cli.options import for_option, json_option
 from skep.cli.run_programs import Loads, Place, Showing, run_programs
 from skep.program.interruption import Interruption
 
-MAIN = "__main__"
-
 
 @click.command(
     epilog=examples(
@@ -53,7 +51,7 @@ def command(  # noqa: PLR0913 - a parameter for each option
     A file that calls skep.load itself is run as `python FILE` does; when its end has come, a loop over events
     is left, and anything else is interrupted as by Ctrl-C. One that only defines programs has all of them
     loaded and attached; the events of its rings are printed, and its maps at the end. Nothing stays attached
-    when the command ends.
+    when the command ends. A file of a package may import its neighbours, as with `python -m`.
     """
     source = user_file.read(file)
     place = Place(device, netns, cgroup, pid)
@@ -71,7 +69,7 @@ def command(  # noqa: PLR0913 - a parameter for each option
     sys.argv = [file, *arguments]
     with Interruption(seconds) as interruption:
         try:
-            user_file.execute(source, file, MAIN)
+            user_file.execute(source, file, user_file.MAIN)
         except KeyboardInterrupt:
             if interruption.signal != signal.SIGALRM:
                 raise

@@ -1,11 +1,15 @@
 """A user's Python file: read, executed as Python does, and the programs that it defines.
 
-The file's folder comes first among the places of modules, as with ``python FILE``. Errors of the file
-are shown with the file's lines and none of ours.
+The file's folder comes first among the places of modules, as with ``python FILE``. A file in a package
+(a folder with ``__init__.py``) is executed as a module of it, so that it may import its neighbours
+relatively or by the package's name. The current directory comes last, as ``python -m`` has it, where the
+file lies below it and others may not write there. Errors of the file are shown with the file's lines and
+none of ours.
 """
 
 import ast
 import os
+import stat
 import sys
 import traceback
 from types import ModuleType, TracebackType
@@ -14,6 +18,7 @@ from skep.base.errors import BadInput, Forbidden, SkepError
 from skep.lang.programs import Program
 from skep.lang.struct_ops import StructOps
 
+MAIN = "__main__"
 LOADERS = frozenset({"load", "run"})
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 """Where this package's own files lie."""
@@ -56,12 +61,21 @@ def _loads(called: ast.expr) -> bool:
 
 
 def execute(source: bytes, path: str, name: str) -> ModuleType:
-    """Execute the file as the module ``name`` (``__main__``: as a program); raises Failed, SkepError."""
-    module = ModuleType(name)
-    module.__file__ = path
-    sys.modules[name] = module
-    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    """Execute the file as the module ``name`` (``__main__``: as a program), or as the one of its package.
+
+    Raises Failed, SkepError.
+    """
+    package, places = _home(path)
+    sys.path[:0] = places
+    sys.path += _current(path)
     try:
+        if package:
+            __import__(package)  # without a frame of importlib's in a traceback
+            name = name if name == MAIN else _named(package, path)
+        if package and name != MAIN and name in sys.modules:  # the package has imported it
+            return sys.modules[name]
+        module = sys.modules[name] = ModuleType(name)
+        module.__file__, module.__package__ = path, package
         exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 - the user's own file
     except SkepError:
         raise
@@ -70,10 +84,33 @@ def execute(source: bytes, path: str, name: str) -> ModuleType:
     return module
 
 
+def _home(path: str) -> tuple[str, list[str]]:
+    """The package that a file is in, "" for none, and the folders from which it imports: its own, and the package's."""
+    folder = root = os.path.dirname(os.path.abspath(path))
+    names: list[str] = []
+    while os.path.isfile(f"{root}/__init__.py") and os.path.basename(root).isidentifier():
+        names.insert(0, os.path.basename(root))
+        root = os.path.dirname(root)
+    return ".".join(names), [folder, root] if names else [folder]
+
+
+def _named(package: str, path: str) -> str:
+    """The full name of a module."""
+    stem = os.path.basename(path).removesuffix(".py")
+    return package if stem == "__init__" else f"{package}.{stem}"
+
+
+def _current(path: str) -> list[str]:
+    """The current directory, where the file is below it; not one in which others may leave modules."""
+    here = os.getcwd()
+    below = os.path.abspath(path).startswith(os.path.join(here, ""))
+    return [here] if below and not os.stat(here).st_mode & stat.S_IWOTH else []
+
+
 def _text(error: Exception, path: str) -> str:
-    """The traceback, beginning with the file's first frame; it ends where skep refused an argument."""
+    """The traceback, beginning with the first frame that is not ours; it ends where skep refused an argument."""
     trace: TracebackType | None = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename != path:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith((OURS, "<frozen ")):
         trace = trace.tb_next
     told = traceback.TracebackException(type(error), error, trace)
     if isinstance(error, TypeError | ValueError):

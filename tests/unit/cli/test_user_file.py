@@ -1,6 +1,7 @@
 """A user's file: whether it loads itself, what it defines, and what is shown of its errors."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,88 @@ def test_a_file_imports_what_lies_beside_it(
     path = str(tmp_path / "mine.py")
     assert user_file.execute(b"from beside_it import X\n", path, "user_beside").X == 5
     del sys.modules["user_beside"], sys.modules["beside_it"]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a package within a package."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    inner = tmp_path / "outer_package" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "__init__.py").write_text("")
+    (inner.parent / "__init__.py").write_text("")
+    (inner / "near_it.py").write_text("VALUES = []\n")
+    yield inner
+    for name in [one for one in sys.modules if one.startswith(("outer_package", "near_it"))]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from .near_it import VALUES",
+        "from outer_package.inner.near_it import VALUES",
+        "from near_it import VALUES",
+    ],
+)
+@pytest.mark.parametrize("name", ["user_package", user_file.MAIN])
+def test_a_file_of_a_package_imports_its_neighbours(
+    package: Path, monkeypatch: pytest.MonkeyPatch, line: str, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, user_file.MAIN, sys.modules[user_file.MAIN])
+    made = user_file.execute(line.encode(), str(package / "mine.py"), name)
+    assert made.VALUES == []
+    assert made.__name__ == (name if name == user_file.MAIN else "outer_package.inner.mine")
+
+
+def test_a_module_that_its_package_imports_is_executed_once(package: Path) -> None:
+    source = "from .near_it import VALUES\nVALUES.append(1)\n"
+    (package / "mine.py").write_text(source)
+    (package / "__init__.py").write_text("from . import mine\n")
+    assert user_file.execute(source.encode(), str(package / "mine.py"), "x").VALUES == [1]
+    made = user_file.execute(b"from . import mine", str(package / "__init__.py"), "x")
+    assert made.__name__ == "outer_package.inner"
+
+
+def test_what_is_wrong_with_the_package_is_shown_where_it_is(package: Path) -> None:
+    (package / "__init__.py").write_text("1 / 0\n")
+    with pytest.raises(user_file.Failed) as caught:
+        user_file.execute(b"", str(package / "mine.py"), "x")
+    lines = str(caught.value).splitlines()
+    assert [line for line in lines if "File" in line] == [
+        f'  File "{package / "__init__.py"}", line 1, in <module>'
+    ]
+
+
+@pytest.mark.parametrize(("mode", "found"), [(0o755, True), (0o777, False)])
+def test_the_current_directory_is_the_last_place_unless_others_may_write_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, *, found: bool
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces" / "near_here.py").write_text("X = 5\n")
+    tmp_path.chmod(mode)
+    source = b"from spaces.near_here import X\n"
+    if found:
+        assert user_file.execute(source, "spaces/mine.py", "user_space").X == 5
+        assert sys.path[-1] == str(tmp_path)
+    else:
+        with pytest.raises(user_file.Failed, match="No module named 'spaces'"):
+            user_file.execute(source, "spaces/mine.py", "user_space")
+    for name in [one for one in sys.modules if one.startswith(("spaces", "user_space"))]:
+        del sys.modules[name]
+
+
+def test_a_file_elsewhere_does_not_import_from_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    user_file.execute(b"", str(tmp_path / "mine.py"), "user_elsewhere")
+    assert str(tmp_path / "here") not in sys.path
+    del sys.modules["user_elsewhere"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
