@@ -7,10 +7,10 @@ descriptors of this process alone, and end with it, however it ends.
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 
+from skep.agent import report
 from skep.agent.engine import Engine
 from skep.agent.face import Face, SocketFace
 from skep.agent.metrics_port import MetricsPort
@@ -44,7 +44,8 @@ class Agent:
     ) -> None:
         self._engine, self._face, self._notifier = engine, face, notifier
         self._warnings = tuple(warnings)
-        self._stopping = asyncio.Event()
+        self._stopping, self._log = asyncio.Event(), engine.log
+        self._failure: BaseException | None = None
         self._background: set[asyncio.Task[None]] = set()
         self.node = AgentNode(
             engine,
@@ -59,21 +60,38 @@ class Agent:
         self._port = MetricsPort(self.node)
 
     async def serve(self, socket_path: str, started: Callable[[], None]) -> None:
-        """Run until told to stop; ``started`` is called when everything runs, before anybody is told."""
-        self._engine.start()
+        """Run until told to stop; ``started`` is called when everything runs, before anybody is told.
+
+        Raises what a part of the engine fails with.
+        """
+        self._engine.start(self._failed)
         try:
             self._listen_to_signals()
             await self._server.listen_unix(socket_path)
             await self._open_metrics()
             started()
+            self._tell_start()
             self._face.ready()
             self._notifier.ready("the node is watched")
             await self._until_told()
         finally:
+            self._log.info("it ends")
             self._notifier.stopping()
             await self._engine.stop()
             await self._port.close()
             await self._server.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _failed(self, error: BaseException) -> None:
+        self._failure = error
+        self._stopping.set()
+
+    def _tell_start(self) -> None:
+        for text in report.start(self._engine.programs.outcomes):
+            self._log.info(text)
+        for text in self._warnings:
+            self._log.warning(text)
 
     async def _until_told(self) -> None:
         while not self._stopping.is_set():
@@ -103,10 +121,12 @@ class Agent:
         try:
             self.node.reload()
         except SkepError as error:
-            _log(f"the configuration stays as it was: {error}")
+            self._log.error(f"the configuration stays as it was: {error}")
         self._notifier.ready("the node is watched")
 
-    def _reloaded(self, _: Config) -> None:
+    def _reloaded(self, settings: Config) -> None:
+        self._log.level = settings.log
+        self._log.info("the configuration was read again")
         task = asyncio.ensure_future(self._open_metrics())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -116,8 +136,4 @@ class Agent:
         self.node.metrics = self._port.state
         self.node.warnings = [w for w in (*self._warnings, self._port.warning) if w]
         if self._port.warning:
-            _log(self._port.warning)
-
-
-def _log(text: str) -> None:
-    print(f"skep: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the agent's log
+            self._log.warning(self._port.warning)

@@ -20,6 +20,7 @@ from skep.agent.heap import Heap
 from skep.agent.intake import Intake
 from skep.agent.journal import Journal
 from skep.agent.lines import Writer
+from skep.agent.log import Log
 from skep.agent.losses import Loss
 from skep.agent.plan import Plan, RingPlan
 from skep.agent.powers import Outcome
@@ -32,6 +33,7 @@ from skep.api.sink import notice
 from skep.base.clock import Clock, boot_ns
 from skep.base.config import Config
 from skep.base.errors import SkepError
+from skep.base.units import nanos_text
 from skep.events.blocks import Receiver
 from skep.flows.drops import SiteTotal
 from skep.kernel import stats
@@ -96,9 +98,10 @@ class Engine:
         clock: Clock | None = None,
         *,
         allowed: Allowed = Allowed(),
+        log: Log | None = None,
     ) -> None:
         self.programs, self.settings, self._names = programs, settings, names
-        self._allowed, self.warnings = allowed, list[str]()
+        self._allowed, self.warnings, self.log = allowed, list[str](), log or Log()
         self.clock = clock or Clock()
         self.journal = Journal(bounds(settings), Writer(formatters(names)))
         self.receiver = Receiver(ALL)
@@ -115,17 +118,24 @@ class Engine:
             offset=lambda: self.clock.offset,
             ask=self._directory.ask,
         )
-        self.supervisor = Supervisor(self._start_drain, self._drain_ended, clock=time.monotonic)
+        self.supervisor = Supervisor(
+            self._start_drain,
+            self._drain_ended,
+            refused=self._drain_refused,
+            clock=time.monotonic,
+        )
         self.sampler = Sampler(programs.infos, allowed.counting)
         self._told: dict[str, int] = {}
         self._heap = Heap()
         self._tasks: list[asyncio.Task[None]] = []
         self._watched = -1
 
-    def start(self) -> None:
-        """Begin, in the running loop."""
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """Begin, in the running loop. ``failed`` is told of a part that ended by a fault: nothing replaces it."""
         work = (self.supervisor.run(), self._directory.run(), self._each_second(), self._sample())
         self._tasks = [asyncio.ensure_future(one) for one in work]
+        for task in self._tasks:
+            task.add_done_callback(lambda done: _look(done, failed))
 
     async def stop(self) -> None:
         """End the drain after its last turn, take up what it sent, and end."""
@@ -181,9 +191,14 @@ class Engine:
     def _drain_ended(self, code: int) -> None:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         text = f"the drain ended by itself ({how}); it is started again"
-        print(f"skep: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the agent's log
+        self.log.warning(text)
         self.journal.tell(notice("drain restarted", reason=text))
         self.intake.renew()
+
+    def _drain_refused(self, error: OSError) -> None:
+        text = f"no drain can be started ({error.strerror}); it is tried again"
+        self.log.warning(text)
+        self.journal.tell(notice("no drain", reason=text))
 
     def _learn(self, container: Container) -> None:
         self.intake.definitions.learn(container)
@@ -210,6 +225,8 @@ class Engine:
         """What is to be done each second: the wall clock, what is too old, what was lost, memory that was freed."""
         step = self.clock.resample()
         if step is not None:
+            text = f"the clock was set by {nanos_text(step.by)}"
+            self.log.info(text)
             self.journal.tell(notice("clock was set", by_ns=step.by))
         now = boot_ns()
         self.journal.store.expire(now)
@@ -219,6 +236,8 @@ class Engine:
     def _tell_losses(self) -> None:
         now = self.losses()
         for one in losses.since(now, self._told):
+            text = f"lost in {one.queue}: {one.lost}, because {one.why}"
+            self.log.warning(text)
             self.journal.tell(notice("lost", queue=one.queue, count=one.lost, why=one.why))
         self._told = {one.queue: one.lost for one in now}
 
@@ -234,6 +253,13 @@ class Engine:
                 pause = SAMPLE_EVERY
         except SkepError as error:
             self.warnings.append(f"no run times of programs: {error}")
+            self.log.warning(self.warnings[-1])
+
+
+def _look(done: asyncio.Task[None], failed: Callable[[BaseException], None]) -> None:
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        failed(error)
 
 
 def bounds(settings: Config) -> Bounds:

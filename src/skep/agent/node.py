@@ -19,7 +19,7 @@ from skep.api.version import VERSION
 from skep.base.clock import SECOND, boot_ns, rfc3339
 from skep.base.config import Config
 
-AT_ONCE = ("store", "metrics")
+AT_ONCE = ("log", "store", "metrics")
 """Settings that a reload puts into force; others wait for a new agent."""
 
 

@@ -1,6 +1,6 @@
 """What the agent says of itself, as the objects of the API and as metrics. Pure: facts in, values out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from skep.agent.dropped import DropSite
@@ -58,6 +58,17 @@ def status(facts: Facts) -> Object:
         "losses": [asdict(one) for one in facts.losses],
         "warnings": list(facts.warnings),
     }
+
+
+def start(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """What is watched, and what this kernel refuses, as lines of a log."""
+    on = [f"{one.power.name} ({one.way.hook})" for one in outcomes if one.way]
+    yield f"watching {', '.join(on)}"
+    for one in outcomes:
+        instead = f"instead: {one.way.hook}" if one.way else "nothing is used instead"
+        for refusal in one.refusals:
+            hook, reason = refusal.hook, refusal.reason
+            yield f"{one.power.name}: this kernel refuses {hook}: {reason}; {instead}"
 
 
 def power(outcome: Outcome) -> Object:

@@ -14,8 +14,9 @@ from skep.agent.agent import Agent
 from skep.agent.collector import collect_rarely
 from skep.agent.dropped import DropNames
 from skep.agent.engine import Allowed, Engine
-from skep.agent.face import Face
+from skep.agent.face import Face, NoFace
 from skep.agent.instance import Instance, Owned
+from skep.agent.log import Log
 from skep.agent.notify import Notifier
 from skep.agent.order import Order
 from skep.agent.powers import Power
@@ -69,7 +70,8 @@ def run(
             programs = stack.enter_context(start_programs(wanted, machine, settings))
         names = DropNames(Reasons(machine.btf), Symbols())
         allowed = Allowed(privileges.draining, counting)
-        engine = Engine(programs, settings, kinds, names, clock, allowed=allowed)
+        log = Log(settings.log, least="debug" if isinstance(face, NoFace) else "error")
+        engine = Engine(programs, settings, kinds, names, clock, allowed=allowed, log=log)
         collect_rarely()
         warnings = [*cache_warnings(machine.refusals), *filter(None, [lacking])]
         privileges.serve()

@@ -78,18 +78,22 @@ class Keeps(Protocol):
 
 
 class Supervisor:
-    """Keeps one child. ``start`` makes a child of a generation, counted from 0; ``ended`` hears of unexpected ends."""
+    """Keeps one child. ``start`` makes a child of a generation, counted from 0; ``ended`` hears of unexpected ends.
+
+    ``refused`` hears that there are no means to make one; it is tried again.
+    """
 
     def __init__(
         self,
         start: Callable[[int], Keeps],
         ended: Callable[[int], None],
         *,
+        refused: Callable[[OSError], None],
         clock: Callable[[], float],
         pause: float = PAUSE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._start, self._ended, self._clock = start, ended, clock
+        self._start, self._ended, self._refused, self._clock = start, ended, refused, clock
         self._pause, self._sleep = pause, sleep
         self.child: Keeps | None = None
         self.restarts = 0
@@ -99,7 +103,12 @@ class Supervisor:
         """Keep a child until `stop`."""
         while not self._stopping:
             began = self._clock()
-            self.child = self._start(self.restarts)
+            try:
+                self.child = self._start(self.restarts)
+            except OSError as error:
+                self._refused(error)
+                await self._sleep(self._pause)
+                continue
             code = await self.child.ended()
             self.child = None
             if self._stopping:

@@ -4,15 +4,20 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from skep.agent.instance import Owned
+from skep.api.client import Client
 from skep.api.query import Query
-from tests.kernel.agent.conftest import PATIENCE, Up, ours, run_true, seen, skep, wait_for
+from skep.base.errors import Unreachable
+from skep.base.paths import instance_paths
+from tests.kernel.agent.conftest import PATIENCE, SKEP, Up, ours, run_true, seen, skep, wait_for
 
 pytestmark = [
     pytest.mark.requires("prog.tp_btf", "map.ringbuf", "btf.vmlinux"),
@@ -76,6 +81,33 @@ def test_a_killed_drain_is_back_and_nothing_is_lost(up: Callable[..., Up]) -> No
     assert drain not in [one["pid"] for one in now["processes"]]
     assert [one["lost"] for one in now["losses"]] == [0] * len(now["losses"])
     assert "drain restarted" in agent.errors.read_text()
+
+
+def test_an_agent_whose_log_is_full_keeps_its_drain(tmp_path: Path) -> None:
+    name = f"test-log-{os.getpid()}"
+    config = tmp_path / "log.yaml"
+    config.write_text("metrics: {address: '192.0.2.1:9'}\nlog: debug\n")
+    words = [*SKEP, "agent", "--instance", name, "--only", "exec", "--config", str(config)]
+    client = Client(instance_paths(name, "").agent_socket)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        agent = subprocess.Popen(words, stderr=full)
+
+    def status() -> dict[str, Any] | None:
+        with suppress(Unreachable):
+            return client.status()
+        return None
+
+    def restarted() -> bool:
+        found = client.status()
+        return found["drain_restarts"] == 1 and len(found["processes"]) == 2
+
+    try:
+        processes = wait_for(status, "the agent serves")["processes"]
+        os.kill(next(one["pid"] for one in processes if one["name"] == "drain"), signal.SIGKILL)
+        wait_for(restarted, "another drain runs")
+    finally:
+        agent.terminate()
+    assert agent.wait(PATIENCE) == 0
 
 
 def test_a_taken_port_is_a_warning_with_its_owner(up: Callable[..., Up]) -> None:

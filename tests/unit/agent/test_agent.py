@@ -54,8 +54,10 @@ class Scene:
         load: Callable[[], Config] = lambda: QUIET,
         settings: Config = QUIET,
         warnings: Sequence[str] = (),
+        *,
+        clock: Clock | None = None,
     ) -> None:
-        self.engine = engine(settings)
+        self.engine = engine(settings, clock)
         self.engine.supervisor._start = waiting_drain(self.engine)
         self.path = str(folder / "agent.sock")
         self.told: list[str] = []
@@ -160,9 +162,63 @@ def test_a_wrong_configuration_at_a_hangup_changes_nothing_and_is_told(
         return said
 
     said = run(lambda: Scene(tmp_path, NoFace(), load), act)
-    assert said == (
+    assert said.endswith(
         "skep: the configuration stays as it was: /etc/skep/skep.yaml:3: users: unknown key\n"
     )
+
+
+STARTS = """\
+skep: watching exec (tp_btf sched_process_exec), exit (tp_btf sched_process_exec)
+skep: drops: this kernel refuses tp_btf kfree_skb: too old; nothing is used instead
+skep: exit: this kernel refuses fexit: a policy refuses it; instead: tp_btf sched_process_exec
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "told", "later"),
+    [
+        ("info", STARTS + "skep: the cache is full\n", "skep: it ends\n"),
+        ("warning", "skep: the cache is full\n", ""),
+        ("error", "", ""),
+    ],
+)
+def test_the_log_tells_what_is_watched_and_what_is_wrong_as_far_as_is_wanted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], level: str, told: str, later: str
+) -> None:
+    def scene() -> Scene:
+        made = Scene(tmp_path, NoFace(), warnings=("the cache is full",))
+        made.engine.log.level = level
+        return made
+
+    said = run(scene, lambda made: (capfd.readouterr().err, Client(made.path).stop())[0])
+    assert (said, capfd.readouterr().err) == (told, later)
+
+
+def test_a_reload_changes_what_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def act(scene: Scene) -> dict[str, Any]:
+        client = Client(scene.path)
+        found = client.reload()
+        client.stop()
+        return found
+
+    found = run(lambda: Scene(tmp_path, NoFace(), lambda: replace(QUIET, log="error")), act)
+    assert found["changed"] == ["log"]
+    assert capfd.readouterr().err == STARTS
+
+
+def test_a_part_that_fails_ends_the_agent_with_its_error(tmp_path: Path) -> None:
+    """Here the clock, at the first of the chores of each second."""
+    offsets = [1000]
+    clock = Clock(lambda: offsets.pop(0), lambda: 5)
+
+    async def go() -> int:
+        scene = Scene(tmp_path, NoFace(), clock=clock)
+        with pytest.raises(IndexError):
+            await scene.agent.serve(scene.path, lambda: None)
+        assert scene.engine.supervisor.child is None
+        return scene.engine.supervisor.restarts
+
+    assert asyncio.run(go()) == 0
 
 
 def test_a_port_that_is_taken_is_warned_of_and_free_at_the_next_reload(tmp_path: Path) -> None:

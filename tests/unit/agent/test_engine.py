@@ -20,6 +20,10 @@ from tests.unit.agent.fake_programs import FakePrograms
 from tests.unit.agent.followers import taking, unexpected
 
 
+def no_fault(error: BaseException) -> None:
+    pytest.fail(f"a part ended: {error!r}")
+
+
 async def until(condition: Callable[[], object], what: str) -> None:
     """Wait until it is so."""
     try:
@@ -43,7 +47,7 @@ def test_a_drain_runs_in_its_block_and_another_takes_the_place_of_a_killed_one()
         made = Engine(FakePrograms(), QUIET, KINDS, names(), allowed=Allowed(draining))
         got: list[bytes] = []
         made.journal.follow(Query(follow=True), taking(got), unexpected)
-        made.start()
+        made.start(no_fault)
         await until(lambda: made.intake.accounts, "the drain tells of itself")
         first = made.supervisor.child
         assert first is not None
@@ -70,7 +74,7 @@ def test_a_drain_runs_in_its_block_and_another_takes_the_place_of_a_killed_one()
 def test_an_end_before_the_drain_is_up_ends_the_drain_too() -> None:
     async def scene() -> int:
         made = engine()
-        made.start()
+        made.start(no_fault)
         await until(lambda: made.supervisor.child, "a drain is started")
         child = made.supervisor.child
         assert child is not None
@@ -87,7 +91,7 @@ def test_a_drain_that_hangs_is_killed_at_the_end(monkeypatch: pytest.MonkeyPatch
 
     async def scene() -> int:
         made = engine()
-        made.start()
+        made.start(no_fault)
         await until(lambda: made.supervisor.child, "a drain is started")
         child = made.supervisor.child
         assert child is not None
@@ -108,7 +112,7 @@ def test_where_runs_may_not_be_counted_a_warning_says_so_and_all_else_goes_on() 
 
     async def scene() -> tuple[list[str], int]:
         made = Engine(FakePrograms(), QUIET, KINDS, names(), allowed=Allowed(counting=forbidden))
-        made.start()
+        made.start(no_fault)
         await until(lambda: made.warnings, "the warning")
         await until(lambda: made.intake.accounts, "the drain tells of itself")
         restarts = made.supervisor.restarts

@@ -70,14 +70,18 @@ def test_metrics_have_names_of_one_kind_and_a_value_each(made: Engine) -> None:
 
 def test_a_reload_puts_into_force_what_can_be(made: Engine) -> None:
     wanted: Config = replace(
-        QUIET, store=Store(events=5_000), metrics=Metrics(enabled=True), users=False
+        QUIET,
+        log="debug",
+        store=Store(events=5_000),
+        metrics=Metrics(enabled=True),
+        users=False,
     )
     told: list[Config] = []
     found = node(made, load=lambda: wanted, reloaded=told.append).reload()
-    assert found == {"changed": ["metrics", "store"], "after_restart": ["users"]}
+    assert found == {"changed": ["log", "metrics", "store"], "after_restart": ["users"]}
     assert made.journal.store.bounds.events == 5_000
     assert told[0].users
-    assert told[0].metrics.enabled
+    assert (told[0].metrics.enabled, told[0].log) == (True, "debug")
 
 
 def test_what_is_asked_comes_from_the_engine_and_the_kernel(made: Engine) -> None:

@@ -36,20 +36,29 @@ class Kept:
     def __init__(self, *, deaf: bool = False, lives: float = 100.0) -> None:
         self.children: list[FakeChild] = []
         self.codes: list[int] = []
+        self.refusals: list[OSError] = []
+        self.means = True
         self.now, self._lives, self._deaf = 0.0, lives, deaf
         self.pauses: list[float] = []
         self.supervisor = Supervisor(
-            self._start, self.codes.append, clock=self._clock, sleep=self._sleep
+            self._start,
+            self.codes.append,
+            refused=self.refusals.append,
+            clock=self._clock,
+            sleep=self._sleep,
         )
         self.task = asyncio.ensure_future(self.supervisor.run())
 
     def _start(self, generation: int) -> FakeChild:
+        if not self.means:
+            raise OSError(11, "Resource temporarily unavailable")
         assert generation == len(self.children)
         self.children.append(FakeChild(100 + generation, deaf=self._deaf))
         return self.children[-1]
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
+        await asyncio.sleep(0)
 
     def _clock(self) -> float:
         self.now += self._lives
@@ -89,6 +98,25 @@ def test_one_that_dies_at_once_is_started_after_a_pause() -> None:
         return kept.pauses
 
     assert asyncio.run(scene()) == [0.5]
+
+
+def test_where_there_are_no_means_for_a_child_it_is_tried_again() -> None:
+    async def scene() -> None:
+        kept = Kept()
+        kept.means = False
+        while len(kept.refusals) < 3:  # noqa: ASYNC110 - a fake's
+            await asyncio.sleep(0)
+        assert not kept.children
+        kept.means = True
+        await kept.until(1)
+        assert {str(one) for one in kept.refusals} == {
+            "[Errno 11] Resource temporarily unavailable"
+        }
+        assert kept.pauses == [0.5] * len(kept.refusals)
+        assert kept.supervisor.restarts == 0
+        await kept.supervisor.stop(kept.task)
+
+    asyncio.run(scene())
 
 
 def test_a_child_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
