@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 
-from skep.agent import losses, report
+from skep.agent import losses, processes, report
 from skep.agent.engine import Engine, bounds
 from skep.agent.report import Facts
 from skep.agent.usage import of_processes
@@ -42,7 +42,8 @@ class AgentNode:
     ) -> None:
         self.engine, self.instance = engine, instance
         self._load, self._reloaded, self._stop, self._probe = load, reloaded, stop, probe
-        self._began = boot_ns()
+        # Its CPU time is counted from there, too.
+        self._began = processes.identity(os.getpid()).started_ns
         self.counts = Counts()
         self.metrics, self.warnings = "off", list[str]()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from skep.agent import processes
 from skep.agent.engine import Engine
 from skep.agent.report import families
 from skep.api import metrics
@@ -82,6 +83,11 @@ def test_a_reload_puts_into_force_what_can_be(made: Engine) -> None:
     assert made.journal.store.bounds.events == 5_000
     assert told[0].users
     assert (told[0].metrics.enabled, told[0].log) == (True, "debug")
+
+
+def test_its_time_is_that_of_its_process_as_its_cpu_is(made: Engine) -> None:
+    lived = (boot_ns() - processes.identity(os.getpid()).started_ns) / SECOND
+    assert lived <= node(made).facts().seconds < lived + 60
 
 
 def test_what_is_asked_comes_from_the_engine_and_the_kernel(made: Engine) -> None:
