@@ -1,10 +1,10 @@
 """The running kernel as a target of the compiler: its types, its instruction set, its tracepoints.
 
-What it finds out by asking the kernel is kept for the life of the object; nothing is global.
+What it finds out by asking the kernel is kept for the life of the object, its types for that of the process.
 """
 
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from skep.base.config import environment
@@ -32,8 +32,8 @@ class Machine:
 
     @cached_property
     def btf(self) -> Btf:
-        """Its types. Unsupported where it has none."""
-        return vmlinux(self.cache or None)
+        """Its types, which all Machines of a process share. Unsupported where it has none."""
+        return _types(self.cache)
 
     @cached_property
     def cpu(self) -> str:
@@ -63,3 +63,9 @@ class Machine:
             types, self.cpu, self.formats, usdt=probing.static_ways, events=self.events
         )
         return made
+
+
+@lru_cache(maxsize=2)
+def _types(cache: str) -> Btf:
+    """Read once: before Linux 6.16 the kernel gives them by 4 KiB, that is by two thousand system calls."""
+    return vmlinux(cache or None)

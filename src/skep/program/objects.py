@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from skep import lang
@@ -50,8 +51,12 @@ class Host(Protocol):
         ...
 
 
+@lru_cache(maxsize=1)
 def compiler_identity() -> str:
-    """What tells one version of the compiler from another: the files of its package, by size and time."""
+    """What tells one version of the compiler from another: the files of its package, by size and time.
+
+    As this process saw them first, for it goes on with what it has imported.
+    """
     digest = hashlib.sha256()
     root = os.path.dirname(lang.__file__)
     for folder, _, files in sorted(os.walk(root)):

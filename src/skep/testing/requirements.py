@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from skep.kernel.probes import Probe, State, probe
-from skep.kernel.vmlinux import vmlinux
+from skep.program.machine import Machine
 
 MACHINE = (
     "cap.",
@@ -96,7 +96,7 @@ class Requirements:
     def lack(self, feature: str) -> Verdict | None:
         """None where the running kernel offers ``feature``. KeyError where it is not in the table of probes."""
         if feature not in self.verdicts:
-            found = probe(feature, vmlinux())
+            found = probe(feature, Machine().btf)
             judged = None if found.on else judge(found, platform.release(), configured)
             self.verdicts[feature] = judged
         return self.verdicts[feature]

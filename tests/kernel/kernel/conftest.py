@@ -7,14 +7,14 @@ import pytest
 
 from skep.btf.reader import Btf
 from skep.kernel.bpf import DOOR
-from skep.kernel.vmlinux import vmlinux
+from skep.program.machine import Machine
 from tests.kernel.kernel.samples import eventually, ours
 
 
 @pytest.fixture(scope="session")
 def btf() -> Btf:
     """The types of the running kernel."""
-    return vmlinux()
+    return Machine().btf
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import skep
 from skep.btf.reader import Btf
 from skep.kernel.probe_table import FEATURES
 from skep.kernel.probes import State, probe_all
-from skep.kernel.vmlinux import vmlinux
 from skep.lang.kernel_types import KernelTypes
+from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 from tests.kernel.kinds.programs import iterators as programs
 from tests.kernel.kinds.programs.iterators import Line
@@ -78,7 +78,7 @@ def test_a_sleepable_iterator_reads_the_memory_of_processes() -> None:
 
 @pytest.fixture(scope="module")
 def btf() -> Btf:
-    return vmlinux()
+    return Machine().btf
 
 
 @pytest.mark.native("compiles a program for each kind of object")

@@ -12,11 +12,11 @@ from skep.kernel import commands
 from skep.kernel.bpf import DOOR
 from skep.kernel.commands import EXIT, Load
 from skep.kernel.preparing import attach_id
-from skep.kernel.vmlinux import vmlinux
 from skep.lang.availability import works
 from skep.lang.helpers import HELPERS, Helper
 from skep.lang.kinds import KINDS
 from skep.lang.spec import Context, Hook, ProgramKind
+from skep.program.machine import Machine
 from tests.kernel.kernel.samples import insn, program, returns
 
 LOADS = {1: 0x71, 2: 0x69, 4: 0x61, 8: 0x79}
@@ -34,7 +34,7 @@ SAMPLE = (
 
 @pytest.fixture(scope="module")
 def btf() -> Btf:
-    return vmlinux()
+    return Machine().btf
 
 
 def names(btf: Btf, enum: str) -> dict[int, str]:

@@ -13,7 +13,6 @@ from skep.kernel.bpf import DOOR
 from skep.kernel.maps import Map
 from skep.kernel.preparing import resolve
 from skep.kernel.programs import Program
-from skep.kernel.vmlinux import vmlinux
 from skep.lang.debuginfo import loadable
 from skep.lang.disasm import Names, instructions
 from skep.lang.helpers import HELPERS
@@ -22,6 +21,7 @@ from skep.lang.lines import Lines
 from skep.lang.linked import CONSTANTS, Linked
 from skep.lang.spec import MapReference, MapSpec, MapType, ProgramSpec
 from skep.lang.types import u8, u32, u64
+from skep.program.machine import Machine
 from tests.unit.lang.modules import linked
 from tests.unit.lang.test_debuginfo import EXTERN, KSYMS, NUMBER, PROTO, VAR, blob, kind
 
@@ -48,7 +48,7 @@ def spec_of(made: Linked) -> ProgramSpec:
 
 @pytest.fixture(scope="module")
 def btf() -> Btf:
-    return vmlinux()
+    return Machine().btf
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from skep.base.errors import Unsupported, VerifierError
 from skep.btf.reader import Btf
 from skep.kernel.maps import Map
 from skep.kernel.programs import Program
-from skep.kernel.vmlinux import vmlinux
+from skep.program.machine import Machine
 from tests.kernel.refused import corpus, programs
 from tests.kernel.refused.corpus import ACCEPTED, LACKS, Case
 from tests.kernel.refused.record import shortened
@@ -53,7 +53,7 @@ def answers(pytestconfig: pytest.Config) -> list[tuple[Case, str]]:
     logs = Path(folder) if folder else None
     if logs:
         logs.mkdir(exist_ok=True)
-    btf = vmlinux()
+    btf = Machine().btf
     guest = pytestconfig.getoption("--guest")
     asked = [case for case in corpus.cases() if not (case.slow and guest)]
     return [(case, answer(case, btf, logs)) for case in asked]

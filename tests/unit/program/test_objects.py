@@ -161,3 +161,11 @@ def test_a_program_that_is_wrong_leaves_nothing_in_the_cache(folder: Path) -> No
 def test_the_compiler_is_identified_by_its_files() -> None:
     assert compiler_identity() == compiler_identity()
     assert len(compiler_identity()) == 64
+
+
+def test_the_compilers_files_are_looked_at_once_in_a_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = compiler_identity()
+    monkeypatch.setattr(os, "walk", lambda _root: iter(()))
+    assert compiler_identity() == first
