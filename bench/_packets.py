@@ -32,6 +32,15 @@ def tcp(flags: int, port: int, version: int = 4, options: int = 0, offset: int =
     return bytes(12) + ethertype + ip + bytes(4 * options) + head
 
 
+def opening(port: int, flags: int = SYN, words: int = 10) -> bytes:
+    """A frame with a TCP segment to 127.0.0.1 as Linux begins a connection: 20 bytes of options."""
+    home = bytes((127, 0, 0, 1))
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 60, 1, 0x4000, 64, 6, 0, home, home)
+    options = b"\x02\x04\xff\xd7\x04\x02\x08\x0a" + bytes(8) + b"\x01\x03\x03\x07"
+    head = struct.pack(">HHIIBBHHH", 40000, port, 7, 0, words << 4, flags, 65495, 0, 0)
+    return bytes(range(12)) + IPV4 + ip + head + options
+
+
 COUNTED = (packet(socket.IPPROTO_TCP, 80, 40000), packet(socket.IPPROTO_UDP, 53, 40000, 1))
 TIMED: Mapping[str, Sequence[bytes]] = {
     "examples/04_drop_port.py drop": (
@@ -43,5 +52,6 @@ TIMED: Mapping[str, Sequence[bytes]] = {
     "examples/05_bytes.py on_ingress": COUNTED,
     "examples/13_rate_limit.py limit": (packet(socket.IPPROTO_UDP, 80, 8080), tcp(SYN, 80, 6)),
     "examples/14_syn_counter.py on_packet": (tcp(SYN, 80), tcp(SYN, 80, 6), tcp(ACK, 80)),
+    "examples/17_syn_cookies.py answers": (opening(80), opening(80, ACK), tcp(SYN, 80, 6)),
 }
 """By program, as ``Shipped`` names it: a packet for each of the ways that matter."""

@@ -3,13 +3,14 @@
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench._packets import ACK, SYN, tcp
+from bench._packets import ACK, SYN, opening, tcp
 from skep.testing.network import Namespace
 from tests.kernel.bench.conftest import Both, Loads, agree, same
 from tests.kernel.bench.test_twins import WHOLE, packets, verdicts
@@ -126,6 +127,26 @@ def test_syn_counter(both: Loads) -> None:
     agree(ours, theirs)
     assert {at: sum(cpus) for at, cpus in ours.items()}.items() >= {443: 2, 445: 1}.items()
     assert 444 not in ours
+
+
+def test_syn_cookies(both: Loads, netns: Namespace) -> None:
+    """Both give the same cookie: it is made of the ends, a secret of the kernel's, and the minute."""
+    loaded = both("examples/17_syn_cookies.py", "answers")
+    verdicts(loaded, "answers", [one for one in packets() if len(one) >= WHOLE])
+    with netns.entered(), socket.create_server(("127.0.0.1", 80)):
+        Path("/proc/sys/net/ipv4/tcp_syncookies").write_text("2")
+        given = [
+            opening(80),
+            opening(81),
+            opening(80, ACK),
+            opening(80, SYN | ACK),
+            opening(80, SYN, 5),
+        ]
+        left = [[run(one).retval for one in given] for run in loaded.runs("answers")]
+        assert left == [[3, 2, 2, 2, 2]] * 2
+        ours, theirs = (run(given[0]).data for run in loaded.runs("answers"))
+    assert ours == theirs
+    assert [sum(map(sum, side.values())) for side in loaded.maps("answered")] == [2, 2]
 
 
 @pytest.mark.requires("link.uprobe")

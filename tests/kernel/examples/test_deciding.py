@@ -2,10 +2,12 @@
 
 import re
 import runpy
+import struct
 
 import pytest
 
 import skep
+from bench._packets import ACK, SYN, opening
 from skep.kernel.probes import probe
 from skep.kernel.vmlinux import vmlinux
 from tests.kernel.examples.running import ROOT, WAYS, output_of
@@ -51,6 +53,39 @@ def test_attempts_to_connect_are_counted_by_port() -> None:
         "port    80: 5 SYN",
         "port   443: 3 SYN",
     ]
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_connections_are_made_of_cookies(by: tuple[str, ...]) -> None:
+    assert output_of("17_syn_cookies.py", by=by).splitlines() == [
+        *["received: hello"] * 3,
+        "SYNs that XDP answered: 3, connections of cookies: 3",
+    ]
+
+
+@pytest.mark.native("plain Python")
+def test_an_answer_carries_the_cookie_and_a_true_checksum() -> None:
+    """The program as plain Python, with a listener that gives one cookie."""
+    names = runpy.run_path(str(ROOT / "examples/17_syn_cookies.py"))
+    answers, answered = names["answers"], names["answered"]
+    kernel = skep.FakeKernel(
+        helpers={
+            "skc_lookup_tcp": lambda ends, *_: ends if ends.ports[1] == 80 else None,
+            "tcp_gen_syncookie": lambda *_: 1460 << 32 | 0xCAFE0001,
+            "sk_release": lambda _: 0,
+        }
+    )
+    packet = bytearray(opening(80))
+    assert answers.py(packet, kernel=kernel) == 3
+    head = struct.unpack(">HHIIBBHHH", packet[34:54])
+    assert head[:6] == (80, 40000, 0xCAFE0001, 8, 10 << 4, SYN | ACK)
+    words = struct.unpack(">26H", packet[26:34] + struct.pack(">HH", 6, 40) + packet[34:])
+    assert sum(words) % 0xFFFF == 0
+    assert list(packet[:12]) == [*range(6, 12), *range(6)]
+    assert list(packet[54:58]) == [2, 4, 5, 0xB4]
+    for other in (opening(81), opening(80, ACK), opening(80, SYN, 5), opening(80)[:73]):
+        assert answers.py(other, kernel=kernel) == 2
+    assert sum(kernel[answered][0]) == 1
 
 
 @pytest.mark.requires("prog.lsm")

@@ -3,12 +3,15 @@
 import ast
 from collections.abc import Callable
 
+from skep.lang.front.access import owner, step
 from skep.lang.front.constants import static
 from skep.lang.front.expressions import truth
 from skep.lang.front.integers import binary, dereferenced, is_local, number
 from skep.lang.front.scope import Scope
 from skep.lang.front.variables import bound
+from skep.lang.struct import StructType
 from skep.lang.tree import (
+    Build,
     Const,
     Evaluate,
     Expr,
@@ -16,10 +19,12 @@ from skep.lang.tree import (
     Item,
     Local,
     Node,
+    Spill,
     StaticValue,
     SubCall,
     Together,
 )
+from skep.lang.types import ArrayType
 from skep.lang.values import UNKNOWN, VOID, Memory, Pointer, Several, Static, describe
 
 Put = Callable[[Scope, ast.expr, ast.expr, ast.AST], list[Node]]
@@ -58,14 +63,34 @@ def _assigned(
     nodes: list[Node] = []
     values, value = given
     names = []
-    for index, made in enumerate(values):
+    changed: set[Memory] = set()
+    for index, (one, made) in enumerate(zip(target.elts, values, strict=True)):
         name = f"value.{target.lineno}.{target.col_offset}.{index}"
-        nodes += bound(scope, name, made, value)
+        nodes += bound(scope, name, _kept(scope, made, changed, one), value)
+        changed |= _changed(scope, one)
         names.append(name)
     for name, one in zip(names, target.elts, strict=True):
         read = ast.copy_location(ast.Name(name, ast.Load()), value)
         nodes += put(scope, one, read, one)
     return nodes
+
+
+def _changed(scope: Scope, target: ast.expr) -> set[Memory]:
+    """The memory that an assignment changes."""
+    base = owner(scope, target)
+    return {base.type.memory} if base is not None and isinstance(base.type, Pointer) else set()
+
+
+def _kept(scope: Scope, value: Expr, changed: set[Memory], target: ast.expr) -> Expr:
+    """An array or a struct that a target before may change, as it is now: copied to the stack."""
+    kind = value.type
+    whole = isinstance(kind, Pointer) and isinstance(kind.target, ArrayType | StructType)
+    alias = isinstance(target, ast.Name) or isinstance(value, Build)
+    if not whole or kind.memory not in changed or alias:
+        return value
+    pointer = Pointer(kind.target, Memory.STACK)
+    place = step(scope, value, kind.target, 0, target)
+    return Spill(value.span, pointer, scope.own_slot(target, kind.target), place)
 
 
 def _values(scope: Scope, target: ast.AST, node: ast.expr) -> tuple[list[Node], list[Expr]]:

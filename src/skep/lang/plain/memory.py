@@ -344,6 +344,14 @@ def fresh(kind: Any, *values: Any, **named: Any) -> View:
     return made
 
 
+def kept(value: Any) -> Any:
+    """A value as it is now: a copy, where it is memory."""
+    if not isinstance(value, StructView | ArrayView):
+        return value
+    kind = value.kind if isinstance(value, ArrayView) else object.__getattribute__(value, "_kind")
+    return pointer(kind, memoryview(bytearray(bytes(value))))
+
+
 class Kind:
     """A type as a function uses it: a cast, a constructor, ``u8[16]``, an argument of ``view`` and ``reserve``."""
 

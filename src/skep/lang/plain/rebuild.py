@@ -16,11 +16,11 @@ from skep.lang.kernel_names import KernelFunction, KernelView
 from skep.lang.maps import Declaration
 from skep.lang.plain.builtin_calls import BUILTINS as PYTHONS
 from skep.lang.plain.kernel import FakeKernel, Rewritten, no_fake
-from skep.lang.plain.memory import Kind, fresh, in_place
+from skep.lang.plain.memory import Kind, fresh, in_place, kept
 from skep.lang.plain.nested import TailCall
 from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
 from skep.lang.plain.packets import Packet
-from skep.lang.plain.widths import IN_PLACE, OPERATE, Widths
+from skep.lang.plain.widths import IN_PLACE, KEPT, OPERATE, Widths
 from skep.lang.source import parse
 from skep.lang.spec import ProgramKind
 from skep.lang.struct import StructType
@@ -121,6 +121,8 @@ class Binding:
             case Intrinsic():
                 text = value.name in TEXTS
                 return self._text if text else lambda *args: _intrinsic(value, *args)
+            case StructType() if is_object(value):
+                return ObjectKind(value)
             case IntType() | ArrayType() | StructType():
                 return Kind(value)
             case FunctionType():
@@ -193,4 +195,5 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     **PYTHONS,
     OPERATE: operate,
     IN_PLACE: in_place,
+    KEPT: kept,
 }

@@ -16,6 +16,7 @@ Made = TypeVar("Made", bound=ast.AST)
 
 RESULT = "return"
 CAST, OPERATE, IN_PLACE = "__skep_as_", "__skep_operate", "__skep_in_place"
+KEPT = "__skep_kept"
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -85,6 +86,8 @@ class Widths(ast.NodeTransformer):
         (target, *others) = node.targets
         if isinstance(target, ast.Name) and not others:
             return self._assign(target.id, node.value, node)
+        for one in node.targets:
+            _keep(one, node.value)
         return [node, *(one for target in node.targets for one in self._wide(target, node))]
 
     def _wide(self, target: ast.expr, at: ast.AST) -> list[ast.stmt]:
@@ -142,6 +145,18 @@ class Widths(ast.NodeTransformer):
         ]
         node.body = [*heads, *node.body]
         return node
+
+
+def _keep(target: ast.expr, value: ast.expr) -> None:
+    """Of ``a.x, a.y = a.y, a.x``: memory that goes to memory is that from before."""
+    if isinstance(value, ast.IfExp):
+        _keep(target, value.body)
+        _keep(target, value.orelse)
+    if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, ast.Tuple | ast.List):
+        return
+    for index, (to, one) in enumerate(zip(target.elts, value.elts, strict=False)):
+        if isinstance(to, ast.Attribute | ast.Subscript):
+            value.elts[index] = _placed(ast.Call(_read(KEPT), [one], []), one)
 
 
 def _read(name: str) -> ast.Name:

@@ -357,7 +357,29 @@ def walks(ctx):
     return -2 if total is None else s32(total & 0xFFFF) * 16 + called
 
 
+@skep.xdp
+def swaps(ctx):
+    """Arrays and structs that change places, in a packet and on the stack."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    v.data[:4], v.data[4:8] = v.data[4:8], v.data[:4]
+    board = Board()
+    board.cells[0], board.cells[1] = Cell(v.b, 5), Cell(7, v.d)
+    board.cells[0], board.cells[1], board.cells[2] = board.cells[1], board.cells[2], board.cells[0]
+    board.odd[:3], board.odd[3:6] = v.data[:3], v.data[4:7]
+    (board.odd[:3], board.odd[3:6]) = (
+        (board.odd[3:6], board.odd[:3]) if v.e & 1 else (board.odd[:3], board.odd[3:6])
+    )
+    v.out[:3], v.out[4:7] = board.odd[:3], board.odd[3:6]
+    v.out[8] = u8(board.cells[0].right)
+    v.out[9] = u8(board.cells[1].right)
+    v.out[10] = u8(board.cells[2].left)
+    return 2
+
+
 ALL = (
+    swaps,
     defaults,
     walks,
     tuples,

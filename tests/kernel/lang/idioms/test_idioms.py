@@ -8,7 +8,7 @@ from skep.lang.compile import tree
 from skep.lang.front.scope import Target
 from skep.lang.programs import Program
 from skep.lang.tree import For, walk
-from tests.kernel.lang.both import compiled_so, live, packets, plain
+from tests.kernel.lang.both import Given, compiled_so, live, packets, plain
 from tests.kernel.lang.idioms import programs
 
 PROGRAMS = list(programs.ALL)
@@ -20,6 +20,17 @@ def test_an_idiom_does_the_same_in_the_kernel_and_as_plain_python(program: Progr
     left = plain(program, given)
     assert live(program, given) == left
     assert len(set(left)) > 2
+
+
+@pytest.mark.native("plain Python; the other test compares it with the kernel")
+def test_arrays_and_structs_change_places() -> None:
+    given = Given(b=300, d=9, e=1, data=list(range(44)))
+    packet = bytearray(given.to_bytes())
+    assert programs.swaps.py(packet) == 2
+    left = Given.from_bytes(bytes(packet))
+    assert left.data[:8] == [4, 5, 6, 7, 0, 1, 2, 3]
+    assert left.out[:7] == [0, 1, 2, 0, 4, 5, 6]
+    assert left.out[8:11] == [9, 0, 300 & 255]
 
 
 @pytest.mark.native("the guests have no compiler")
