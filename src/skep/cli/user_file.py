@@ -9,16 +9,20 @@ none of ours.
 
 import ast
 import os
+import select
 import stat
 import sys
 import traceback
-from types import ModuleType, TracebackType
+from itertools import takewhile
+from types import CodeType, ModuleType, TracebackType
+from typing import TextIO
 
 from skep.base.errors import BadInput, Forbidden, SkepError
 from skep.lang.programs import Program
 from skep.lang.struct_ops import StructOps
 
 MAIN = "__main__"
+OWN = "skep"
 LOADERS = frozenset({"load", "run"})
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 """Where this package's own files lie."""
@@ -51,19 +55,49 @@ def has_main(source: bytes, path: str) -> bool:
     except (SyntaxError, ValueError) as error:
         place = f"{path}:{error.lineno}" if isinstance(error, SyntaxError) else path
         raise BadInput(place, f"it is not Python: {getattr(error, 'msg', error)}") from error
-    return any(_loads(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return _loads(tree, _loaders(tree))
 
 
-def _loads(called: ast.expr) -> bool:
-    if isinstance(called, ast.Attribute):
-        return called.attr in LOADERS and isinstance(called.value, ast.Name)
-    return isinstance(called, ast.Name) and called.id in LOADERS
+def _loaders(tree: ast.Module) -> frozenset[str]:
+    """What calls of skep's ``load`` and ``run`` look like in a file, by what it imports."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [one.asname or OWN for one in node.names if one.name.split(".")[0] == OWN]
+            found |= {f"{name}.{loader}" for name in names for loader in LOADERS}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == OWN:
+            found |= {one.asname or one.name for one in node.names if one.name in LOADERS}
+    return frozenset(found)
+
+
+def _loads(tree: ast.AST, loaders: frozenset[str]) -> bool:
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(ast.unparse(called) in loaders for called in calls)
+
+
+def _code(source: bytes, path: str, name: str) -> CodeType:
+    """The file's code: whole as a program, else up to where it loads, though nothing guards that."""
+    tree = ast.parse(source, path)
+    if name != MAIN:
+        loaders = _loaders(tree)
+        tree.body = [*takewhile(lambda one: not _loads_now(one, loaders), tree.body)]
+    return compile(tree, path, "exec")
+
+
+def _loads_now(statement: ast.stmt, loaders: frozenset[str]) -> bool:
+    """Whether a statement of a module loads when it is executed, and the module is not the program."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return False
+    if isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test):
+        return False
+    return _loads(statement, loaders)
 
 
 def execute(source: bytes, path: str, name: str) -> ModuleType:
     """Execute the file as the module ``name`` (``__main__``: as a program), or as the one of its package.
 
-    Raises Failed, SkepError.
+    As a module it is left where it would load its programs. Raises Failed, SkepError, and BrokenPipeError
+    where nobody reads the output any more.
     """
     package, places = _home(path)
     sys.path[:0] = places
@@ -76,12 +110,21 @@ def execute(source: bytes, path: str, name: str) -> ModuleType:
             return sys.modules[name]
         module = sys.modules[name] = ModuleType(name)
         module.__file__, module.__package__ = path, package
-        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 - the user's own file
+        exec(_code(source, path, name), module.__dict__)  # noqa: S102 - the user's own file
     except SkepError:
         raise
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _unread(sys.stdout):
+            raise
         raise Failed(_text(error, path)) from error
     return module
+
+
+def _unread(output: TextIO) -> bool:
+    """Whether the output is a pipe that has no reader."""
+    poll = select.poll()
+    poll.register(output.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _home(path: str) -> tuple[str, list[str]]:

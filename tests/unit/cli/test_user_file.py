@@ -1,5 +1,6 @@
 """A user's file: whether it loads itself, what it defines, and what is shown of its errors."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from skep.base.errors import BadInput, Conflict
 from skep.cli import user_file
 
+NO_ROOT = "skep: running programs in the kernel needs root; run it as root\n"
 PROGRAM = """
 import skep
 from skep import tp_btf
@@ -34,6 +36,14 @@ again = first
         (PROGRAM, False),
         ("'skep.load(x)'\n", False),
         ("import json\njson.loads('1')\n", False),
+        ("import skep as s\ns.run(x, b'')\n", True),
+        ("from skep import load as ready\nready(x)\n", True),
+        ("import json, skep\njson.load(open('x'))\n", False),
+        (
+            "import subprocess\nfrom subprocess import run\nsubprocess.run(['x'])\nrun(['x'])\n",
+            False,
+        ),
+        ("import skep\ndef go(live):\n    live.run(x)\n", False),
     ],
 )
 def test_a_file_that_loads_its_programs_is_known(source: str, main: object) -> None:
@@ -50,6 +60,46 @@ def test_programs_are_found_in_order_and_once() -> None:
     module = user_file.execute(PROGRAM.encode(), "x.py", "user_programs")
     assert [one.name for one in user_file.programs(module)] == ["first", "second"]
     del sys.modules["user_programs"]
+
+
+@pytest.mark.parametrize(
+    "loading",
+    [
+        "with skep.load(first) as live:\n    raise AssertionError",
+        "live = skep.load(first).__enter__()",
+        "try:\n    print(skep.run(first))\nfinally:\n    pass",
+    ],
+)
+def test_what_a_file_loads_unguarded_is_not_loaded_where_it_is_no_program(loading: str) -> None:
+    source = f"import json\nNUMBER = json.loads('7')\n{PROGRAM}\n{loading}\nlive.close()\n"
+    module = user_file.execute(source.encode(), "x.py", "user_unguarded")
+    assert [one.name for one in user_file.programs(module)] == ["first", "second"]
+    assert module.NUMBER == 7
+    del sys.modules["user_unguarded"]
+
+
+def test_what_only_may_load_is_executed() -> None:
+    guarded = 'if __name__ == "__main__":\n    skep.load(first)\n'
+    source = f"import skep\ndef go():\n    skep.load(1)\n{guarded}{PROGRAM}"
+    module = user_file.execute(source.encode(), "x.py", "user_guarded")
+    assert [one.name for one in user_file.programs(module)] == ["first", "second"]
+    del sys.modules["user_guarded"]
+
+
+def test_a_reader_that_goes_away_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "writes.py"
+    file.write_text(
+        "import skep, sys\ndef go(): skep.load()\nwhile True: print('x' * 9999, flush=True)\n"
+    )
+    line = f"{sys.executable} -m skep.cli run {file} | head -c 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) in [(141, "x", ""), (4, "", NO_ROOT)]
+
+
+def test_a_pipe_of_the_file_s_own_is_its_own() -> None:
+    with pytest.raises(user_file.Failed, match="BrokenPipeError"):
+        user_file.execute(b"raise BrokenPipeError(32, 'mine')", "x.py", "user_pipe")
+    del sys.modules["user_pipe"]
 
 
 def test_a_file_without_a_program_is_refused() -> None:
