@@ -124,5 +124,5 @@ def test_what_a_killed_migration_left_is_no_hindrance(path: str) -> None:
 def test_a_map_whose_types_the_kernel_does_not_know_cannot_be_moved(path: str) -> None:
     with Map.create(MapSpec("s", MapType.QUEUE, None, u32, 8)) as queue:
         queue.pin(path)
-    with pytest.raises(Conflict, match="its types are not known"):
+    with pytest.raises(Conflict, match="the kernel does not know its types: remove the pin"):
         hold(Map, OLD, path, widened)

@@ -95,7 +95,7 @@ def test_the_whole_log_is_kept_however_long(btf: Btf) -> None:
 
 
 def test_a_tracepoint_that_is_missing_is_unsupported_with_the_nearest(btf: Btf) -> None:
-    with pytest.raises(Unsupported, match="instead: sched_switch"):
+    with pytest.raises(Unsupported, match="did you mean 'sched_switch'"):
         Program.load(program("tp_btf", "sched_swich"), [], btf)
 
 
