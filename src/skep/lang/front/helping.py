@@ -66,7 +66,7 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
             given = queue.pop(0)
             value = _helper_argument(scope, kind, given, writes)
             if kind is Arg.SIZE:
-                _size_bound(scope, row, (args[-1], value), given)
+                size_bound(scope, row.name, (args[-1], value), given)
             if kind is Arg.OUT and row.writes:
                 _refuse_size(scope, row, writes[-1], given)
             args.append(value)
@@ -86,16 +86,16 @@ def _size(argument: Expr) -> int:
     return int(argument.type.target.size) if isinstance(argument.type, Pointer) else 0
 
 
-def _size_bound(scope: Scope, row: Helper, pair: tuple[Expr, Expr], node: ast.expr) -> None:
+def size_bound(scope: Scope, name: str, pair: tuple[Expr, Expr], node: ast.expr) -> None:
     """That a size is at most that of the memory before it. Raises CompileError where it is known not to be."""
     memory, size = pair
     room = _room(memory.place) if isinstance(memory, Address) else 0
     if not room:
         return
     if isinstance(size, Const) and size.value > room:
-        problem = f"{row.name}() is given {size.value} bytes of memory that has {room}"
+        problem = f"{name}() is given {size.value} bytes of memory that has {room}"
         raise scope.error(node, problem, "leave the size out: it is then that of the memory")
-    problem = f"{row.name}() takes at most the {room} bytes of this memory, and nothing limits {{}}"
+    problem = f"{name}() takes at most the {room} bytes of this memory, and nothing limits {{}}"
     hint = f"bound it: min(u64({ast.unparse(node)}), {room})"
     scope.bounds.append(Bound(size, room, problem, hint))
 

@@ -15,12 +15,13 @@ from skep.lang.front.references import REFERENCE
 from skep.lang.front.scope import Scope
 from skep.lang.front.storage_methods import BY_TYPE as STORAGES
 from skep.lang.front.stream_methods import BY_TYPE as STREAMS
+from skep.lang.front.stream_methods import written
 from skep.lang.front.timers import TIMER
 from skep.lang.maps import Declaration, Ring
 from skep.lang.spec import MapType
 from skep.lang.special import REFERENCES, SpinLock, Timer, special
 from skep.lang.struct import StructType
-from skep.lang.tree import Address, Const, Expr, IsNone, MapCall, Not, Release, Reserve, View
+from skep.lang.tree import Expr, IsNone, MapCall, Not, Release, Reserve, View
 from skep.lang.types import ArrayType, IntType, s64, u32, u64
 from skep.lang.values import BOOL, VOID, Memory, Pointer, Static, describe
 
@@ -122,12 +123,7 @@ def _output(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     data, *size = scope.arguments(node, 1, 2, "output(data, size)")
     place = buffer(scope, data)
     ring: Ring = owner.type.value
-    length = (
-        converted(scope, scope.expr(size[0]), u64, size[0])
-        if size
-        else Const(scope.span(node), u64, place.type.size)
-    )
-    pointer = Address(scope.span(data), Pointer(place.type, Memory.STACK), place)
+    pointer, length = written(scope, node, place, size)
     return MapCall(scope.span(node), s64, "output", ring, (pointer, length))
 
 

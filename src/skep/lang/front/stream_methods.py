@@ -4,13 +4,13 @@ import ast
 
 from skep.lang.front.access import buffer
 from skep.lang.front.callbacks import callback
-from skep.lang.front.helping import context
+from skep.lang.front.helping import context, size_bound
 from skep.lang.front.integers import converted
 from skep.lang.front.map_methods import Method, declared_by, made
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import type_name
 from skep.lang.spec import MapType
-from skep.lang.tree import Address, Const, Expr
+from skep.lang.tree import Address, Const, Expr, Place
 from skep.lang.types import s64, u64
 from skep.lang.values import UNKNOWN, Memory, Pointer
 
@@ -23,13 +23,21 @@ def _output(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
         raise scope.error(
             data, f"this buffer carries {type_name(sample)}, not {type_name(place.type)}"
         )
-    length = (
-        converted(scope, scope.expr(size[0]), u64, size[0])
-        if size
-        else Const(scope.span(node), u64, place.type.size)
-    )
-    pointer = Address(scope.span(data), Pointer(place.type, Memory.STACK), place)
+    pointer, length = written(scope, node, place, size)
     return made(scope, node, owner, "perf_output", s64, context(scope, node), pointer, length)
+
+
+def written(
+    scope: Scope, node: ast.Call, place: Place, size: list[ast.expr]
+) -> tuple[Address, Expr]:
+    """What ``output(data, size)`` gives out: memory, and how many bytes of it, all where nothing is said."""
+    span = scope.span(node.args[0])
+    pointer = Address(span, Pointer(place.type, Memory.STACK), place)
+    if not size:
+        return pointer, Const(scope.span(node), u64, place.type.size)
+    length = converted(scope, scope.expr(size[0]), u64, size[0])
+    size_bound(scope, "output", (pointer, length), size[0])
+    return pointer, length
 
 
 def _drain(scope: Scope, node: ast.Call, owner: Expr) -> Expr:

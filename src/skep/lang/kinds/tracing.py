@@ -69,6 +69,7 @@ TRACEPOINTS = (
         Hook.ITERATOR,
         Context.ITERATOR,
         attach_prefix="bpf_iter_",
+        present=("meta",),
         returns=(0, 1),
         since="5.8",
         family="iterator",

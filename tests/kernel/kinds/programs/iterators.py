@@ -17,11 +17,10 @@ class Line(Struct):
 @skep.iterator("task")
 def threads(ctx):
     task = ctx.task
-    meta = ctx.meta
-    if task is None or meta is None:
+    if task is None:
         return 0
     line = Line(task.tgid, task.pid)
-    skep.seq_write(meta.seq, line)
+    skep.seq_write(ctx.meta.seq, line)
     return 0
 
 
