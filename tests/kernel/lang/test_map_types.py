@@ -49,7 +49,7 @@ def test_a_queue_is_used_from_python() -> None:
             live[p.todo].pop()
         live[p.todo].push(Job(1))
         live[p.todo].push(Job(2))
-        with pytest.raises(KernelError, match="the map is full: it has room for 2"):
+        with pytest.raises(KernelError, match="the map is full: it is declared for 2"):
             live[p.todo].push(Job(3))
         live[p.todo].push(Job(3), drop_oldest=True)
         assert list(live[p.todo]) == [Job(2), Job(3)]
