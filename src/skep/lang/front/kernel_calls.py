@@ -83,13 +83,14 @@ def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[E
         raise scope.error(node, f"{problem}, not {len(node.args)}", f"they are: {listed}")
     queue = list(node.args)
     args: list[Expr] = []
-    for param in params:
+    for param, behind in zip(params, [*params[1:], None], strict=True):
         if param.ends(HIDDEN):
             args.append(NoneValue(scope.span(node), Pointer(None, Memory.KERNEL)))
         elif param.ends(SIZES) and not sized:
             args.append(Const(scope.span(node), _number(param), _size(args[-1])))
         else:
-            args.append(_argument(scope, param, queue.pop(0)))
+            with_size = behind is not None and behind.ends(SIZES)
+            args.append(_argument(scope, param, queue.pop(0), with_size=with_size))
     return tuple(args)
 
 
@@ -102,7 +103,8 @@ def _size(argument: Expr) -> int:
     return int(target.size) if target is not None else 0
 
 
-def _argument(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
+def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool) -> Expr:
+    """An argument; a struct whose size follows is any memory, laid out as the kernel's."""
     if isinstance(param.type, IntType):
         value = converted(scope, scope.expr(node), param.type, node, wrap=True)
         return laid(param.type, value)
@@ -117,7 +119,8 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
         return MapAddress(value.span, Pointer(None, Memory.KERNEL), value.type.value)
     if isinstance(value.type, Pointer) and _goes(scope, value.type, param.type.target):
         return value
-    if _memory(param.type.target):
+    own = isinstance(value.type, Pointer) and value.type.memory in OWN
+    if _memory(param.type.target) or (with_size and own):
         place = buffer(scope, node)
         _refuse_short(scope, param, place.type, node)
         return Address(scope.span(node), Pointer(place.type, Memory.STACK), place)
