@@ -214,7 +214,8 @@ def _xdp_refusal(error: OSError, name: str, index: int, door: Door) -> SkepError
         with suppress(OSError), Netlink() as netlink:
             holder = next(d.xdp for d in netlink.devices() if d.ifindex == index)
             if holder:
-                return Conflict(found.what, f"XDP program {holder}{_called(holder, door)}")
+                who = f"XDP program {holder}{_called(holder, door)}"
+                return Conflict(found.what, who, f"`skep prog {holder}` shows whose it is")
     return found
 
 

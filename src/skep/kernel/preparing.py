@@ -18,6 +18,7 @@ from skep.lang.spec import Hook, ProgramSpec
 
 _PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
 _INSN = struct.Struct("<BBhi")
+FUNC_INFO = 8
 _TRACING, _STRUCT_OPS, _LSM, _SCHED_CLS = 26, 27, 29, 3
 
 # The kind of the type that names a target, by (program type, attach type).
@@ -119,6 +120,24 @@ def entry_id(spec: ProgramSpec) -> int:
     return first
 
 
+def function_id(spec: ProgramSpec, name: str) -> int:
+    """The BTF id of a global function of a program, in the program's own types. Unsupported where it calls none."""
+    types = Btf(spec.btf) if spec.btf else None
+    records = range(0, len(spec.func_info) if types else 0, FUNC_INFO)
+    numbers = [int.from_bytes(spec.func_info[at + 4 : at + 8], "little") for at in records[1:]]
+    found = [number for number in numbers if types and types.name(number) == name]
+    if len(found) == 1:
+        return found[0]
+    several = f"it has {len(found)} of that name, made for different arguments"
+    why = several if found else "it calls no global function of that name"
+    raise Unsupported(f"replacing {name}() of {spec.name}", why)
+
+
+def _onto(spec: ProgramSpec, onto: Loaded) -> int:
+    """The BTF id of what a program stands in for, or watches, in another one."""
+    return function_id(onto.spec, spec.replaces) if spec.replaces else entry_id(onto.spec)
+
+
 def _candidates(btf: Btf, kind: Kind, prefix: str) -> list[str]:
     return [name.removeprefix(prefix) for name in btf.names(kind) if name.startswith(prefix)]
 
@@ -141,6 +160,6 @@ def prepare(
         spec.name,
         spec.flags,
         expected,
-        attach_btf_id=entry_id(onto.spec) if onto else attach_id(spec, btf),
+        attach_btf_id=_onto(spec, onto) if onto else attach_id(spec, btf),
         attach_fd=onto.fd if onto else 0,
     )

@@ -34,6 +34,7 @@ _MEANINGS = {
     errno.EBADF: "the object is closed or of another kind",
 }
 
+_PROGRAM = ("another program", "`skep link` shows which")
 _HOLDERS = {
     "BPF_OBJ_PIN": ("another pin", "remove that, or take another path"),
     "BPF_MAP_UPDATE_ELEM": ("another table of that name", ""),
@@ -81,7 +82,7 @@ def refusal(
         if code == errno.EPERM:
             return Unsupported(what, "a policy of this host refuses it (EPERM with all privileges)")
     if exclusive and code in (errno.EBUSY, errno.EEXIST):
-        return Conflict(subject or call, *_HOLDERS.get(call, ("another program", "")))
+        return Conflict(subject or call, *_HOLDERS.get(call, _PROGRAM))
     return KernelError(what, code, meaning(code), detail)
 
 

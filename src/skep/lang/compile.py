@@ -26,7 +26,7 @@ from skep.lang.tree import Function
 
 def tree(program: Program, target: Target) -> Function:
     """The checked typed tree of a program. Raises CompileError."""
-    front = Front(target, program.kind, program.hook, program.calls)
+    front = Front(target, program.kind, program.hook, program.calls, program.replaces)
     return front.program(program.function)
 
 

@@ -51,6 +51,7 @@ def finish(program: Program, linked: Linked) -> Compiled:
         calls=program.calls,
         next=len(maps) - 1 if program.chain is not None else None,
         prints=linked.prints,
+        replaces=program.replaces.__name__ if program.replaces else "",
     )
     return Compiled(made, maps)
 

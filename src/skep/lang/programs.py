@@ -33,7 +33,8 @@ NAMED = frozenset({Hook.UPROBE, Hook.UPROBE_MULTI})
 class Program:
     """A function that is to run in the kernel. Calling it is an error: ``py(...)`` runs it as plain Python.
 
-    ``onto`` is the program that it stands in for, or watches.
+    ``onto`` is the program that it stands in for, or watches; ``replaces`` the one function of that in whose place it
+    runs.
     """
 
     def __init__(  # noqa: PLR0913 - all that a program is; its decorators make it
@@ -47,6 +48,7 @@ class Program:
         onto: "Program | None" = None,
         chain: Chain | None = None,
         calls: tuple[str, ...] = (),
+        replaces: Callable[..., Any] | None = None,
     ) -> None:
         if isinstance(function, str):
             said = f"say it where it is loaded: live.attach(program, {function!r})"
@@ -55,7 +57,7 @@ class Program:
             raise TypeError(f"@{kind.name} decorates a function, not {function!r}")
         self.function, self.kind, self.hook = function, kind, hook
         self.license, self.options, self.onto = license, options, onto
-        self.chain, self.calls = chain, calls
+        self.chain, self.calls, self.replaces = chain, calls, replaces
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
 

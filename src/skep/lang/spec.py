@@ -199,7 +199,8 @@ class ProgramSpec:
     ``target`` is what the hook names (a tracepoint, "category/name", an iterator), "" where it is chosen at attach.
     ``options`` are the hook's own, such as a sampling frequency in Hz. ``calls`` are the system calls that a subscriber
     of them wants. ``maps[next]`` is the program array by which a chained program goes on. ``prints`` are the formats of
-    the lines that it prints, as bpf_trace_printk takes them.
+    the lines that it prints, as bpf_trace_printk takes them. ``replaces`` is the function, of the program that it is
+    loaded onto, in whose place it runs; "" where that is the whole program.
     """
 
     name: str
@@ -218,3 +219,4 @@ class ProgramSpec:
     calls: tuple[str, ...] = ()
     next: int | None = None
     prints: tuple[str, ...] = ()
+    replaces: str = ""

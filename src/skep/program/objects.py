@@ -79,7 +79,16 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
     elif kind.name == "usdt":
         layout = repr(host.target.usdt(program.hook))
     chained = "" if program.chain is None else f"go on at {program.chain.go_on}"
-    form = (kind.name, kind.context.name, kind.struct, program.hook, *program.calls, chained)
+    instead = "" if program.replaces is None else fingerprint(program.replaces)
+    form = (
+        kind.name,
+        kind.context.name,
+        kind.struct,
+        program.hook,
+        *program.calls,
+        chained,
+        instead,
+    )
     parts = (compiler_id, host.identity, host.cpu, repr(form), program.name, layout)
     return bytes.fromhex(fingerprint(program, *parts))
 

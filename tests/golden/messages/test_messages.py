@@ -24,7 +24,7 @@ ELSEWHERE = {
 }
 # What the fake kernel cannot bring about, and the test that does.
 IN_KERNELS = {
-    "XDP program {holder}": "tests/kernel/kernel/test_links.py",
+    "`skep prog {holder}`": "tests/kernel/kernel/test_links.py",
     "cannot be listed')": "tests/kernel/cli/test_objects.py",
 }
 

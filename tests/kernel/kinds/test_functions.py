@@ -107,6 +107,18 @@ def test_a_program_is_seen_where_it_begins_and_ends() -> None:
 
 
 @pytest.mark.requires("prog.ext")
+def test_a_function_of_a_program_is_replaced_until_that_is_closed() -> None:
+    with skep.load(functions.asks, functions.drops_long) as live:
+        target = live.programs["asks"]
+        given = (bytes(64), bytes(65), b"\x07" + bytes(64))
+        assert [target.test_run(packet).retval for packet in given] == [102, 101, 103]
+        assert live[functions.counts][5] == 3
+        for link in live.links["drops_long"]:
+            link.close()
+        assert [target.test_run(packet).retval for packet in given] == [2, 2, 2]
+
+
+@pytest.mark.requires("prog.ext")
 def test_a_program_stands_in_for_another_until_it_is_closed() -> None:
     with skep.load(functions.passes) as live:
         target = live.programs["passes"]

@@ -7,7 +7,7 @@ from typing import Any, overload
 from skep.base.similar import similar
 from skep.lang.chains import XDP_PASS, Chain
 from skep.lang.kinds import KINDS
-from skep.lang.programs import Decorator, Program, bare, on
+from skep.lang.programs import Decorator, Program, bare, global_function, on
 
 DIRECTIONS = ("ingress", "egress")
 FAMILIES = {"ipv4": 2, "ipv6": 10, "bridge": 7}
@@ -133,11 +133,15 @@ def netfilter(
     return on("netfilter", hook, options=options)
 
 
-def freplace(target: Program) -> Decorator:
+def freplace(target: Program, function: Callable[..., Any] | None = None) -> Decorator:
     """In place of another program, wherever that one is attached: same context, same results. Linux 5.6.
 
+    With ``function`` in place of that global function, wherever the program calls it: same parameters, same result.
     Both are loaded together, ``skep.load(target, replacement)``; closed, the other one runs again.
     """
+    if function is not None and not hasattr(function, "__skep_global__"):
+        problem = f"{getattr(function, '__name__', function)!r} is no global function"
+        raise TypeError(f"{problem}, and no other can be replaced: @skep.global_function")
     row = KINDS["freplace"]
     kind = replace(
         target.kind,
@@ -150,8 +154,12 @@ def freplace(target: Program) -> Decorator:
         instead=row.instead,
         flags=0,
     )
+    if function is not None:
+        kind = replace(kind, returns=None, default=0)
 
-    def decorate(function: Callable[..., Any]) -> Program:
-        return Program(function, kind, target.hook, onto=target)
+    def decorate(other: Callable[..., Any]) -> Program:
+        if function is None:
+            return Program(other, kind, target.hook, onto=target)
+        return Program(global_function(other), kind, target.hook, onto=target, replaces=function)
 
     return decorate

@@ -12,10 +12,12 @@ from typing import Any
 from skep.base.errors import CompileError, Span
 from skep.lang.front.expressions import expression
 from skep.lang.front.global_functions import (
+    declared_types,
     is_context,
     is_global,
     parameter_types,
     refuse,
+    refuse_other,
     takes_register,
     window,
 )
@@ -76,12 +78,16 @@ class Head:
 
 @dataclass(slots=True)
 class Front:
-    """The reading of one program: its kind, what it is attached to, and the subprograms found on the way."""
+    """The reading of one program: its kind, what it is attached to, and the subprograms found on the way.
+
+    ``replaces`` is the global function of another program in whose place it runs.
+    """
 
     target: Target
     kind: ProgramKind
     hook: str
     calls: tuple[str, ...] = ()
+    replaces: object = None
     instances: dict[tuple[Any, ...], Function] = field(default_factory=dict)
     sources: dict[FunctionType, Source] = field(default_factory=dict)
     open: list[FunctionType] = field(default_factory=list)
@@ -91,8 +97,20 @@ class Front:
         source = self._source(function)
         if self.kind.hook is Hook.SYSCALL:
             return self._subscriber(function, source)
+        if isinstance(self.replaces, FunctionType):
+            return self._replacement(function, source, self.replaces)
         parameters = self._program_parameters(function, source)
         return self._function(Head(function, source, parameters, entry=True))
+
+    def _replacement(
+        self, function: FunctionType, source: Source, replaced: FunctionType
+    ) -> Function:
+        """A global function that is called in the place of another."""
+        names = _named_arguments(source)
+        head = ProgramHead(self.target, self.kind, self.hook, function, source, tuple(names))
+        refuse_other(head, replaced, self._source(replaced))
+        parameters = _parameters(names, declared_types(head), head.span, alone=True)
+        return self._function(Head(function, source, parameters, entry=False))
 
     def _subscriber(self, function: FunctionType, source: Source) -> Function:
         """A subscriber of system calls; at the hook of all calls it begins by leaving at those of others."""

@@ -9,10 +9,11 @@ from types import FunctionType
 from typing import Any
 
 from skep.base.errors import CompileError
-from skep.lang.front.head import annotation
+from skep.lang.front.context_struct import context
+from skep.lang.front.head import Head, annotation
 from skep.lang.front.scope import Scope
 from skep.lang.source import Source
-from skep.lang.spec import Context
+from skep.lang.spec import Context, ProgramKind
 from skep.lang.special import special
 from skep.lang.struct import StructType
 from skep.lang.tree import Binary, ContextValue, Convert, Expr, Function, Parameter
@@ -80,6 +81,37 @@ def _parameter(
     return given(wanted)
 
 
+def declared_types(head: Head) -> tuple[Type, ...]:
+    """The types of the parameters of one that no program of ours calls, by its annotations alone."""
+    return tuple(
+        _declared(head, argument) or context(head, argument.arg).type
+        for argument in head.source.tree.args.args
+    )
+
+
+def _declared(head: Head, argument: ast.arg) -> Type | None:
+    wanted = annotation(head.function, argument)
+    return register(wanted) if isinstance(wanted, IntType) else wanted and given(wanted)
+
+
+def refuse_other(head: Head, replaced: FunctionType, source: Source) -> None:
+    """Raises CompileError where a function does not take and give what the one does in whose place it runs."""
+    own, other = (
+        (
+            [annotation(one, argument) for argument in tree.args.args],
+            declared_result(one),
+        )
+        for one, tree in ((head.function, head.source.tree), (replaced, source.tree))
+    )
+    if own == other:
+        return
+    result = f" -> {ast.unparse(source.tree.returns)}" if source.tree.returns else ""
+    wanted = f"({ast.unparse(source.tree.args)}){result}"
+    name = head.function.__name__
+    problem = f"{name}() does not take and give what {replaced.__name__}() does, which it replaces"
+    raise head.error(problem, f"def {name}{wanted}:")
+
+
 def is_context(kind: Type) -> bool:
     """Whether a type is that of the program's context."""
     return isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT
@@ -101,10 +133,14 @@ def _context(
             f"write one, as {argument.arg}: u64, or a Struct; it is checked for any value of that"
         )
         raise scope.error(node, problem, hint)
-    if scope.kind.context not in WINDOWS or not isinstance(kind.target, KernelStruct):
+    if not _is_window(scope.kind, kind):
         problem = f"a global function is not given the context of a {scope.kind.name} program"
         raise scope.error(node, problem, NUMBERS)
     return kind
+
+
+def _is_window(kind: ProgramKind, context: Pointer) -> bool:
+    return kind.context in WINDOWS and isinstance(context.target, KernelStruct)
 
 
 def _refuse_memory(

@@ -1,7 +1,7 @@
 """Programs on functions of the kernel and on LSM hooks; each acts for the processes in ``mine`` only."""
 
 import skep
-from skep import Array, Hash, Record, Ring, char, s64, u32, u64
+from skep import Array, Hash, Record, Ring, Struct, char, s32, s64, u8, u32, u64
 
 
 class Seen(Record):
@@ -110,6 +110,40 @@ def sees_it_begin(packet):
 def sees_it_end(packet, result):
     if result == 2 and u64(packet.data_end) - u64(packet.data) == 68:
         counts.increment(4)
+
+
+class Limits(Struct):
+    """What a function is given."""
+
+    length: u32
+    first: u8
+    asked: u8
+
+
+@skep.global_function
+def verdict_of(ctx, length: u32, limits: Limits) -> u32:
+    """What others replace; without that, all passes."""
+    return 2
+
+
+@skep.xdp
+def asks(ctx):
+    limits = Limits(length=64, first=7)
+    verdict = verdict_of(ctx, len(ctx), limits)
+    return s32(verdict) if limits.asked == 0 else 100 + s32(verdict)
+
+
+@skep.freplace(asks, verdict_of)
+def drops_long(ctx, length: u32, limits: Limits) -> u32:
+    """By its arguments, the packet, and what it leaves in memory of the caller."""
+    first = ctx.view(u8)
+    if first is None or limits is None:
+        return 0
+    counts.increment(5)
+    limits.asked = 1
+    if first == limits.first:
+        return 3
+    return 1 if length > limits.length else 2
 
 
 @skep.freplace(passes)
