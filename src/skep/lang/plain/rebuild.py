@@ -123,8 +123,6 @@ class Binding:
             case Intrinsic():
                 text = value.name in TEXTS
                 return self._text if text else lambda *args: _intrinsic(value, *args)
-            case StructType() if is_object(value):
-                return ObjectKind(value)
             case IntType() | ArrayType() | StructType():
                 return Kind(value)
             case FunctionType():
