@@ -1,8 +1,9 @@
 """What the compiler must know of a kernel that is not the running one: its types, instruction set and tracepoints.
 
-A target is a folder: ``btf``, ``build-id``, ``cpu`` ("v3", "v4"), and ``events/CATEGORY/NAME/format`` as in tracefs.
-The first two come from the kernel's image, the rest from one boot of it (``python -m tools.target FILE`` is what runs
-inside). It is made once per version and lies beside the image.
+A target is a folder: ``btf``, ``build-id``, ``cpu`` ("v3", "v4"), ``events/CATEGORY/NAME/format`` as in tracefs, and
+``modules/NAME``, the types of the modules that a guest loads. The first two come from the kernel's image, the last from
+the modules' files, the rest from one boot of it (``python -m tools.target FILE`` is what runs inside). It is made once
+per version and lies beside the image.
 """
 
 import json
@@ -10,10 +11,11 @@ import shlex
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from skep.kernel.vmlinux import cpu_level
-from tools import debian, vm
+from tools import debian, kernels, vm
 from tools.kernels import Kernel
 
 EVENTS = Path("/sys/kernel/tracing/events")
@@ -36,7 +38,18 @@ def target(kernel: Kernel) -> Path:
             shutil.copy(kernel.btf, new / "btf")
             (new / "build-id").write_text(kernel.build_id)
             new.rename(folder)
+    if not (folder / "modules").exists():
+        _modules(kernel, folder)
     return folder
+
+
+def _modules(kernel: Kernel, folder: Path) -> None:
+    """Write the types of modules, as the kernel shows them once they are loaded."""
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        for name, data in kernels.modules(kernel.modules, vm.NETWORK).items():
+            with suppress(KeyError):  # one without types
+                (Path(made) / name).write_bytes(kernels.section(data, ".BTF"))
+        shutil.copytree(made, folder / "modules")
 
 
 def _boot(kernel: Kernel, shared: Path) -> dict[str, str]:

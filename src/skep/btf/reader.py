@@ -139,10 +139,11 @@ class Btf:
         key = (int(kind), name)
         if key not in self._found:
             inherited = self._base.find(kind, name) if self._base else None
-            self._found[key] = self._find(kind, name) if inherited is None else inherited
+            self._found[key] = self.find_own(kind, name) if inherited is None else inherited
         return self._found[key]
 
-    def _find(self, kind: Kind, name: str) -> int | None:
+    def find_own(self, kind: Kind, name: str) -> int | None:
+        """The first id of that kind and name in this blob, whatever the base has; None where there is none."""
         for offset in self.name_offsets(name):
             for number in self.index.named(offset, self._words):
                 if self._words[self.index.offsets[number] + 1] >> 24 & 31 == kind:
@@ -166,6 +167,10 @@ class Btf:
         """All names of a kind, in the order of ids (walks the whole blob: for "did you mean", not for looking up)."""
         if self._base:
             yield from self._base.names(kind)
+        yield from self.own_names(kind)
+
+    def own_names(self, kind: Kind) -> Iterator[str]:
+        """The same without those of the base."""
         words = self._words
         for offset in self.index.offsets:
             if words[offset + 1] >> 24 & 31 == kind and words[offset]:

@@ -45,6 +45,7 @@ class Command(IntEnum):
     BTF_BY_ID = 19
     MAP_LOOKUP_AND_DELETE = 21
     MAP_FREEZE = 22
+    BTF_NEXT_ID = 23
     MAP_LOOKUP_BATCH = 24
     MAP_LOOKUP_AND_DELETE_BATCH = 25
     MAP_UPDATE_BATCH = 26
@@ -254,7 +255,7 @@ def btf_data(door: Door, fd: int) -> bytes:
 
 
 def next_id(door: Door, command: Command, start: int) -> int:
-    """The next id of PROG_NEXT_ID, MAP_NEXT_ID or LINK_NEXT_ID; ENOENT behind the last."""
+    """The next id of PROG_NEXT_ID, MAP_NEXT_ID, LINK_NEXT_ID or BTF_NEXT_ID; ENOENT behind the last."""
     attr = packed("III", start, 0, 0)
     door.bpf(command, attr)
     found: int = struct.unpack_from("<I", attr, 4)[0]

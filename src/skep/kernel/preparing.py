@@ -12,8 +12,11 @@ from skep.base.similar import similar
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.btf.types import Struct as StructOf
+from skep.kernel import vmlinux
 from skep.kernel.commands import Load
+from skep.kernel.modules import unloaded
 from skep.kernel.tracefs import TRACEPOINTS, absent
+from skep.lang.modules import split
 from skep.lang.spec import Hook, ProgramSpec
 
 _PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
@@ -89,13 +92,16 @@ def attach_id(spec: ProgramSpec, btf: Btf | None) -> int:
         return _table_id(spec, btf)[0]
     if btf is None:
         raise Unsupported(feature, "the types of the running kernel are not known")
-    prefix = spec.kind.attach_prefix
-    found = btf.find(wanted, prefix + spec.target)
+    prefix, (module, name) = spec.kind.attach_prefix, split(spec.kind.name, spec.target)
+    types = vmlinux.module(module, btf) if module else btf
+    if types is None:
+        raise unloaded(module)
+    found = types.find_own(wanted, prefix + name)
     if found is not None:
         return found
-    known = _candidates(btf, wanted, prefix)
-    where = TRACEPOINTS if wanted is Kind.TYPEDEF else "/sys/kernel/btf/vmlinux"
-    raise Unsupported(feature, absent(spec.target, known, where))
+    known = _candidates(types, wanted, prefix)
+    where = TRACEPOINTS if wanted is Kind.TYPEDEF else f"{vmlinux.DIRECTORY}/{module or 'vmlinux'}"
+    raise Unsupported(feature, absent(name, known, where))
 
 
 def _table_id(spec: ProgramSpec, btf: Btf) -> tuple[int, int]:
@@ -139,7 +145,7 @@ def _onto(spec: ProgramSpec, onto: Loaded) -> int:
 
 
 def _candidates(btf: Btf, kind: Kind, prefix: str) -> list[str]:
-    return [name.removeprefix(prefix) for name in btf.names(kind) if name.startswith(prefix)]
+    return [name.removeprefix(prefix) for name in btf.own_names(kind) if name.startswith(prefix)]
 
 
 def prepare(

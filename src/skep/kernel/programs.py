@@ -6,7 +6,7 @@ the verifier's log only when it refuses; its text then becomes a VerifierError.
 
 import errno
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Self
 
 from skep.base.errors import BadInput, Forbidden, SkepError, Unsupported
@@ -18,9 +18,11 @@ from skep.kernel.commands import Load, Run
 from skep.kernel.objects import ProgramInfo, program_info
 from skep.kernel.preparing import Descriptor, prepare
 from skep.kernel.refusal import TRACING, refusal, refused
+from skep.lang.modules import split
 from skep.lang.spec import ProgramSpec
 
 probes, verifier = lazy("skep.kernel.probes"), lazy("skep.kernel.verifier")  # for refusals
+modules = lazy("skep.kernel.modules")  # only functions of modules need it
 
 _LOG_TEXT = 1
 _FIRST_LOG, _LAST_LOG = 1 << 16, 1 << 22
@@ -52,16 +54,18 @@ class Program:
         btf: Btf | None = None,
         *,
         onto: "Program | None" = None,
+        types: int = 0,
         door: Door = DOOR,
     ) -> Self:
         """Loads ``spec``; ``maps`` are those of ``spec.maps``, in order.
 
         ``btf`` is the running kernel's, for targets and kernel functions; ``onto`` the loaded program that a
-        freplace program stands in for, or that a fentry or fexit program watches. VerifierError where the
+        freplace program stands in for, or that a fentry or fexit program watches; ``types`` the descriptor of
+        its own types where maps share them (``shared_types``), which outlives this object. VerifierError where the
         verifier refuses; Unsupported where the kernel has no such target, function or kind, or a policy
         refuses it; Forbidden where a capability is missing.
         """
-        load = prepare(spec, maps, btf, onto)
+        load = prepare(spec, maps, btf, onto)._replace(btf_fd=types)
         following = None if spec.next is None else maps[spec.next]
         with _typed(spec, load, door) as typed:
             fd = _verify(spec, typed, btf, door)
@@ -113,16 +117,22 @@ class Program:
 
 @contextmanager
 def _typed(spec: ProgramSpec, load: Load, door: Door) -> Iterator[Load]:
-    """The same with the program's own types, functions and lines."""
-    if not spec.btf:
+    """The same with the program's own types, functions and lines, and with those of the module that it is for."""
+    with ExitStack() as stack:
+        fd = load.btf_fd
+        if spec.btf and not fd:
+            with refused("BPF_BTF_LOAD", spec.name, door=door):
+                fd = commands.btf_load(door, spec.btf)
+            stack.callback(door.close, fd)
+        if spec.btf:
+            load = load._replace(btf_fd=fd, func_info=spec.func_info, line_info=spec.line_info)
+        module, _ = split(spec.kind.name, spec.target)
+        if module:
+            with refused("BPF_BTF_GET_FD_BY_ID", module, door=door):
+                fd = modules.opened(module, door)
+            stack.callback(door.close, fd)
+            load = load._replace(attach_fd=fd)
         yield load
-        return
-    with refused("BPF_BTF_LOAD", spec.name, door=door):
-        fd = commands.btf_load(door, spec.btf)
-    try:
-        yield load._replace(btf_fd=fd, func_info=spec.func_info, line_info=spec.line_info)
-    finally:
-        door.close(fd)
 
 
 def _verify(spec: ProgramSpec, load: Load, btf: Btf | None, door: Door) -> int:

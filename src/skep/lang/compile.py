@@ -7,6 +7,7 @@ number of programs. What comes out depends on the source, what it captures, and 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from skep.lang import modules
 from skep.lang.backend import Backend, IrModule
 from skep.lang.capture import declarations
 from skep.lang.check.flow import check
@@ -26,8 +27,17 @@ from skep.lang.tree import Function
 
 def tree(program: Program, target: Target) -> Function:
     """The checked typed tree of a program. Raises CompileError."""
-    front = Front(target, program.kind, program.hook, program.calls, program.replaces)
+    front = Front(
+        _typed(program, target), program.kind, program.hook, program.calls, program.replaces
+    )
     return front.program(program.function)
+
+
+def _typed(program: Program, target: Target) -> Target:
+    """The target with the types of the module that the program is for, on top of the kernel's."""
+    module, _ = modules.split(program.kind.name, program.hook)
+    types = target.modules(module) if module else None
+    return target if types is None else replace(target, types=types)
 
 
 def ir(program: Program, target: Target) -> IrModule:

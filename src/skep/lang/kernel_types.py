@@ -213,9 +213,12 @@ class KernelTypes:
     def signature(self, function: str) -> Signature | None:
         """The types of a function; None where the kernel has none of that name, or not its types."""
         found = self.btf.find(Kind.FUNC, function)
-        if found is None:
-            return None
-        return self._signature(self.btf.prototype(found))
+        return None if found is None else self._signature(self.btf.prototype(found))
+
+    def own_signature(self, function: str) -> Signature | None:
+        """The same of a module's own function, whatever the kernel has under that name."""
+        found = self.btf.find_own(Kind.FUNC, function)
+        return None if found is None else self._signature(self.btf.prototype(found))
 
     def _signature(self, proto: btf.FuncProto) -> Signature:
         slots, end = [], 0

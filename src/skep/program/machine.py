@@ -11,15 +11,17 @@ from skep.base.config import environment
 from skep.base.lazy import lazy
 from skep.btf.reader import Btf
 from skep.kernel.tracefs import Tracefs
-from skep.kernel.vmlinux import build_id, cpu_level, vmlinux
+from skep.kernel.vmlinux import build_id, cpu_level, module, vmlinux
 from skep.lang.private import CacheRefusal
 from skep.lang.struct import StructType
 
 if TYPE_CHECKING:
     from skep.lang.front.scope import Target
+    from skep.lang.kernel_types import KernelTypes
 
 front = lazy("skep.lang.front.scope")
 kernel_types = lazy("skep.lang.kernel_types")
+modules = lazy("skep.kernel.modules")
 probing = lazy("skep.kernel.probing")
 
 
@@ -60,9 +62,25 @@ class Machine:
         """What the compiler compiles for."""
         types = kernel_types.KernelTypes(self.btf)
         made: Target = front.Target(
-            types, self.cpu, self.formats, usdt=probing.static_ways, events=self.events
+            types,
+            self.cpu,
+            self.formats,
+            usdt=probing.static_ways,
+            events=self.events,
+            modules=self.module,
         )
         return made
+
+    def module(self, name: str) -> "KernelTypes | None":
+        """The types of a loaded module; None where it is not loaded."""
+        found = module(name, self.btf)
+        types: KernelTypes | None = None if found is None else kernel_types.KernelTypes(found)
+        return types
+
+    def module_identity(self, name: str) -> str:
+        """What tells a build of a module from others; "" where it is not loaded."""
+        digest: str = modules.digest(name)
+        return digest
 
 
 @lru_cache(maxsize=2)

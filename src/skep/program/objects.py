@@ -17,6 +17,7 @@ from skep.lang.cache import Cache
 from skep.lang.capture import fingerprint
 from skep.lang.finish import Compiled, finish
 from skep.lang.linked import Linked, dump, parse
+from skep.lang.modules import split
 from skep.lang.private import CacheRefusal, Reason
 from skep.lang.programs import Program
 
@@ -50,6 +51,10 @@ class Host(Protocol):
         """The compiler's target."""
         ...
 
+    def module_identity(self, name: str) -> str:
+        """What tells a build of a loaded module from others; "" where it is not loaded."""
+        ...
+
 
 @lru_cache(maxsize=1)
 def compiler_identity() -> str:
@@ -78,6 +83,9 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
         layout = repr([(f.name, repr(f.type), f.offset) for f in found.fields]) if found else ""
     elif kind.name == "usdt":
         layout = repr(host.target.usdt(program.hook))
+    module, _ = split(kind.name, program.hook)
+    if module:
+        layout = host.module_identity(module)
     chained = "" if program.chain is None else f"go on at {program.chain.go_on}"
     instead = "" if program.replaces is None else fingerprint(program.replaces)
     form = (

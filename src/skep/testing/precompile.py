@@ -1,8 +1,8 @@
 """Compiling programs for a kernel that is not running: into a cache that a machine with that kernel then loads from.
 
-A target is a folder with ``btf``, ``build-id``, ``cpu`` and tracefs's ``events/``. Programs are found as module-level
-names; a module lists those that stand elsewhere (made in a function, in a script) under ``PROGRAMS``: programs, or
-paths of Python files that define some. Nothing is loaded.
+A target is a folder with ``btf``, ``build-id``, ``cpu``, tracefs's ``events/``, and the types of modules in
+``modules/``. Programs are found as module-level names; a module lists those that stand elsewhere (made in a function,
+in a script) under ``PROGRAMS``: programs, or paths of Python files that define some. Nothing is loaded.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from typing import Any
 import skep
 from skep.base.errors import SkepError
 from skep.btf.reader import Btf
+from skep.kernel import modules, vmlinux
 from skep.kernel.probing import static_ways
 from skep.kernel.tracefs import Tracefs
 from skep.lang.front.scope import Target
@@ -53,11 +54,31 @@ class SavedKernel:
         return self._read("cpu").decode().strip()
 
     @cached_property
+    def types(self) -> KernelTypes:
+        """Its types."""
+        return KernelTypes(Btf(self._read("btf")))
+
+    @cached_property
     def target(self) -> Target:
         """The compiler's target."""
         tracefs = Tracefs(self.folder)
-        types = KernelTypes(Btf(self._read("btf")))
-        return Target(types, self.cpu, tracefs.formats, usdt=static_ways, events=tracefs.events)
+        return Target(
+            self.types,
+            self.cpu,
+            tracefs.formats,
+            usdt=static_ways,
+            events=tracefs.events,
+            modules=self.module,
+        )
+
+    def module(self, name: str) -> KernelTypes | None:
+        """The types of a module; None where the target has none of that name."""
+        found = vmlinux.module(name, self.types.btf, directory=f"{self.folder}/modules")
+        return None if found is None else KernelTypes(found)
+
+    def module_identity(self, name: str) -> str:
+        """What tells its build from others."""
+        return modules.digest(name, directory=f"{self.folder}/modules")
 
 
 def shipped() -> Iterator[ModuleType]:

@@ -11,9 +11,11 @@ import skep
 from skep.lang.programs import Program
 from skep.program.live import Live
 from skep.testing.cgroups import Cgroup
+from skep.testing.network import Wire
 from tests.kernel.kinds.programs import functions
 
 SECONDS = 10.0
+HEADERS = 14 + 20 + 8  # Ethernet, IPv4, UDP
 BIND = """
 import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
@@ -53,6 +55,18 @@ def test_a_function_is_seen_where_it_ends_with_its_result(tmp_path: Path) -> Non
         (tmp_path / "file").touch()
         (tmp_path / "file").unlink()
         assert live[functions.counts][0] == 1
+
+
+@pytest.mark.requires("prog.fentry", "prog.fexit")
+def test_a_function_of_a_module_is_seen_where_it_begins_and_ends(wire: Wire) -> None:
+    with skep.load(functions.on_veth, functions.after_veth) as live, wire.left.entered():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(3):
+                sender.sendto(bytes(1234 - HEADERS), (wire.addresses[1], 9))
+        assert live[functions.counts][6] == 3
+        wire.left.run("ip", "-s", "link", "show", "dev", wire.device)
+        assert live[functions.counts][7] == socket.if_nametoindex(wire.device)
+        live.programs["on_veth"].verify_again(1, bytearray(1 << 16))
 
 
 @pytest.mark.requires("prog.fmod_ret")

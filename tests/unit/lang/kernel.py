@@ -242,9 +242,11 @@ class _Kernel:
         """Functions that programs may call."""
         b, ratio = self.b, self.b.floating("float", 4)
         order = b.typedef("__be16", self.u16)
+        self.struct("bpf_list_node", 24, [])
         for name, result, params in (
             ("bpf_task_from_pid", task, [("pid", self.s32)]),
             ("bpf_task_release", 0, [("p", task)]),
+            ("bpf_obj_new_impl", self.void, [("id__k", self.u64), ("meta__ign", self.void)]),
             ("bpf_scale", self.s32, [("by", ratio)]),
             ("bpf_counted_by", self.s32, [("by", b.ptr(self.u32))]),
             ("bpf_port", order, [("port", order)]),
@@ -293,4 +295,22 @@ def ways(target: str) -> tuple[str, ...]:
     return found.get(target, ())
 
 
-TARGET = Target(KernelTypes(_Kernel().build()), "v3", formats, usdt=ways, events=events)
+_TYPES = KernelTypes(_Kernel().build())
+
+
+def modules(name: str) -> KernelTypes | None:
+    """The types of the one module that is loaded: a struct of its own, and a function whose name the kernel has too."""
+    if name != "veth":
+        return None
+    base = _TYPES.btf
+    b = Builder(base.count, base.string_end)
+    word, number = base.find(Kind.INT, "long unsigned int"), base.find(Kind.INT, "int")
+    assert word is not None
+    assert number is not None
+    queue = b.ptr(b.struct("veth_rq", 16, [Member("dev", word, 0), Member("dropped", word, 64)]))
+    b.func("veth_poll", b.prototype(number, [Param("rq", queue), Param("budget", number)]))
+    b.func("do_unlinkat", b.prototype(0, [Param("rq", queue)]))
+    return KernelTypes(Btf(b.build(), base))
+
+
+TARGET = Target(_TYPES, "v3", formats, usdt=ways, events=events, modules=modules)

@@ -34,6 +34,10 @@ class Host:
         self.formats = formats
         self.refusals = Counter[CacheRefusal]()
         self.asked = 0
+        self.build = "Monday"
+
+    def module_identity(self, name: str) -> str:
+        return f"{name} of {self.build}"
 
     @property
     def target(self) -> Target:
@@ -169,3 +173,13 @@ def test_the_compilers_files_are_looked_at_once_in_a_process(
     first = compiler_identity()
     monkeypatch.setattr(os, "walk", lambda _root: iter(()))
     assert compiler_identity() == first
+
+
+def test_another_build_of_a_module_is_another_program(folder: Path) -> None:
+    """The module is no part of the kernel's build id: one may be built anew, and its structs be others."""
+    hooked = corpus.program('@skep.fentry("veth:veth_poll")\ndef p(rq):\n    return 0\n')
+    host = Host(folder)
+    before = key(hooked, host, "compiler")
+    host.build = "Tuesday"
+    assert key(hooked, host, "compiler") != before
+    assert key(program(), host, "compiler") == key(program(), Host(folder), "compiler")

@@ -49,6 +49,7 @@ def iterator(name: str, *, sleepable: bool = False) -> Decorator:
 def fentry(function: str | Program, *, sleepable: bool = False) -> Decorator:
     """Where a function of the kernel begins, with its arguments typed and trusted. Linux 5.5.
 
+    ``"veth:veth_xmit"`` is one of a loaded module (5.11).
     Of a program, where that begins, with what the kernel gives it: ``@fentry(filter)``, loaded with it.
     """
     if isinstance(function, Program):

@@ -6,7 +6,8 @@ Each fills a word of the context, a struct by value several.
 from skep.base.similar import similar
 from skep.btf.types import Kind
 from skep.lang.front.head import RESULT, Head, argument, c_name, slot
-from skep.lang.kernel_types import Signature
+from skep.lang.kernel_types import KernelTypes, Signature
+from skep.lang.modules import split
 from skep.lang.spec import Context, Hook, ProgramKind
 from skep.lang.tree import Parameter
 from skep.lang.types import s32
@@ -111,14 +112,27 @@ def _tracepoint(head: Head) -> Signature:
 
 def _function(head: Head) -> Signature:
     prefix = head.kind.attach_prefix
-    found = head.target.types.signature(prefix + head.hook)
+    module, name = split(head.kind.name, head.hook)
+    types = head.target.modules(module) if module else head.target.types
+    if types is None:
+        problem = f"the module {module!r} is not loaded, so nothing is known of its functions"
+        raise head.error(problem, f"modprobe {module}")
+    found = types.own_signature(name) if module else types.signature(prefix + name)
     if found is None:
-        names = head.target.types.btf.names(Kind.FUNC)
-        near = similar(head.hook, (n.removeprefix(prefix) for n in names if n.startswith(prefix)))
-        what = "LSM hook" if prefix else "function"
-        hint = f"did you mean {near!r}?" if near else ""
-        raise head.error(f"this kernel has no {what} {head.hook!r} with types", hint)
+        raise head.error(*_unknown(head, types, module, name))
     return found
+
+
+def _unknown(head: Head, types: KernelTypes, module: str, name: str) -> tuple[str, str]:
+    """The error where there is no such function, with the nearest."""
+    prefix = head.kind.attach_prefix
+    names = types.btf.own_names(Kind.FUNC)
+    near = similar(name, (n.removeprefix(prefix) for n in names if n.startswith(prefix)))
+    what = "LSM hook" if prefix else "function"
+    where = f"the module {module!r}" if module else "this kernel"
+    named = "" if prefix or module else "one of a module is named with it, as 'veth:veth_xmit'"
+    hint = f"did you mean {near!r}?" if near else named
+    return f"{where} has no {what} {name!r} with types", hint
 
 
 def _result(head: Head, signature: Signature, trusted: bool) -> Type:  # noqa: FBT001 - as argument() has it

@@ -24,11 +24,17 @@ Formats = Callable[[str, str], StructType | None]
 
 
 Events = Callable[[], list[str]]
+Modules = Callable[[str], KernelTypes | None]
+"""The types of a loaded module on top of the kernel's, by its name; None where it is not loaded."""
 
 
 def no_events() -> list[str]:
     """The tracepoints of such a kernel."""
     return []
+
+
+def no_modules(_name: str) -> None:
+    """The modules of a kernel that has none."""
 
 
 def no_formats(_category: str, _name: str) -> StructType | None:
@@ -41,7 +47,8 @@ class Target:
     """What a program is compiled for: a kernel's types, an instruction set, and its tracepoints' formats.
 
     ``usdt`` tells how the arguments of a static probe lie. ``callbacks``: long loops go through bpf_loop (5.17), even
-    where the kernel has iterators (6.4). ``events`` lists the tracepoints that have a format, for errors.
+    where the kernel has iterators (6.4). ``events`` lists the tracepoints that have a format, for errors. ``modules``
+    gives the types of modules.
     """
 
     types: KernelTypes
@@ -50,6 +57,7 @@ class Target:
     callbacks: bool = False
     usdt: Ways = no_ways
     events: Events = no_events
+    modules: Modules = no_modules
 
     @property
     def iterates(self) -> bool:

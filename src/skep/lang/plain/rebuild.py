@@ -46,8 +46,8 @@ def run(
             if isinstance(one, Packet):
                 one.hand_back()
     verdict = kind.default if result is None else int(value_of(result))
-    alone = hasattr(function, "__skep_global__")  # the result of what stands in for a function has a type of its own
-    return verdict if alone else s32.wrap(verdict)
+    # The result of what stands in for a function has a type of its own.
+    return verdict if hasattr(function, "__skep_global__") else s32.wrap(verdict)
 
 
 def _gone_through(function: FunctionType, given: tuple[Any, ...], kernel: FakeKernel) -> Any:

@@ -95,6 +95,19 @@ def refuses_bind(sock, address, length):
     return 0
 
 
+@skep.fentry("veth:veth_xmit")
+def on_veth(skb, dev):
+    """A function of a module, with types of the kernel."""
+    if skb.len == 1234:
+        counts.increment(6)
+
+
+@skep.fexit("veth:veth_get_stats64")
+def after_veth(dev, total):
+    """The number of a device that was asked for its statistics."""
+    counts[7] = dev.ifindex
+
+
 @skep.xdp
 def passes(ctx):
     return 2

@@ -1,0 +1,56 @@
+"""The types of loaded modules, as the kernel holds them: what programs on their functions are loaded with.
+
+A descriptor belongs to who asked for it. Source: struct bpf_btf_info in include/uapi/linux/bpf.h.
+"""
+
+import hashlib
+import struct
+from contextlib import suppress
+
+from skep.base.errors import Unsupported
+from skep.kernel import commands
+from skep.kernel.bpf import Door, address
+from skep.kernel.commands import Command
+from skep.kernel.vmlinux import DIRECTORY
+
+_ABOUT = struct.Struct("<QIIQII")
+_NAME = 64
+
+
+def digest(name: str, *, directory: str = DIRECTORY) -> str:
+    """What tells the types of one build of a module from those of another; "" where it is not loaded."""
+    try:
+        with open(f"{directory}/{name}", "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def opened(name: str, door: Door) -> int:
+    """A descriptor of the types of a loaded module. Unsupported where there is none; it needs CAP_SYS_ADMIN."""
+    number = 0
+    with suppress(FileNotFoundError):  # behind the last
+        while True:
+            number = commands.next_id(door, Command.BTF_NEXT_ID, number)
+            with suppress(FileNotFoundError):  # it went meanwhile
+                fd = commands.by_id(door, Command.BTF_BY_ID, number)
+                if _name(fd, door) == name:
+                    return fd
+                door.close(fd)
+    raise unloaded(name)
+
+
+def unloaded(name: str) -> Unsupported:
+    """The error for a module that is not there."""
+    return Unsupported(
+        f"the types of module {name}", "it is not loaded here", instead=f"modprobe {name}, before"
+    )
+
+
+def _name(fd: int, door: Door) -> str:
+    """The name of types that are of the kernel's own; "" of a program's."""
+    text, about = bytearray(_NAME), bytearray(_ABOUT.size)
+    _ABOUT.pack_into(about, 0, 0, 0, 0, address(text), len(text), 0)
+    commands.info_into(door, fd, about)
+    of_kernel = _ABOUT.unpack(about)[-1]
+    return text.split(b"\0", 1)[0].decode("utf-8", "replace") if of_kernel else ""

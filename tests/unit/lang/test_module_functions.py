@@ -1,0 +1,55 @@
+"""Programs on functions of modules: typed by the module's types on top of the kernel's."""
+
+import pytest
+
+from skep.lang import compile as compiler
+from skep.lang.modules import split
+from skep.lang.tree import Load, walk
+from skep.lang.types import s32, u64
+from skep.lang.values import KernelStruct
+from tests.unit.lang import corpus
+from tests.unit.lang.kernel import TARGET
+
+HOOKED = '@skep.{}("veth:{}")\ndef p({}):\n    return {}\n'
+
+
+def fields(kind: str, function: str, parameters: str, result: str) -> list[tuple[int, object]]:
+    """Offsets and types of what such a program reads."""
+    program = corpus.program(HOOKED.format(kind, function, parameters, result))
+    entry = compiler.tree(program, TARGET)
+    loads = [node.place for node in walk(*entry.body) if isinstance(node, Load)]
+    return sorted((place.offset, place.type) for place in loads)
+
+
+def test_a_struct_that_only_the_module_has_is_read_as_it_is_there() -> None:
+    found = fields("fmod_ret", "veth_poll", "rq, budget", "s32(rq.dropped) + s32(rq.dev)")
+    assert found == [(0, u64), (8, u64)]
+
+
+def test_the_module_is_looked_at_before_the_kernel() -> None:
+    """A static function may have the name of another."""
+    program = corpus.program(HOOKED.format("fentry", "do_unlinkat", "rq", "0"))
+    (parameter,) = compiler.tree(program, TARGET).parameters
+    assert isinstance(parameter.type.target, KernelStruct)
+    assert parameter.type.target.name == "veth_rq"
+
+
+def test_the_result_is_that_of_the_module_s_function() -> None:
+    program = corpus.program(HOOKED.format("fexit", "veth_poll", "budget, result", "0"))
+    parameters = compiler.tree(program, TARGET).parameters
+    assert parameters[-1].type is s32
+
+
+@pytest.mark.parametrize(
+    ("kind", "hook", "found"),
+    [
+        ("fentry", "veth:veth_xmit", ("veth", "veth_xmit")),
+        ("fexit", "do_unlinkat", ("", "do_unlinkat")),
+        ("usdt", "libc:libc:setjmp", ("", "libc:libc:setjmp")),
+        ("uprobe", "libc:malloc", ("", "libc:malloc")),
+    ],
+)
+def test_what_stands_before_a_colon_is_a_module_where_functions_have_types(
+    kind: str, hook: str, found: tuple[str, str]
+) -> None:
+    assert split(kind, hook) == found
