@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from skep.agent import ends
 from skep.agent.store import Part, Pulse
 from skep.api.query import Query
 from skep.base.lazy import lazy
@@ -80,6 +81,10 @@ def _mask(part: Part, choice: Query, offset: int) -> "Mask | None":
         masks.append(batch["time"].astype("i8") >= choice.since - offset)
     if choice.pids:
         masks.append(_among(batch, "pid", choice.pids))
+    if choice.ports:
+        masks.append(ends.at_port(batch, choice.ports))
+    if choice.addresses:
+        masks.append(ends.at_address(batch, choice.addresses))
     if choice.of_process:
         masks.append(_of_processes(part, choice))
     return np.logical_and.reduce(masks) if masks else None
@@ -108,6 +113,7 @@ def matches(fragment: bytes, choice: Query) -> bool:
         _any(choice.comms, lambda comm: fnmatchcase(str(who.get("comm", "")), comm))
         and _any(choice.containers, lambda wanted: _is_container(container, wanted))
         and _any(choice.pods, lambda wanted: _is_pod(pod, wanted))
+        and _any(choice.users, lambda wanted: wanted == who.get("user"))
     )
 
 

@@ -63,7 +63,7 @@ def status(facts: Facts) -> Object:
 def start(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """What is watched, and what this kernel refuses, as lines of a log."""
     on = [f"{one.power.name} ({one.way.hook})" for one in outcomes if one.way]
-    yield f"watching {', '.join(on)}"
+    yield f"turned on: {', '.join(on)}"
     for one in outcomes:
         instead = f"instead: {one.way.hook}" if one.way else "nothing is used instead"
         for refusal in one.refusals:

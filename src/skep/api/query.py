@@ -4,6 +4,7 @@ A query is a value, made from the parameters of ``/v1/events`` or refused with t
 nothing by itself.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Position(NamedTuple):
     before: int
 
 
-LARGEST_PID = 1 << 22
+LARGEST_PID, LARGEST_PORT = 1 << 22, (1 << 16) - 1
 LATEST = (1 << 63) - 1
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -40,7 +41,8 @@ class Query:
 
     ``last`` and ``since`` (wall ns) choose among the stored events; with ``follow`` those to come are sent as well,
     and without either of the two only those. A pod is ``name`` or ``namespace/name``, a container a name or the
-    beginning of its id, a comm a name or a pattern with ``*``.
+    beginning of its id, a comm a name or a pattern with ``*``. ``addresses`` (networks, as ``ipaddress`` writes them)
+    and ``ports`` are those of either end.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -48,6 +50,9 @@ class Query:
     comms: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     pods: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    ports: frozenset[int] = frozenset()
     follow: bool = False
     last: int | None = None
     since: int | None = None
@@ -55,7 +60,7 @@ class Query:
     @property
     def of_process(self) -> bool:
         """Whether more than the columns of an event decide: who did it."""
-        return bool(self.comms or self.containers or self.pods)
+        return bool(self.comms or self.containers or self.pods or self.users)
 
     @property
     def stored(self) -> bool:
@@ -75,7 +80,7 @@ def parse(parameters: Iterable[tuple[str, str]], now: int) -> Query:
         if field in given and not repeats:
             raise BadInput(name, "is there twice")
         given[field] = given[field] + value if field in given else value
-    for field in ("kinds", "pids"):
+    for field in ("kinds", "pids", "ports"):
         given[field] = frozenset(given.get(field, ()))
     return Query(**given)
 
@@ -87,6 +92,9 @@ def write(query: Query) -> str:
     pairs += [("comm", comm) for comm in query.comms]
     pairs += [("container", container) for container in query.containers]
     pairs += [("pod", pod) for pod in query.pods]
+    pairs += [("user", user) for user in query.users]
+    pairs += [("address", address) for address in query.addresses]
+    pairs += [("port", str(port)) for port in sorted(query.ports)]
     pairs += [("follow", "1")] if query.follow else []
     pairs += [("last", str(query.last))] if query.last is not None else []
     pairs += [("since", f"@{query.since}")] if query.since is not None else []
@@ -140,6 +148,19 @@ def _pids(place: str, text: str, _now: int) -> tuple[int, ...]:
     return tuple(_number(place, word.strip(), LARGEST_PID) for word in text.split(","))
 
 
+def _ports(place: str, text: str, _now: int) -> tuple[int, ...]:
+    return tuple(_number(place, word.strip(), LARGEST_PORT) for word in text.split(","))
+
+
+def parse_address(place: str, text: str, _now: int = 0) -> tuple[str, ...]:
+    """An address, or a network of them, whatever bits stand behind its prefix; as ``ipaddress`` writes it."""
+    try:
+        return (str(ipaddress.ip_network(text, strict=False)),)
+    except ValueError as error:
+        expected = "write 10.0.0.1, 10.0.0.0/8 or fd00::/8"
+        raise BadInput(place, f"{text!r} is no address and no network", expected) from error
+
+
 def _words(place: str, text: str, _now: int) -> tuple[str, ...]:
     if not text or not text.isprintable():
         raise BadInput(place, f"{text!r} is not a name")
@@ -169,4 +190,7 @@ _PARAMETERS: dict[str, tuple[str, Callable[[str, str, int], Any], bool]] = {
     "comm": ("comms", _words, True),
     "container": ("containers", _words, True),
     "pod": ("pods", _words, True),
+    "user": ("users", _words, True),
+    "address": ("addresses", parse_address, True),
+    "port": ("ports", _ports, True),
 }

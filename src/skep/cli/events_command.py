@@ -4,7 +4,14 @@ import sys
 
 import click
 
-from skep.api.query import LARGEST_PID, MOST, Query, parse_since
+from skep.api.query import (
+    LARGEST_PID,
+    LARGEST_PORT,
+    MOST,
+    Query,
+    parse_address,
+    parse_since,
+)
 from skep.base import exits
 from skep.base.clock import boot_ns, wall_offset_ns
 from skep.base.errors import BadInput
@@ -34,12 +41,28 @@ class Since(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+class Address(click.ParamType[str]):
+    """An address or a network of them."""
+
+    name = "address"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """As a query has it."""
+        try:
+            return parse_address("address", str(value))[0]
+        except BadInput as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command(
     epilog=examples(
         "skep events                                the newest 100",
         "skep events --follow --kind exec           as programs start",
         "skep events --since 10m --comm 'nginx*'    what nginx did in ten minutes",
         "skep events --pod shop/web-1 --json        of one pod, as JSON lines",
+        "skep events -f --port 5432 --user app      who speaks to the database as app",
     )
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
@@ -59,6 +82,21 @@ class Since(click.ParamType[int]):
 @click.option("-c", "--comm", "comms", multiple=True, help="Of a name; * matches anything.")
 @click.option("--container", "containers", multiple=True, help="Of a container: name, id, prefix.")
 @click.option("--pod", "pods", multiple=True, help="Of a pod: name or namespace/name.")
+@click.option("-u", "--user", "users", multiple=True, help="Of a user, by its name.")
+@click.option(
+    "--address",
+    "addresses",
+    type=Address(),
+    multiple=True,
+    help="With an end there: 10.0.0.1, 10.0.0.0/8.",
+)
+@click.option(
+    "--port",
+    "ports",
+    type=click.IntRange(0, LARGEST_PORT),
+    multiple=True,
+    help="With an end at this port.",
+)
 @for_option
 @json_option
 @instance_option
@@ -75,6 +113,9 @@ def command(  # noqa: PLR0913 - a parameter for each option
     comms: tuple[str, ...],
     containers: tuple[str, ...],
     pods: tuple[str, ...],
+    users: tuple[str, ...],
+    addresses: tuple[str, ...],
+    ports: tuple[int, ...],
 ) -> int:
     """Show events of the running agent.
 
@@ -84,7 +125,17 @@ def command(  # noqa: PLR0913 - a parameter for each option
     if not follow and last is None and since is None:
         last = USUAL
     choice = Query(
-        kinds, frozenset(pids), comms, containers, pods, follow=follow, last=last, since=since
+        kinds,
+        frozenset(pids),
+        comms,
+        containers,
+        pods,
+        users,
+        addresses,
+        frozenset(ports),
+        follow=follow,
+        last=last,
+        since=since,
     )
     with Ending(seconds) as ending:
         screen = None if as_json else terminal.of(sys.stdout)

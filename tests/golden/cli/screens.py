@@ -71,6 +71,7 @@ def errors() -> str:
         ("events", "--since", "yesterday"),
         ("events", "--last", "-1"),
         ("events", "--pid", "99999999999"),
+        ("events", "--address", "10.0.0"),
         ("events", "--nothing"),
         ("completion", "tcsh"),
         ("status", NOWHERE),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -100,6 +101,19 @@ def test_commands_speak_to_the_agent(up: Callable[..., Up]) -> None:
     assert json.loads(found)["args"] == [TRUE, "asked-for"]
     followed = skep("events", "--follow", "--for", "0.3s", "--pid", "1", *instance)
     assert (followed.returncode, followed.stderr) == (0, "")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        socket.create_connection(listener.getsockname()).close()
+    ends = ("--address", "127.0.0.0/8", "--port", port, "--user", "root", "-k", "connect")
+
+    def connects() -> list[str]:
+        return skep("events", "--json", *ends, *instance).stdout.splitlines()
+
+    (line,) = wait_for(connects, "the connect is seen")
+    assert (json.loads(line)["dport"], json.loads(line)["pid"]) == (int(port), os.getpid())
+    elsewhere = skep("events", "--json", *ends, "--address", "10.0.0.0/8", *instance)
+    assert elsewhere.stdout.splitlines() == [line]
+    assert skep("events", *ends[2:], "--address", "10.0.0.0/8", *instance).stdout == ""
     said = skep("reload", *instance).stdout
     assert said == "nothing that a running agent takes up has changed\n"
 

@@ -168,7 +168,7 @@ def test_a_wrong_configuration_at_a_hangup_changes_nothing_and_is_told(
 
 
 STARTS = """\
-skep: watching exec (tp_btf sched_process_exec), exit (tp_btf sched_process_exec)
+skep: turned on: exec (tp_btf sched_process_exec), exit (tp_btf sched_process_exec)
 skep: drops: this kernel refuses tp_btf kfree_skb: too old; nothing is used instead
 skep: exit: this kernel refuses fexit: a policy refuses it; instead: tp_btf sched_process_exec
 """

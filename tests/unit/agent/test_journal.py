@@ -86,6 +86,10 @@ def test_classes_are_merged_by_time() -> None:
         (Query(last=99), [1, 2, 3, 4, 5]),
         (Query(last=1, kinds=frozenset({"exec"})), [3]),
         (Query(kinds=frozenset({"oom"})), []),
+        (Query(ports=frozenset({80})), [5]),
+        (Query(ports=frozenset({80, 81}), kinds=frozenset({"exec"})), []),
+        (Query(addresses=("10.0.0.0/8",)), [5]),
+        (Query(addresses=("10.0.0.0/8",), ports=frozenset({81})), []),
     ],
 )
 def test_a_choice_lets_its_events_pass(choice: Query, expected: list[int]) -> None:
@@ -93,7 +97,8 @@ def test_a_choice_lets_its_events_pass(choice: Query, expected: list[int]) -> No
     journal.take([execs(1, 2)], OFFSET)
     journal.take([execs(3, comm="nginx", pid=8)], OFFSET)
     exits = part(Exit, {"time": 4, "seq": 4}, who=SH)
-    journal.take([exits, part(Drop, {"time": 5, "seq": 5})], OFFSET)
+    drop = {"family": 2, "dport": 80, "daddr": bytes([10, 1, 2, 3, *bytes(12)])}
+    journal.take([exits, part(Drop, {"time": 5, "seq": 5} | drop)], OFFSET)
     assert seqs(journal, choice) == expected
 
 
@@ -107,11 +112,13 @@ def test_a_choice_lets_its_events_pass(choice: Query, expected: list[int]) -> No
         (Query(pods=("shop/web-1",)), True),
         (Query(pods=("other/web-1",)), False),
         (Query(pods=("web-1",), comms=("no",)), False),
+        (Query(users=("app", "other")), True),
+        (Query(users=("ap",)), False),
     ],
 )
 def test_containers_and_pods_are_known_by_id_and_name(choice: Query, fits: object) -> None:
     fragment = (
-        b'"comm":"sh","container":{"id":"abcdef","name":"web"},'
+        b'"comm":"sh","user":"app","container":{"id":"abcdef","name":"web"},'
         b'"pod":{"namespace":"shop","name":"web-1"}'
     )
     assert matches(fragment, choice) is fits

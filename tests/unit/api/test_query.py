@@ -34,10 +34,19 @@ def test_following_alone_asks_for_nothing_stored() -> None:
 
 def test_filters_repeat_and_split() -> None:
     pairs = [("kind", "exec,exit"), ("kind", "drop"), ("pid", "1"), ("pid", "2"), ("pod", "a/b")]
+    pairs += [
+        ("port", "80,443"),
+        ("address", "10.1.2.3/8"),
+        ("address", "FD00::1"),
+        ("user", "app"),
+    ]
     found = query.parse(pairs, NOW)
     assert found.kinds == {"exec", "exit", "drop"}
     assert found.pids == {1, 2}
     assert found.pods == ("a/b",)
+    assert found.ports == {80, 443}
+    assert found.users == ("app",)
+    assert found.addresses == ("10.0.0.0/8", "fd00::1/128")
     assert found.of_process
 
 
@@ -75,6 +84,8 @@ def test_what_is_too_early_or_too_late_is_the_first_or_the_last(text: str, wall:
         ("since", "2023-13-40T00:00:00Z", "is not a time"),
         ("follow", "maybe", "neither 1 nor 0"),
         ("comm", "", "is not a name"),
+        ("port", "65536", "'65536' is not a number from 0 to 65535"),
+        ("address", "10.0.0", "'10.0.0' is no address and no network; write 10.0.0.1, 10.0.0.0/8"),
         ("colour", "red", "there is no such parameter; take follow, last"),
     ],
 )
@@ -90,6 +101,7 @@ def test_a_single_parameter_given_twice_is_refused() -> None:
         query.parse([("last", "1"), ("last", "2")], NOW)
 
 
+NETWORKS = st.sampled_from(("10.0.0.0/8", "192.0.2.1/32", "fd00::/8", "::1/128"))
 NAMES = st.lists(st.text("abc*/ü &=", min_size=1, max_size=6), max_size=3).map(tuple)
 
 
@@ -102,6 +114,9 @@ NAMES = st.lists(st.text("abc*/ü &=", min_size=1, max_size=6), max_size=3).map(
         comms=NAMES,
         containers=NAMES,
         pods=NAMES,
+        users=NAMES,
+        addresses=st.lists(NETWORKS, max_size=2).map(tuple),
+        ports=st.frozensets(st.integers(0, 65535), max_size=3),
         follow=st.booleans(),
         last=st.none() | st.integers(0, 1000),
         since=st.none() | st.integers(0, NOW),
