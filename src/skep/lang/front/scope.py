@@ -16,9 +16,9 @@ from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
 from skep.lang.static_arguments import Ways, no_ways
 from skep.lang.struct import StructType
-from skep.lang.tree import Expr, Function, Local, Node, Return, StaticValue
+from skep.lang.tree import Expr, Function, Local, Node, Place, Return, StaticValue
 from skep.lang.types import IntType
-from skep.lang.values import NONE, UNKNOWN, Literal, Static, Type, describe, join, promote
+from skep.lang.values import BOOL, NONE, UNKNOWN, Literal, Static, Type, describe, join, promote
 
 Formats = Callable[[str, str], StructType | None]
 
@@ -65,6 +65,12 @@ class Target:
         return not self.callbacks and self.types.function("bpf_iter_num_new")
 
 
+def _apart(*kinds: Type) -> str:
+    """What to do where one name is to be of two types: numbers are converted, memory has a name for each."""
+    numbers = all(isinstance(kind, IntType | Literal) or kind is BOOL for kind in kinds)
+    return f"use another name{', or convert one of the two, as in u64(...)' if numbers else ''}"
+
+
 def _named(kind: Type, name: str) -> Type:
     """The type of a variable of that name; a mere literal notes in which variables it is."""
     return Literal(kind.low, kind.high, kind.names | {name}) if isinstance(kind, Literal) else kind
@@ -75,7 +81,7 @@ class Scope:
     """One reading of one function. ``kind`` is that of the program, for its subprograms too.
 
     ``returns`` has each return with what is written there; ``told`` what was said of each variable's type, and
-    ``changed`` whether that was not always the same.
+    ``changed`` whether that was not always the same. ``lock`` is the one that is held.
     """
 
     source: Source
@@ -100,6 +106,7 @@ class Scope:
     context: bool = False
     entry: bool = False
     bounds: list[Bound] = field(default_factory=list)
+    lock: Place | None = None
 
     def span(self, node: ast.AST) -> Span:
         """The place of a node."""
@@ -159,7 +166,7 @@ class Scope:
             raise self.error(
                 node,
                 f"{name!r} is {describe(before)} elsewhere and {describe(kind)} here",
-                "use another name, or convert one of the two, as in u64(...)",
+                _apart(before, kind),
             )
         self.found[name] = after
         self._tell(name, _named(after, name))
