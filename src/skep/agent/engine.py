@@ -149,6 +149,15 @@ class Engine:
         self._unwatch()
         self.receiver.close()
 
+    def unnamed(self) -> list[str]:
+        """Runtimes that are there and give no names of their containers, for people."""
+        found = sorted(self._directory.faults.items())
+        return [
+            f"no names of containers from {socket}: {why}"
+            for socket, why in found
+            if os.path.exists(socket)
+        ]
+
     def losses(self) -> list[Loss]:
         """By queue, from the kernel to the journal."""
         misses = sum(info.recursion_misses for info in self.programs.infos())

@@ -436,4 +436,6 @@ def test_a_runtime_that_hangs_holds_up_nothing(
         assert agent.client.status()["instance"] == agent.paths.instance
         (event,) = seen(agent, "held-up")
         assert event["container"] == {"id": CONTAINER, "runtime": "docker"}
+        (warning,) = wait_for(lambda: agent.client.status()["warnings"], "a warning")
+        assert warning == f"no names of containers from {tmp_path}/d.sock: no answer within 2 s"
         let()

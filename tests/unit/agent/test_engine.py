@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from skep.agent import supervise
 from skep.agent.dropped import DropSite
 from skep.agent.engine import Allowed, Engine, bounds
 from skep.api.query import Query
-from skep.base.config import Store
+from skep.base.config import Runtimes, Store
 from skep.base.errors import Forbidden
 from tests.unit.agent.fake_engine import KINDS, QUIET, engine, names
 from tests.unit.agent.fake_programs import FakePrograms
@@ -141,6 +143,23 @@ def test_drops_are_named_by_reason_and_place() -> None:
     made = engine()
     assert made.dropped() == [DropSite("NO_SOCKET", "0x10", 50, 16)]
     made.receiver.close()
+
+
+def test_a_runtime_that_is_there_and_gives_no_names_is_told(tmp_path: Path) -> None:
+    dead, absent = str(tmp_path / "dead.sock"), str(tmp_path / "absent.sock")
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(dead)
+
+    async def scene() -> list[str]:
+        made = engine(replace(QUIET, runtimes=Runtimes((), (dead, absent), ())))
+        made.start(no_fault)
+        made._directory.ask("0" * 64, "docker")
+        await until(lambda: len(made._directory.faults) == 2, "both were asked")
+        told = made.unnamed()
+        await made.stop()
+        return told
+
+    assert asyncio.run(scene()) == [f"no names of containers from {dead}: Connection refused"]
 
 
 def test_the_store_keeps_what_the_settings_say() -> None:

@@ -110,6 +110,8 @@ class Directory:
                 self.faults[client.socket] = fault.reason
             except TimeoutError:
                 self.faults[client.socket] = f"no answer within {self._limit:g} s"
+            except Exception as error:  # noqa: BLE001 - it comes of what a runtime said: the others are asked on
+                self.faults[client.socket] = f"an answer that is not understood: {error!r}"
             else:
                 self.faults.pop(client.socket, None)
                 if found is not None:

@@ -176,6 +176,29 @@ def test_absent_and_malformed_runtimes_are_noted_until_they_answer(tmp_path: Pat
     Bench(tmp_path, retries=()).run(steps, "docker", "podman")
 
 
+class Faulty:
+    """A client with a fault of ours."""
+
+    family, socket = "docker", "/faulty"
+
+    async def inspect(self, container: str) -> Container | None:
+        raise LookupError(container[:3])
+
+
+def test_a_fault_in_what_reads_an_answer_is_that_runtime_s_alone(tmp_path: Path) -> None:
+    async def steps(bench: Bench) -> None:
+        bench.docker.containers[A] = WEB
+        bench.directory._clients.insert(0, Faulty())
+        for _ in range(8):  # as often as there are workers, and more
+            bench.directory.ask(A)
+            assert isinstance(await bench.said.get(), Container)
+            bench.directory._memory._answers.clear()
+        why = "an answer that is not understood: LookupError('b2a')"
+        assert bench.directory.faults["/faulty"] == why
+
+    Bench(tmp_path).run(steps, "docker")
+
+
 def test_questions_beyond_the_queue_are_counted_and_can_be_put_again(tmp_path: Path) -> None:
     async def steps(bench: Bench) -> None:
         for i in range(40):
