@@ -5,6 +5,7 @@ It opens and closes a server of its own; metrics are read only when somebody ask
 
 import errno
 import os
+import socket
 
 from skep.api import ports, routes
 from skep.api.routes import Node
@@ -30,7 +31,7 @@ class MetricsPort:
         server = Server(routes.prometheus(self._node))
         try:
             await server.listen_tcp(host.strip("[]"), int(port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             self.warning = f"no metrics on {wanted.address}: {_why(error, int(port))}"
             return
         self._server, self.state = server, wanted.address
@@ -42,7 +43,9 @@ class MetricsPort:
             self._server = None
 
 
-def _why(error: OSError, port: int) -> str:
+def _why(error: OSError | UnicodeError, port: int) -> str:
+    if isinstance(error, UnicodeError | socket.gaierror):
+        return "the host's name is not known"
     if error.errno != errno.EADDRINUSE:
         return os.strerror(error.errno or 0)
     return f"the port is taken by {ports.holder(port) or 'a process that cannot be seen'}"

@@ -308,6 +308,23 @@ def test_losses_are_told_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("a..b:9565", "the host's name is not known"),
+        ("no-such-host.invalid:9565", "the host's name is not known"),
+        ("192.0.2.1:9565", "Cannot assign requested address"),
+    ],
+)
+def test_metrics_at_an_address_that_is_not_to_be_had_are_a_warning(address: str, why: str) -> None:
+    async def go() -> tuple[str, str]:
+        port = MetricsPort(FakeNode())
+        await port.open(Metrics(address=address))
+        return port.state, port.warning
+
+    assert asyncio.run(go()) == ("off", f"no metrics on {address}: {why}")
+
+
 def test_metrics_are_served_on_a_free_port_and_no_more_after_a_close() -> None:
     async def go() -> tuple[str, bytes]:
         port = MetricsPort(FakeNode())
