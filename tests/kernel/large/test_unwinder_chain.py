@@ -16,7 +16,10 @@ from tests.kernel.large.chains import called
 from tests.kernel.large.chains import chain as chain  # noqa: PLC0414 - a fixture, given on
 from tests.kernel.large.unwound import begun, sampled
 
-pytestmark = pytest.mark.native("the program is compiled here")
+pytestmark = [
+    pytest.mark.native("the program is compiled here"),
+    pytest.mark.timeout(300),  # the first test compiles: over a minute where others compute, too
+]
 
 
 @pytest.fixture(scope="module")
