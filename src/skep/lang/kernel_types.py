@@ -7,7 +7,7 @@ from skep.btf import types as btf
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.lang import byte_order
-from skep.lang.tree import Bitfield
+from skep.lang.layout import Bitfield
 from skep.lang.types import ArrayType, char
 from skep.lang.values import BY_SHAPE, VOID, KernelPointer, KernelStruct, Type
 

@@ -29,6 +29,15 @@ class Bits:
         return (unit & ~mask) | ((value << self.shift) & mask)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Bitfield:
+    """Bits of a member: shift right by ``shift`` within a unit of ``size`` bytes, then ``width`` bits."""
+
+    shift: int
+    width: int
+    size: int
+
+
 def bits(width: int) -> Any:
     """Makes a member of a Struct a bit field of so many bits.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from skep.base.errors import Span
 from skep.lang.helpers import Helper
+from skep.lang.layout import Bitfield
 from skep.lang.maps import Declaration, Ring
 from skep.lang.struct import StructType
 from skep.lang.values import Type
@@ -61,15 +62,6 @@ class Argument(Expr):
 @dataclass(frozen=True, slots=True, eq=False)
 class ContextValue(Expr):
     """The program's context."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bitfield:
-    """Bits of a member: shift right by ``shift`` within a unit of ``size`` bytes, then ``width`` bits."""
-
-    shift: int
-    width: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

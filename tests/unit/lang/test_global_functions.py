@@ -77,7 +77,7 @@ def test_registers_are_the_context_by_the_name_that_the_verifier_knows() -> None
 
 
 def test_a_function_without_a_result_gives_a_number_to_the_kernel() -> None:
-    """Before 6.8 the kernel takes no global function that gives nothing."""
+    """The kernel asks for one of every global function."""
     source = "@skep.global_function\ndef f(n: u32):\n    n + 1\n\n\n@skep.xdp\ndef p(ctx):\n    f(3)\n    return 1\n"
     found = Btf(compiler.compile_all([corpus.program(source)], TARGET)[0].btf)
     assert signature(found, "f") == (1, "int:4", ["u32:4"])

@@ -4,8 +4,8 @@ from math import gcd
 
 from skep.lang.emit.function import WRITTEN, Value, Writer
 from skep.lang.emit.text import llvm_type
+from skep.lang.layout import Bitfield
 from skep.lang.tree import (
-    Bitfield,
     Build,
     Copy,
     Load,

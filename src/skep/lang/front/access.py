@@ -9,12 +9,11 @@ from skep.lang.bounds import Bound
 from skep.lang.front import contexts
 from skep.lang.front.integers import converted, loaded, number
 from skep.lang.front.scope import Scope
-from skep.lang.layout import Field
+from skep.lang.layout import Bitfield, Field
 from skep.lang.struct import StructType
 from skep.lang.tree import (
     Address,
     Binary,
-    Bitfield,
     Const,
     Convert,
     Expr,
