@@ -30,6 +30,7 @@ from tests.kernel.large.unwound import (
     gathered,
     running,
     sampled,
+    tell,
     told,
     total,
 )
@@ -84,8 +85,9 @@ def whole(one: Sampled, child: "subprocess.Popen[str]") -> bool:
 def test_a_shell_is_walked_up_from_its_own_code_and_from_calls_of_the_kernel(
     unwinder: Unwinder,
 ) -> None:
-    with begun("sh", "-c", "echo; while :; do echo x > /dev/null; done") as child:
+    with begun("sh", "-c", "echo; read line; while :; do echo x > /dev/null; done") as child:
         unwinder.watch(child.pid)
+        tell(child)
         found = gathered(unwinder, child.pid, in_calls_and_outside)
         assert all(whole(one, child) for one in found), found
         unwinder.forget(child.pid)
@@ -151,9 +153,7 @@ def test_stacks_of_python_reach_its_main(warm: Unwinder) -> None:
 def test_a_library_that_is_loaded_later_is_seen(warm: Unwinder) -> None:
     with running(LATER) as child:
         warm.watch(child.pid)
-        assert child.stdin is not None
-        child.stdin.write("\n")
-        child.stdin.flush()
+        tell(child)
         told(child)
         gathered(warm, child.pid, lambda stacks: total(stacks, End.UNMAPPED) > 3)
         warm.refresh()
@@ -186,9 +186,7 @@ def test_what_a_process_maps_no_longer_is_forgotten(live: Live, unwinder: Unwind
     with begun("sh", "-c", "echo; read line; exec cat") as child:
         unwinder.watch(child.pid)
         shell = {key.file for key in live[state.pages]}
-        assert child.stdin is not None
-        child.stdin.write("\n")
-        child.stdin.flush()
+        tell(child)
         while not os.readlink(f"/proc/{child.pid}/exe").endswith(("cat", "coreutils")):
             time.sleep(0.01)
         unwinder.refresh()

@@ -119,6 +119,13 @@ def told(child: subprocess.Popen[str]) -> None:
     assert child.stdout.readline() == "\n"
 
 
+def tell(child: subprocess.Popen[str]) -> None:
+    """Let it go on: until then it takes no processor from who makes its tables."""
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+
+
 def gathered(
     unwinder: Unwinder, pid: int, enough: Callable[[list[Sampled]], bool]
 ) -> list[Sampled]:

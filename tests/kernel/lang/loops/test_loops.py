@@ -13,7 +13,7 @@ PROGRAMS = list(programs.ALL)
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
 def test_a_loop_computes_the_same_in_the_kernel_and_as_plain_python(program: Program) -> None:
-    given = list(packets(1, 4))
+    given = list(packets(1, 1 if program is programs.long else 4))  # it looks at no packet
     assert live(program, given) == plain(program, given)
 
 
