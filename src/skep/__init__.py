@@ -50,6 +50,7 @@ _PLACES = {
         "Processor",
     ),
     "skep.lang.declared.streams": ("PerfBuffer", "UserRing"),
+    "skep.lang.objects": ("List", "ListNode", "Object", "RefCount", "Tree", "TreeNode"),
     "skep.lang.special": (
         "CgroupReference",
         "CpumaskReference",
@@ -260,6 +261,12 @@ if TYPE_CHECKING:
     from skep.lang.maps import PerCpuHash as PerCpuHash
     from skep.lang.maps import Ring as Ring
     from skep.lang.maps import StackTraces as StackTraces
+    from skep.lang.objects import List as List
+    from skep.lang.objects import ListNode as ListNode
+    from skep.lang.objects import Object as Object
+    from skep.lang.objects import RefCount as RefCount
+    from skep.lang.objects import Tree as Tree
+    from skep.lang.objects import TreeNode as TreeNode
     from skep.lang.plain.kernel import FakeKernel as FakeKernel
     from skep.lang.plain.kernel import Task as Task
     from skep.lang.plain.packets import Packet as Packet

@@ -57,7 +57,10 @@ def _checked(programs: list[Program], machine: Machine) -> list[tuple[str, Verdi
     """Each program's name, and its verdict or what is wrong with it."""
     found = []
     with Live(machine) as live:
-        for program, made in zip(programs, _compiled(programs, machine), strict=True):
+        done = _compiled(programs, machine)
+        right = iter(live.share([made for made in done if isinstance(made, Compiled)]))
+        ready = [next(right) if isinstance(made, Compiled) else made for made in done]
+        for program, made in zip(programs, ready, strict=True):
             found.append(
                 (
                     program.name,

@@ -44,9 +44,12 @@ class Handle:
         self._views: list[memoryview] = []
 
     @classmethod
-    def create(cls, spec: MapSpec, *, door: Door = DOOR) -> Self:
-        """A new map, empty (an array: zero). The kernel is told its types, so that other tools can print it."""
-        return cls(spec, create(spec, door), door=door)
+    def create(cls, spec: MapSpec, *, layout: Layout | None = None, door: Door = DOOR) -> Self:
+        """A new map, empty (an array: zero). The kernel is told its types, so that other tools can print it.
+
+        ``layout`` are its types where they are among those of the programs that use it (``shared_types``).
+        """
+        return cls(spec, create(spec, door, layout), door=door)
 
     def info(self) -> MapInfo:
         """What the kernel says of the map."""
@@ -126,18 +129,19 @@ class Handle:
         return f"<{type(self).__name__} {self.spec.name} {kind} of {self.spec.entries}>"
 
 
-def create(spec: MapSpec, door: Door) -> int:
+def create(spec: MapSpec, door: Door, types: Layout | None = None) -> int:
     """The descriptor of a new map. The pattern of a map of maps is made for the moment that the kernel looks at it."""
     held: list[int] = []
     try:
         inner = create(spec.inner, door) if spec.inner else 0
         held += [inner] if inner else []
         with refused("BPF_MAP_CREATE", spec.name, door=door):
-            layout = Layout()
-            blob, *types = layout_of(spec.key, spec.value) if spec.type in TYPED else (b"", 0, 0)
+            layout = types or Layout()
+            own = spec.type in TYPED and types is None
+            blob, *ids = layout_of(spec.key, spec.value) if own else (b"", 0, 0)
             if blob:
                 held.append(commands.btf_load(door, blob))
-                layout = Layout(held[-1], *types)
+                layout = Layout(held[-1], *ids)
             sizes = (spec.key_size, spec.value_size)
             made = Create(
                 spec.type, *sizes, spec.entries, spec.flags, spec.name, layout, inner, spec.extra

@@ -5,10 +5,11 @@ from typing import Any
 
 from skep.btf.types import Member
 from skep.btf.writer import Builder
+from skep.lang.objects import NODES, data_of, is_head
 from skep.lang.spec import MapType
 from skep.lang.special import Reference
 from skep.lang.struct import Field, StructType, Union
-from skep.lang.types import ArrayType, IntType, char
+from skep.lang.types import ArrayType, IntType, char, u8
 
 Kind = IntType | ArrayType | StructType
 """A type of the language."""
@@ -16,6 +17,10 @@ Kind = IntType | ArrayType | StructType
 
 KEPT = "kptr"
 """The note on a pointer by which the kernel knows a reference (Linux 6.4)."""
+LINKS = "contains"
+"""The note on a list or tree that names the objects in it, and the field by which they are linked."""
+OBJECT, NAME = "object", "name"
+"""Under what the number and the name of a class of objects are noted."""
 
 TYPED = frozenset(
     {
@@ -40,20 +45,47 @@ def layout_of(key: Kind | None, value: Kind | None) -> tuple[bytes, int, int]:
     """A BTF blob and the ids of both types in it, 0 where the map has no key; (b"", 0, 0) where it has no value."""
     if value is None:
         return b"", 0, 0
-    builder, known = Builder(), dict[Any, int]()
+    builder, known = Builder(), dict[Any, Any]()
+    ids = add_layout(builder, known, key, value)
+    return builder.build(), *ids
+
+
+def add_layout(
+    builder: Builder, known: dict[Any, Any], key: Kind | None, value: Kind
+) -> tuple[int, int]:
+    """The ids of a map's key and value types among others, each added once; 0 where the map has no key."""
     encode = partial(_encode, builder, known)
-    key_id, value_id = encode(key) if key is not None else 0, encode(value)
-    return builder.build(), key_id, value_id
+    return encode(key) if key is not None else 0, encode(value)
 
 
-def _encode(builder: Builder, known: dict[Any, int], kind: Kind) -> int:
+def add_object(builder: Builder, known: dict[Any, Any], kind: StructType) -> int:
+    """The id of a class of objects, added once.
+
+    Fields of the program's own are bytes there, for the verifier keeps each access within one member. The name is one
+    that no Struct has, for lists and trees are told of it by name.
+    """
+    if (OBJECT, kind) not in known:
+        byte, name = _encode(builder, known, u8), f"{kind.__name__}__{len(known)}"
+        members = [
+            Member(f"data{at}", builder.array(byte, _index(builder, known), size), at * 8)
+            for at, size in data_of(kind)
+        ]
+        nodes = [field for field in kind.fields if field.type in NODES]
+        members += [_member(f, _encode(builder, known, f.type)) for f in nodes]
+        members.sort(key=lambda member: member.bit_offset)
+        known[OBJECT, kind] = builder.struct(name, kind.size, members)
+        known[NAME, kind] = name
+    return int(known[OBJECT, kind])
+
+
+def _encode(builder: Builder, known: dict[Any, Any], kind: Kind) -> int:
     """The id of a type, added once."""
     if kind not in known:
         known[kind] = _add(builder, known, kind)
-    return known[kind]
+    return int(known[kind])
 
 
-def _add(builder: Builder, known: dict[Any, int], kind: Kind) -> int:
+def _add(builder: Builder, known: dict[Any, Any], kind: Kind) -> int:
     if isinstance(kind, IntType):
         return _integer(builder, kind)
     if isinstance(kind, ArrayType):
@@ -65,7 +97,13 @@ def _add(builder: Builder, known: dict[Any, int], kind: Kind) -> int:
     if isinstance(kind, StructType):
         members = [_member(f, _encode(builder, known, f.type)) for f in kind.fields]
         add = builder.union if issubclass(kind, Union) else builder.struct
-        return add(kind.__dict__.get("btf_name", kind.__name__), kind.size, members)
+        heads = [(at, f.type) for at, f in enumerate(kind.fields) if is_head(f.type)]
+        for _, head in heads:
+            add_object(builder, known, head.element)
+        made = add(kind.__dict__.get("btf_name", kind.__name__), kind.size, members)
+        for at, head in heads:
+            builder.decl_tag(f"{LINKS}:{known[NAME, head.element]}:{head.node.name}", made, at)
+        return made
     raise TypeError(f"{kind!r} has no layout in BTF")
 
 
@@ -87,8 +125,8 @@ def _integer(builder: Builder, kind: IntType) -> int:
     return builder.typedef(f"__{kind.__name__}", number) if kind.big_endian else number
 
 
-def _index(builder: Builder, known: dict[Any, int]) -> int:
+def _index(builder: Builder, known: dict[Any, Any]) -> int:
     """The type that indexes arrays."""
     if "index" not in known:
         known["index"] = builder.integer("__ARRAY_SIZE_TYPE__", 4)
-    return known["index"]
+    return int(known["index"])

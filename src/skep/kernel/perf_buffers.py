@@ -15,7 +15,7 @@ from typing import Self
 
 from skep.kernel import cpus, perf
 from skep.kernel.bpf import DOOR, Door
-from skep.kernel.commands import Command
+from skep.kernel.commands import Command, Layout
 from skep.kernel.handle import Handle
 from skep.kernel.refusal import TRACING, refused
 from skep.kernel.rings import sleep
@@ -34,9 +34,10 @@ class PerfEvents(Handle):
     """The array of perf events, one for each possible CPU."""
 
     @classmethod
-    def create(cls, spec: MapSpec, *, door: Door = DOOR) -> Self:
+    def create(cls, spec: MapSpec, *, layout: Layout | None = None, door: Door = DOOR) -> Self:
         """A new array, with a place for each CPU."""
-        return super().create(replace(spec, entries=max(cpus.possible()) + 1), door=door)
+        all_of_them = replace(spec, entries=max(cpus.possible()) + 1)
+        return super().create(all_of_them, layout=layout, door=door)
 
 
 class PerfBuffer:

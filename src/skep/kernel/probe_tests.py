@@ -138,6 +138,18 @@ def kfunc(name: str) -> Test:
     return test
 
 
+def sized(name: str, size: int) -> Test:
+    """The kernel has a struct of that name and size in its BTF."""
+
+    def test(kernel: Kernel) -> None:
+        number = kernel.find(Kind.STRUCT, name)
+        found = kernel.btf.size(number) if kernel.btf else 0
+        if found != size:
+            raise OSError(errno.ENOENT, f"its {name} has {found} bytes, not {size}")
+
+    return test
+
+
 def map_type(create: Create) -> Test:
     """The kernel creates a map of that type."""
     return lambda kernel: kernel.door.close(commands.map_create(kernel.door, create))

@@ -431,6 +431,12 @@ TABLE: tuple[Rejection, ...] = (
         "give it an object that a function or an argument of the program gave",
     ),
     Rejection(
+        r"must be referenced or trusted|neither owning or non-owning ref|reference has not been acquired before",
+        "an allocated object is used here that the program has no more",
+        "use it before it is dropped, or given to a list or a tree; what was taken out has a variable of its own",
+        call=r"obj_drop|list_p|rbtree|refcount",
+    ),
+    Rejection(
         r"must be referenced or trusted|must be a rcu pointer|untrusted_ptr",
         "{call} takes an object that cannot go away; this one can",
         "acquire it first, or take it from the arguments of the program",

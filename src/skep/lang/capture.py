@@ -15,6 +15,7 @@ from typing import Any
 from skep.lang.helpers import Helper
 from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
 from skep.lang.maps import Declaration, Ring
+from skep.lang.objects import element_of, is_head
 from skep.lang.source import text_of
 from skep.lang.struct import StructType
 from skep.lang.types import ArrayType, IntType
@@ -133,9 +134,9 @@ def _layout(kind: Any) -> str:
         inner = ";".join(
             f"{f.name}@{f.offset}:{_layout(f.type)}{f.bits or ''}" for f in kind.fields
         )
-        return (
-            f"{kind.__name__}[{kind.size}]{{{inner}}}{sorted(getattr(kind, 'stamps', {}).items())}"
-        )
+        linked = f" of {_layout(element_of(kind))}" if is_head(kind) else ""
+        stamps = sorted(getattr(kind, "stamps", {}).items())
+        return f"{kind.__name__}[{kind.size}]{{{inner}}}{stamps}{linked}"
     if isinstance(kind, ArrayType):
         return f"{_layout(kind.element)}x{kind.count}"
     return repr(kind)

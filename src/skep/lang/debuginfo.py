@@ -80,6 +80,12 @@ def _parts(btf: bytes, place: str) -> tuple[bytes, bytes]:
     return _cut(body, types_at, types, place), _cut(body, strings_at, strings, place)
 
 
+def split(btf: bytes, place: str) -> tuple[list[bytes], bytes]:
+    """The types of a blob, one by one, and its strings."""
+    types, strings = _parts(btf, place)
+    return _records(types, place), strings
+
+
 def _cut(body: bytes, offset: int, size: int, place: str) -> bytes:
     if offset + size > len(body):
         raise BadInput(place, f"a part of the debug information ({size} bytes) leaves its section")

@@ -6,13 +6,16 @@ It needs neither syntax trees nor LLVM.
 from dataclasses import dataclass, replace
 
 from skep.base.errors import CompileError
-from skep.lang.capture import declarations
+from skep.lang.capture import declarations, reached
 from skep.lang.linked import Linked
 from skep.lang.maps import Declaration, Global
+from skep.lang.objects import is_object, objects_of
 from skep.lang.programs import Program
-from skep.lang.spec import MapReference, MapSpec, ProgramSpec
+from skep.lang.spec import MapReference, MapSpec, ProgramSpec, TypeReference
+from skep.lang.struct import StructType
 
 NAME = 15
+TYPE = "type."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,16 @@ def finish(program: Program, linked: Linked) -> Compiled:
         raise CompileError(
             f"{program.name} refers to constant data, which is not part of the language"
         )
+    objects = _objects(program, maps)
     references = tuple(
-        _reference(insn.insn, insn.symbol, insn.addend, maps) for insn in linked.references
+        _reference(insn.insn, insn.symbol, insn.addend, maps)
+        for insn in linked.references
+        if not insn.symbol.startswith(TYPE)
+    )
+    types = tuple(
+        TypeReference(insn.insn, objects[insn.symbol.removeprefix(TYPE)])
+        for insn in linked.references
+        if insn.symbol.startswith(TYPE)
     )
     made = ProgramSpec(
         program.name[:NAME],
@@ -52,8 +63,21 @@ def finish(program: Program, linked: Linked) -> Compiled:
         next=len(maps) - 1 if program.chain is not None else None,
         prints=linked.prints,
         replaces=program.replaces.__name__ if program.replaces else "",
+        types=types,
     )
     return Compiled(made, maps)
+
+
+def _objects(program: Program, maps: tuple[Declaration, ...]) -> dict[str, StructType]:
+    """The classes of objects that a program makes, and that its maps link, by name."""
+    found: dict[str, StructType] = {}
+    captured = [value for _, names in reached(program) for _, value in names if is_object(value)]
+    linked = [kind for declared in maps for kind in objects_of(declared.value)]
+    for kind in dict.fromkeys((*captured, *linked)):
+        if found.setdefault(kind.__name__, kind) is not kind:
+            problem = f"{program.name} uses two classes of objects named {kind.__name__}"
+            raise CompileError(problem, hint="give one of them another name")
+    return found
 
 
 def _map_spec(name: str, declared: Declaration) -> MapSpec:

@@ -7,6 +7,7 @@ methods are compiled; in plain Python they are those of the fakes that a test bi
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypedDict, Unpack
 
+from skep.lang.objects import objects_of
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.special import check_special, special
 from skep.lang.struct import Struct, StructType, sized
@@ -57,6 +58,10 @@ class Declaration:
         self.flags, self.name = flags, options.get("name", "")
         self.pin, self.migrate = options.get("pin", ""), options.get("migrate")
         plain = self.pin.replace("-", "_").replace("_", "a")
+        if self.pin and objects_of(value):
+            raise ValueError(
+                f"{value!r} links objects, whose types are those of one load of programs; it is not pinned"
+            )
         if self.pin and not (plain.isascii() and plain.isalnum() and self.pin[0] != "-"):
             raise ValueError(f"{self.pin!r} cannot name a pin; take letters, digits, - and _")
 

@@ -183,6 +183,14 @@ class MapReference:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeReference:
+    """``insns[insn]`` (two slots) takes the BTF id that a class of objects has among the program's types."""
+
+    insn: int
+    type: Any
+
+
+@dataclass(frozen=True, slots=True)
 class KfuncReference:
     """``insns[insn]`` calls the kernel function of that name."""
 
@@ -220,3 +228,4 @@ class ProgramSpec:
     next: int | None = None
     prints: tuple[str, ...] = ()
     replaces: str = ""
+    types: tuple[TypeReference, ...] = ()

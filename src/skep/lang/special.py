@@ -1,11 +1,13 @@
-"""Fields of map values that the kernel itself keeps: locks, timers, references. Programs use their methods only.
+"""Fields of map values that the kernel itself keeps: locks, timers, references, lists and trees of objects.
 
-In memory they are structs of the kernel's, found by their BTF name. Reading a value gives zeros there; a value that is
-written over keeps its lock, but its timer rests then, and its references are given back.
+Programs use their methods only. In memory they are structs of the kernel's, found by their BTF name. Reading a value
+gives zeros there; a value that is written over keeps its lock, but its timer rests then, its references are given back,
+and the objects in its lists and trees are dropped.
 """
 
 from typing import Any
 
+from skep.lang.objects import NODES, is_head
 from skep.lang.spec import MapType
 from skep.lang.struct import Field, Struct, StructType
 from skep.lang.types import ArrayType, u32, u64
@@ -66,12 +68,14 @@ HOLDERS: dict[StructType, frozenset[MapType]] = {
     ),
 }
 """The map types whose values may have each."""
+HEADED = frozenset({MapType.HASH, MapType.ARRAY})
+"""Those whose values may have lists and trees."""
 
 
 def special(value: Any) -> list[Field]:
     """The fields of a value that the kernel keeps."""
     fields = value.fields if isinstance(value, StructType) else ()
-    return [field for field in fields if field.type in SPECIAL]
+    return [field for field in fields if field.type in SPECIAL or is_head(field.type)]
 
 
 def is_locked(value: Any) -> bool:
@@ -87,19 +91,31 @@ def is_timed(value: Any) -> bool:
 def check_special(kind: MapType, value: Any) -> None:
     """Refuse locks and timers where the kernel has none. TypeError."""
     found = special(value)
+    _check_linked(value)
     if found and _has_bits(value):
         raise TypeError(
             f"{value!r}: the kernel takes no bit fields beside locks, timers and references"
         )
     for field in found:
         word = field.type.__name__
-        if kind not in HOLDERS[field.type]:
+        holders = HOLDERS.get(field.type, HEADED)
+        if kind not in holders:
             raise TypeError(
                 f"{value!r}.{field.name}: a {word} lies in values of "
-                f"{', '.join(sorted(one.name for one in HOLDERS[field.type]))}, not of {kind.name}"
+                f"{', '.join(sorted(one.name for one in holders))}, not of {kind.name}"
             )
         if field.type in SINGLE and sum(other.type is field.type for other in found) > 1:
             raise TypeError(f"{value!r}.{field.name}: a value has one {word} at most")
+
+
+def _check_linked(value: Any) -> None:
+    """Refuse nodes outside of objects, and lists and trees without a lock. TypeError."""
+    for field in value.fields if isinstance(value, StructType) else ():
+        word = f"{value!r}.{field.name}"
+        if field.type in NODES:
+            raise TypeError(f"{word}: a {field.type!r} lies in an object, class Entry(skep.Object)")
+        if is_head(field.type) and not is_locked(value):
+            raise TypeError(f"{word} is used under a lock; give the value one: lock: skep.SpinLock")
 
 
 def _has_bits(kind: Any) -> bool:

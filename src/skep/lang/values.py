@@ -60,10 +60,14 @@ class Memory(Enum):
     MAP = "a map of maps"
     CONSTANT = "constant memory"
     ARENA = "an arena"
+    OBJECT = "an allocated object"
 
 
 WRITABLE = frozenset(
-    {Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET, Memory.ARENA, Memory.CONTEXT}
+    {
+        *(Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET),
+        *(Memory.ARENA, Memory.CONTEXT, Memory.OBJECT),
+    }
 )
 
 

@@ -1,8 +1,9 @@
 """Live programs: what ``skep.load`` gives. Leaving the ``with`` block detaches everything and frees the maps."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self, overload
 
 from skep.base.config import environment
@@ -15,6 +16,7 @@ from skep.kernel.pins import Pins
 from skep.kernel.place import HasFileno, Place
 from skep.lang.finish import Compiled
 from skep.lang.maps import Declaration, Global, Ring
+from skep.lang.objects import links as links_objects
 from skep.lang.programs import Program
 from skep.lang.spec import Hook, MapSpec
 from skep.lang.struct_ops import StructOps
@@ -25,11 +27,14 @@ from skep.program.machine import Machine
 from skep.program.objects import compiled
 from skep.program.plainly import plainly
 
+shared_types = lazy("skep.kernel.shared_types")  # only objects need them
+
 if TYPE_CHECKING:
     from skep.kernel.dispatch.chain import ChainLink
     from skep.kernel.dispatch.owner import Dispatcher
     from skep.kernel.nested import MapOfMaps
     from skep.kernel.queues import Bloom, Queue
+    from skep.kernel.shared_types import SharedTypes
     from skep.kernel.storages import Storage
     from skep.kernel.user_rings import UserRing
     from skep.kernel.variables import LiveGlobal, Variables
@@ -64,6 +69,7 @@ class Live:
         self.programs: dict[str, programs.Program] = {}
         self.links: dict[str, list[links.AnyLink | ChainLink]] = {}
         self._made: dict[str, Compiled] = {}
+        self._types: SharedTypes | None = None
         self._names: dict[int, str] = {}
 
     # --- making ---------------------------------------------------------------------------------------------------
@@ -81,13 +87,27 @@ class Live:
         self._made[name] = made
         return loaded
 
+    def share(self, made: Sequence[Compiled]) -> list[Compiled]:
+        """The same programs; those that link objects have their types in common with each other, and with their maps.
+
+        They are loaded after one call of this.
+        """
+        linking = [one for one in made if links_objects(one.spec)]
+        if not linking:
+            return list(made)
+        types = self._types = shared_types.SharedTypes.make([one.spec for one in linking])
+        self._stack.callback(types.close)
+        specs = {id(one): spec for one, spec in zip(linking, types.specs, strict=True)}
+        return [replace(one, spec=specs.get(id(one), one.spec)) for one in made]
+
     def _load(self, program: Program, made: Compiled) -> programs.Program:
         held = []
         for index, (declared, spec) in enumerate(zip(made.maps, made.spec.maps, strict=True)):
             own = index == made.spec.next
             held.append(self._create(spec) if own else self.map(declared, spec))
         onto = self._loaded(program.onto) if program.onto else None
-        loaded = programs.Program.load(made.spec, held, self._machine.btf, onto=onto)
+        types = self._types.fd if self._types and links_objects(made.spec) else 0
+        loaded = programs.Program.load(made.spec, held, self._machine.btf, onto=onto, types=types)
         self._stack.callback(loaded.close)
         return loaded
 
@@ -111,7 +131,8 @@ class Live:
 
     def map(self, declared: Declaration, spec: MapSpec) -> Handle:
         """The live map of a declaration, made at first."""
-        return self._maps.make(declared, spec)
+        layout = self._types.layout(spec) if self._types else None
+        return self._maps.make(declared, spec, layout)
 
     def attach(
         self,
@@ -301,7 +322,7 @@ def load(
         warnings.warn(f"{refusal}; programs are compiled anew", RuntimeWarning, stacklevel=3)
     try:
         with untimed():
-            for program, one in zip(programs, made, strict=True):
+            for program, one in zip(programs, live.share(made), strict=True):
                 live.add(program, one)
         live.check_initial()
         if environment().trace:

@@ -13,6 +13,7 @@ from skep.base.errors import BadInput
 from skep.base.lazy import lazy
 from skep.base.paths import DEFAULT_INSTANCE, instance_paths
 from skep.kernel.classes import class_of
+from skep.kernel.commands import Layout
 from skep.kernel.elements import Elements
 from skep.kernel.handle import Handle
 from skep.kernel.pins import Pins
@@ -75,10 +76,13 @@ class LiveMaps:
         self._declared: dict[int, Declaration] = {}
         self._stack = ExitStack()
 
-    def make(self, declared: Declaration, spec: MapSpec) -> Handle:
-        """The live map of a declaration, made at first. Conflict where its pin is another map."""
+    def make(self, declared: Declaration, spec: MapSpec, layout: Layout | None = None) -> Handle:
+        """The live map of a declaration, made at first. Conflict where its pin is another map.
+
+        ``layout`` are its types where it shares them with programs; such maps are not pinned.
+        """
         if declared not in self:
-            live = self._made(declared, spec)
+            live = self._made(declared, spec, layout)
             self.adopt(declared, live)
             if isinstance(declared, Global):
                 self._fill(live, declared)
@@ -92,8 +96,10 @@ class LiveMaps:
     def __contains__(self, declared: Declaration) -> bool:
         return id(declared) in self._maps
 
-    def _made(self, declared: Declaration, spec: MapSpec) -> Handle:
+    def _made(self, declared: Declaration, spec: MapSpec, layout: Layout | None) -> Handle:
         kind = class_of(spec.type)
+        if layout is not None:
+            return kind.create(spec, layout=layout)
         if not spec.pin or self._pins is None:
             return kind.create(spec)
         self._pins.ensure()

@@ -88,6 +88,7 @@ UNSEEN = {
     "cannot tail call": "programs for kernels without a JIT",
     "access user memory": "types that Debian's kernels do not mark",
     "access percpu memory": "types that Debian's kernels do not mark",
+    "must be referenced or trusted|neither": "allocated objects; a test in Python hears it",
     r"R\d is not a scalar": "global functions, whose types the assembler does not write; a test in Python hears it",
 }
 """Rows by their beginning, which no kernel was brought to say here, and who hears it."""

@@ -6,12 +6,19 @@ from skep import (
     Array,
     Global,
     Hash,
+    List,
+    ListNode,
     LruHash,
+    Object,
     PerCpuArray,
     Record,
+    RefCount,
     Ring,
+    SpinLock,
     StackTraces,
     Struct,
+    Tree,
+    TreeNode,
     Union,
     be16,
     be32,
@@ -78,6 +85,38 @@ class Eth(Struct):
     proto: be16
 
 
+class Entry(Object):
+    """What lists and trees link."""
+
+    key: u64
+    data: u32[4]
+    holders: RefCount
+    node: ListNode
+    sorted: TreeNode
+
+
+class Loner(Object):
+    """What nothing links."""
+
+    key: u64
+
+
+class Torn(Object):
+    """What may be in two places, and has one holder."""
+
+    node: ListNode
+    sorted: TreeNode
+
+
+class Bucket(Struct):
+    """A value with a list and a tree."""
+
+    lock: SpinLock
+    entries: List[Entry]
+    tree: Tree[Entry]
+    total: u64
+
+
 class Note(Record):
     """A record."""
 
@@ -110,6 +149,7 @@ bytes_of = Hash(u32, u8, 64)
 ports = LruHash(be32, be16, 64)
 pairs = Hash(Pair, Wide, 64)
 slots = Array(u32[8], 4)
+buckets = Hash(u32, Bucket, 4)
 per_cpu = PerCpuArray(u64, 4)
 stacks = StackTraces(16, 64)
 STATE = Global(Wide)

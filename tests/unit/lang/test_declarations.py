@@ -29,9 +29,47 @@ class Locked(Struct):
     n: u64
 
 
+class Entry(skep.Object):
+    n: u64
+    node: skep.ListNode
+
+
+class Bucket(Struct):
+    lock: skep.SpinLock
+    entries: skep.List[Entry]
+
+
+class Unlocked(Struct):
+    entries: skep.List[Entry]
+
+
+class Noded(Struct):
+    node: skep.ListNode
+
+
+class Twice(skep.Object):
+    first: skep.ListNode
+    second: skep.ListNode
+
+
+class Holding(skep.Object):
+    node: skep.ListNode
+    lock: skep.SpinLock
+
+
 @pytest.mark.parametrize(
     ("declare", "text"),
     [
+        (lambda: Hash(u32, Unlocked, 4), "Unlocked.entries is used under a lock"),
+        (lambda: Hash(u32, Noded, 4), "Noded.node: a ListNode lies in an object"),
+        (lambda: Hash(u32, Bucket, 4, pin="x"), "Bucket links objects, .* it is not pinned"),
+        (lambda: skep.TaskStorage(Bucket), r"a List\[Entry\] lies in values of ARRAY, HASH"),
+        (lambda: skep.ArrayOfMaps(Hash(u32, Bucket, 4), 4), "no maps whose values link objects"),
+        (lambda: skep.List[Pair], r"List\[...\] takes a class of objects"),
+        (lambda: skep.Tree[Entry], r"Tree\[Entry\] links Entry by a field; .* skep.TreeNode"),
+        (lambda: skep.List[Twice], "Twice: an object has one ListNode at most"),
+        (lambda: skep.List[Holding], "Holding.lock: an object has numbers, .* no SpinLock"),
+        (Entry.new, r"Entry.new\(\) exists in programs"),
         (lambda: Hash(u32, u32, 0), "at least one entry, not 0"),
         (lambda: Hash(u32, u32, 4, pin="a/b"), "'a/b' cannot name a pin"),
         (lambda: skep.Lpm(u32, u32, 4), "a Struct whose first field is a u32"),

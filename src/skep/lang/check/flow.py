@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skep.base.errors import CompileError, Span
+from skep.lang.check import objects
 from skep.lang.check.bounds import refuse_boundless
 from skep.lang.check.loans import assigned, entering
 from skep.lang.check.records import Records, Touch, anything, nothing
@@ -93,6 +94,8 @@ class Flow:
             raise _lost(state, node.name, node.span)
         if isinstance(value, Reserve):
             return state.bind(node.name).hold(node.name, value)
+        if node.name not in state.absent:
+            state.loans.refuse_lost(node.name, state.present, node.span)
         expr(state, value)
         state = self.records.expr(state, value)
         kind = value.type if isinstance(value.type, Pointer) else None
@@ -144,6 +147,7 @@ class Flow:
             raise CompileError("a reserved record needs a name", node.span, "e = ring.reserve()")
         expr(state, value)
         state = self.records.expr(state, value)
+        objects.refuse_unnamed(value)
         if isinstance(value, MapCall) and value.method == "tail_call":
             _refuse_held(state, node.span)
         return self._release(state, value) if isinstance(value, Release) else state

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from skep.base.errors import CompileError, Span
-from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local
+from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local, ObjectCall
 from skep.lang.values import Memory, Pointer, Type
 
 MOVES = frozenset(
@@ -40,6 +40,8 @@ ACQUIRES = {
 }
 """Functions that give an object to the program, and those that take it back."""
 RELEASES = frozenset(ACQUIRES.values())
+DROP = "drop"
+"""What gives an allocated object back, where it is not linked into a list or a tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +51,30 @@ class Owned:
     span: Span
     release: str
 
+    def hint(self, name: str) -> str:
+        """What to do with it, as it lies in a variable."""
+        if self.release == DROP:
+            return f"every path on which it is not None calls {name}.drop(), or links it"
+        return f"every path on which it is not None calls {self.release}({name})"
+
 
 @dataclass(frozen=True, slots=True)
 class Loans:
     """What is known of such pointers at a point, by variable, on some path to it.
 
     ``views`` point into the packet; ``lost`` may not be used any more, for the reason given; ``tested`` were compared
-    with None.
+    with None; ``linked`` are objects of a list or tree, of which the program has no more than the lock.
     """
 
     views: frozenset[str] = frozenset()
     owned: dict[str, Owned] = field(default_factory=dict)
     lost: dict[str, tuple[str, str]] = field(default_factory=dict)
     tested: frozenset[str] = frozenset()
+    linked: frozenset[str] = frozenset()
 
     def without(self, name: str) -> Self:
         """After another value was assigned to a variable."""
-        parts = (self.views, self.owned, self.lost, self.tested)
+        parts = (self.views, self.owned, self.lost, self.tested, self.linked)
         if not any(name in part for part in parts):
             return self
         return replace(
@@ -74,6 +83,7 @@ class Loans:
             owned={k: v for k, v in self.owned.items() if k != name},
             lost={k: v for k, v in self.lost.items() if k != name},
             tested=self.tested - {name},
+            linked=self.linked - {name},
         )
 
     def viewing(self, name: str) -> Self:
@@ -86,6 +96,8 @@ class Loans:
 
     def test(self, name: str, *, missing: bool) -> Self:
         """Where a variable was compared with None, and is None or is not."""
+        if missing and name in self.linked:
+            return replace(self, linked=self.linked - {name})
         if name not in self.owned:
             return self
         left = self.hand_on(name) if missing else self
@@ -118,21 +130,45 @@ class Loans:
         }
         return replace(self, views=frozenset(), lost=self.lost | lost)
 
+    def drop(self, name: str) -> Self:
+        """An allocated object was given back."""
+        why = f"{name!r} is used after {name}.drop()", "drop() gave it back"
+        return replace(self.hand_on(name), lost=self.lost | {name: why})
+
+    def link(self, name: str) -> Self:
+        """An object belongs to a list or tree: it is reached while the lock is held."""
+        return replace(self.hand_on(name), linked=self.linked | {name})
+
+    def cut(self, problem: str, hint: str) -> Self:
+        """Objects of lists and trees are reached no more, for the reason given of each."""
+        if not self.linked:
+            return self
+        lost = {name: (problem.format(name), hint) for name in self.linked}
+        return replace(self, linked=frozenset(), lost=self.lost | lost)
+
     def perhaps(self, other: Self) -> Self:
         """After something that may have been evaluated: what it handed on is no longer known."""
         if other is self:
             return self
-        lost = self.lost | other.lost
+        lost, linked = self.lost | other.lost, self.linked | other.linked
         owned = {name: one for name, one in self.owned.items() if name in other.owned}
-        return replace(self, views=self.views - lost.keys(), owned=owned, lost=lost)
+        return replace(self, views=self.views - lost.keys(), owned=owned, lost=lost, linked=linked)
 
     def refuse_owned(self, present: frozenset[str], span: Span | None) -> None:
         """Raises CompileError where an object is surely held at the end of a program."""
         for name, owned in self.owned.items():
             if name in present or name not in self.tested:
                 problem = f"what {name!r} holds since line {owned.span.line} is not given back on this path"
-                hint = f"every path on which it is not None calls {owned.release}({name})"
-                raise CompileError(problem, span, hint)
+                raise CompileError(problem, span, owned.hint(name))
+
+    def refuse_lost(self, name: str, present: frozenset[str], span: Span) -> None:
+        """Raises CompileError where an object is surely held in a variable that gets another value."""
+        owned = self.owned.get(name)
+        if owned and owned.release == DROP and (name in present or name not in self.tested):
+            problem = (
+                f"the object that {name!r} holds since line {owned.span.line} would be lost here"
+            )
+            raise CompileError(problem, span, f"call {name}.drop() before, or link it")
 
 
 NO_LOANS = Loans()
@@ -152,6 +188,9 @@ def assigned(known: Loans, node: Assign) -> Loans:
         called = value.helper.name if isinstance(value, HelperCall) else value.name
         if called in ACQUIRES:
             return known.own(node.name, node.span, ACQUIRES[called])
+    if isinstance(value, ObjectCall) and isinstance(value.type, Pointer):
+        first = value.action == "first"
+        return known.link(node.name) if first else known.own(node.name, node.span, DROP)
     return known.hand_on(value.name) if isinstance(value, Local) else known
 
 
@@ -168,4 +207,5 @@ def merged(left: Loans, right: Loans) -> Loans:
         left.owned | right.owned,
         left.lost | right.lost,
         left.tested | right.tested,
+        left.linked | right.linked,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from skep.lang.check import objects
 from skep.lang.check.loans import MOVES, RELEASES
 from skep.lang.check.state import State
 from skep.lang.check.uses import parts
@@ -27,6 +28,7 @@ from skep.lang.tree import (
     Local,
     Logic,
     MapCall,
+    ObjectCall,
     Place,
     Reserve,
     Select,
@@ -186,6 +188,12 @@ class Records:
                     state = self.expr(state, argument)
         return _handed_on(state, node.args)
 
+    def object_call(self, state: State, node: ObjectCall) -> State:
+        """Objects are given back, linked or taken out."""
+        for argument in node.args:
+            state = self.expr(state, argument)
+        return state.borrow(objects.called(state.loans, node))
+
     # --- bytes ----------------------------------------------------------------------------------------------------
 
     def reach(self, state: State, place: Place) -> State:
@@ -227,6 +235,8 @@ class Records:
 
 def _passed(state: State, function: str, args: tuple[Expr, ...]) -> State:
     """After a call: packets are moved, objects given back, or what becomes of them is not known."""
+    if function == objects.UNLOCK:
+        return state.borrow(objects.unlocked(state.loans))
     if function in MOVES:
         return state.borrow(state.loans.move(function))
     if function in RELEASES and isinstance(args[0], Local):
@@ -265,4 +275,5 @@ RULES: dict[type[Expr], Callable[[Records, State, Any], State]] = {
     KernelCall: Records.map_call,
     HelperCall: Records.helper,
     SubCall: Records.call,
+    ObjectCall: Records.object_call,
 }

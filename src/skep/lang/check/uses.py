@@ -22,6 +22,7 @@ from skep.lang.tree import (
     Logic,
     MapCall,
     Not,
+    ObjectCall,
     Once,
     Opaque,
     Place,
@@ -115,6 +116,7 @@ def expr(state: State, node: Expr) -> None:
             | SubCall(args=args)
             | MapCall(args=args)
             | ReferenceCall(args=args)
+            | ObjectCall(args=args)
             | KernelCall(args=args)
         ):
             via = (node.via,) if isinstance(node, MapCall) and node.via else ()

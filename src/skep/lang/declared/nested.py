@@ -3,6 +3,7 @@
 from typing import Any, Unpack
 
 from skep.lang.maps import Declaration, Options, Table, compiled
+from skep.lang.objects import objects_of
 from skep.lang.spec import MapType
 from skep.lang.types import u32
 
@@ -64,6 +65,10 @@ def _check(inner: Table) -> None:
     if not isinstance(inner, Table) or inner.type not in INNER:
         given = f"a {type(inner).__name__}" if isinstance(inner, Declaration) else repr(inner)
         raise TypeError(f"a map of maps holds hashes, arrays and LPM tries, not {given}")
+    if objects_of(inner.value):
+        raise TypeError(
+            f"it holds no maps whose values link objects ({inner.value!r}): their types are those of programs"
+        )
 
 
 class CgroupArray(Declaration):

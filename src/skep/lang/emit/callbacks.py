@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from skep.lang.emit.function import Value, Writer
 from skep.lang.emit.text import NO_TABLES, llvm_type
+from skep.lang.objects import TreeNode
 from skep.lang.tree import Callback, Function, Parameter
 from skep.lang.values import VOID, Memory, Pointer
 
@@ -78,7 +79,21 @@ def _message(w: Writer, node: Callback) -> list[str]:
     ]
 
 
+def _less(w: Writer, node: Callback) -> list[str]:
+    """Of two objects of a tree, by their nodes."""
+    kind = node.function.parameters[0].type.target
+    back = -next(field.offset for field in kind.fields if field.type is TreeNode)
+    return [
+        f"%a = getelementptr inbounds i8, ptr %new, i64 {back}",
+        f"%b = getelementptr inbounds i8, ptr %old, i64 {back}",
+        f"%gives = {call(w, node, '%a', '%b')}",
+        *_stops(node),
+        "ret i64 %result",
+    ]
+
+
 SHAPES: dict[str, Shape] = {
+    "less": Shape(("new", "old"), _less),
     "element": Shape(("map", "key", "value"), _element),
     "entry": Shape(("map", "key", "value", "context"), _entry),
     "message": Shape(("message", "context"), _message),

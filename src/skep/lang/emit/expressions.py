@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from skep.lang.emit import arithmetic, callbacks, maps, memory, packets, references, rings
+from skep.lang.emit import arithmetic, callbacks, maps, memory, objects, packets, references, rings
 from skep.lang.emit.function import READ, WRITTEN, Value, Writer, paired
 from skep.lang.emit.text import DECLARED, llvm_type
 from skep.lang.helpers import Arg
@@ -30,6 +30,7 @@ from skep.lang.tree import (
     MapCall,
     NoneValue,
     Not,
+    ObjectCall,
     Once,
     Opaque,
     ReferenceCall,
@@ -280,6 +281,7 @@ RULES: dict[type[Expr], Callable[[Writer, Any], Value]] = {
     MapCall: maps.map_call,
     Callback: callbacks.callback,
     ReferenceCall: references.change,
+    ObjectCall: objects.called,
     Reserve: rings.reserve,
     Release: rings.release,
     View: packets.view,

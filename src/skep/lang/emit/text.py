@@ -63,6 +63,7 @@ class Module:
     used: set[str] = field(default_factory=set)
     kernel: dict[str, str] = field(default_factory=dict)
     maps: set[int] = field(default_factory=set)
+    objects: set[str] = field(default_factory=set)
     sources: dict[str, str] = field(default_factory=dict)
     _nodes: list[str] = field(default_factory=list)
     _files: dict[str, int] = field(default_factory=dict)
@@ -147,6 +148,7 @@ class Module:
         info = self.node('!{i32 2, !"Debug Info Version", i32 3}')
         parts = [HEAD]
         parts += [f"@map.{index} = external global i8" for index in sorted(self.maps)]
+        parts += [f"@{symbol} = external global i8" for symbol in sorted(self.objects)]
         parts += self.functions
         parts += [DECLARED[name] for name in sorted(self.used)]
         parts += [self.kernel[name] for name in sorted(self.kernel)]

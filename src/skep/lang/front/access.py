@@ -275,6 +275,15 @@ def writable(scope: Scope, place: Place, node: ast.AST) -> Place:
 
 def buffer(scope: Scope, node: ast.expr) -> Place:
     """An argument that is memory: an array, a struct, or a number that lies in memory."""
+    place = _lying(scope, node)
+    if memory_of(place) is Memory.OBJECT:
+        problem = "helpers take no memory of an allocated object"
+        raise scope.error(node, problem, "copy it into an array or a Struct of the program's own")
+    return place
+
+
+def _lying(scope: Scope, node: ast.expr) -> Place:
+    """The place of an argument that is memory."""
     place = place_of(scope, node)
     if place is not None and not isinstance(place.type, KernelPointer):
         return whole(scope, place, node)

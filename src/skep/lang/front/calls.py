@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from skep.lang.capture import defaults, outside
-from skep.lang.front import searches
+from skep.lang.front import objects, searches
 from skep.lang.front.builtin_calls import BUILTINS, HINTS
 from skep.lang.front.constants import static
 from skep.lang.front.global_functions import is_context
@@ -29,6 +29,7 @@ from skep.lang.kernel_names import (
     kfunc,
 )
 from skep.lang.maps import Declaration
+from skep.lang.objects import is_object
 from skep.lang.struct import StructType
 from skep.lang.tree import (
     Binary,
@@ -62,6 +63,8 @@ def call(scope: Scope, node: ast.Call) -> Expr:
         owner = scope.expr(node.func.value)
         if owner.type is UNKNOWN:
             return NoneValue(owner.span, UNKNOWN)
+        if isinstance(owner.type, Static) and is_object(owner.type.value):
+            return objects.made(scope, node, owner.type.value, node.func.attr)
         if isinstance(owner.type, Pointer) or (
             isinstance(owner.type, Static) and isinstance(owner.type.value, Declaration)
         ):

@@ -65,8 +65,11 @@ def numbered(scope: Scope, base: Expr, node: ast.AST) -> None:
 
 
 def fixed(scope: Scope, base: Expr, index: Expr, node: ast.AST) -> None:
-    """Raises CompileError where an index into an array of the context is not known while compiling."""
+    """Raises CompileError where an index into the context, or into an object, is not known while compiling."""
     kind = base.type
+    if isinstance(kind, Pointer) and kind.memory is Memory.OBJECT and not isinstance(index, Const):
+        problem = "an index into an allocated object is a constant: the verifier follows no other"
+        raise scope.error(node, problem, "keep what is indexed in a map's value, and its key here")
     if isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT and not isinstance(index, Const):
         problem = "an index into the context is a constant: the verifier follows no other"
         raise scope.error(node, problem, "write a branch for each element")

@@ -43,6 +43,7 @@ INSTEAD = {
     Memory.PACKET: "pass the context and the offset, and take the view in the function",
     Memory.CONSTANT: "copy it into a Struct of the program's, or let the function capture it",
     Memory.ARENA: "pass the index, and let the function capture the arena",
+    Memory.OBJECT: "leave @skep.global_function out",
 }
 NUMBERS = "pass the numbers that the function needs"
 LOOSE = frozenset({Memory.PROBE, Memory.USER})

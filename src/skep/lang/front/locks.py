@@ -1,6 +1,7 @@
 """``with value.lock:``: a lock in a map's value, taken before the block and given back behind it.
 
-While it is held the kernel allows memory to be read and written, and nothing else; so a block has no call, and one end.
+While it is held the kernel allows memory to be read and written, and the lists and trees beside it to be used, and
+nothing else; so a block has no other call, and one end.
 """
 
 import ast
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from skep.base.errors import CompileError
 from skep.lang.front.access import place_of
+from skep.lang.front.objects import OUTSIDE, functions
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import Arg, Helper
 from skep.lang.special import SpinLock
@@ -17,13 +19,13 @@ from skep.lang.tree import (
     Continue,
     Copy,
     Evaluate,
-    Expr,
     For,
     HelperCall,
     If,
     Load,
     MapCall,
     Node,
+    ObjectCall,
     Place,
     Release,
     Reserve,
@@ -44,14 +46,16 @@ READ_BY_HELPER = (Memory.PROBE, Memory.USER)
 def locked(scope: Scope, node: ast.With) -> list[Node]:
     """The nodes of ``with value.lock: ...``. Raises CompileError where it is no lock, or the block does more."""
     lock = _lock(scope, node)
+    before_it, scope.lock = scope.lock, lock.place
     body = scope.block(node.body)
+    scope.lock = before_it
     _refuse(scope.span(node).line, body)
     span = scope.span(node.items[0].context_expr)
     before, after = (Evaluate(span, HelperCall(span, s64, row, (lock,))) for row in (LOCK, UNLOCK))
     return [before, *body, after]
 
 
-def _lock(scope: Scope, node: ast.With) -> Expr:
+def _lock(scope: Scope, node: ast.With) -> Address:
     item = node.items[0]
     place = place_of(scope, item.context_expr) if len(node.items) == 1 else None
     known = place is not None and place.type is SpinLock and _in_value(place)
@@ -75,8 +79,9 @@ def _refuse(line: int, body: Sequence[Node]) -> None:
         problem = "the block of a lock is left in its midst"
         hint = "note the outcome in a variable, and act on it behind the block"
         raise CompileError(problem, one.span, hint)
-    for one in walk(*body):
-        if isinstance(one, CALLS) or _by_helper(one):
+    sorting = [node for function in functions(body) for node in function.body]
+    for one in walk(*body, *sorting):
+        if isinstance(one, CALLS) or _by_helper(one) or _allocates(one):
             problem = f"nothing is called while the lock of line {line} is held"
             raise CompileError(problem, one.span, "do it before the block, or behind it")
 
@@ -93,6 +98,11 @@ def _leaving(body: Sequence[Node], *, looping: bool) -> Iterator[Node]:
                 yield from _leaving((*then, *other), looping=looping)
             case For(body=inner) | While(body=inner):
                 yield from _leaving(inner, looping=True)
+
+
+def _allocates(node: Node) -> bool:
+    """Whether an object is made or given back; lists and trees are used under the lock."""
+    return isinstance(node, ObjectCall) and node.action in OUTSIDE
 
 
 def _by_helper(node: Node) -> bool:

@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from skep.lang.front import objects
 from skep.lang.front.access import bounded, buffer
 from skep.lang.front.contexts import ends
 from skep.lang.front.integers import constant, converted, number
@@ -35,6 +36,8 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
         table, kind = TIMER, "a timer"
     elif isinstance(owner.type, Pointer) and owner.type.target in REFERENCES:
         table, kind = REFERENCE, "a reference"
+    elif linked := objects.methods_of(owner.type.target, owner.type.memory):
+        table, kind = linked
     elif owner.type.memory is Memory.RECORD:
         table, kind = RECORD_METHODS, "a record"
     elif owner.type.memory is Memory.CONTEXT:

@@ -9,6 +9,7 @@ from skep.lang.front.integers import converted
 from skep.lang.front.network_order import laid, refuse_into
 from skep.lang.front.scope import Scope
 from skep.lang.front.texts import filling, known
+from skep.lang.objects import is_object
 from skep.lang.struct import StructType
 from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Write
 from skep.lang.types import ArrayType, IntType, char
@@ -23,6 +24,9 @@ STACKED = frozenset({Memory.STACK, Memory.VALUE, Memory.CONSTANT, Memory.RECORD,
 
 def build(scope: Scope, node: ast.Call, struct: StructType) -> Expr:
     """A struct made on the stack."""
+    if is_object(struct):
+        problem = f"{struct.__name__} is a class of objects, which lie in no stack"
+        raise scope.error(node, problem, f"allocate one: entry = {struct.__name__}.new()")
     pointer = Pointer(struct, Memory.STACK)
     slot = scope.own_slot(node, struct)
     base = Slot(scope.span(node), pointer, slot)

@@ -24,7 +24,7 @@ from skep.lang.plain.numbers import gives
 from skep.lang.plain.timers import KeptView, Timers
 from skep.lang.prefixes import from_key, to_key
 from skep.lang.spec import MapType
-from skep.lang.special import is_kept
+from skep.lang.special import is_kept, is_locked
 from skep.lang.struct import StructType, pack, unpack
 from skep.lang.types import s32, s64, u32
 
@@ -64,7 +64,8 @@ class FakeMap(MutableMapping[Any, Any]):
         if not isinstance(values, list) or len(values) != self._copies:
             raise TypeError(f"a value for each of {self._copies} CPUs is wanted, not {value!r}")
         made = [self._exactly(self.declared.value, one) for one in values]
-        if self.inside.put(raw, made[0]) < 0:
+        in_place = self.declared.type is MapType.HASH and is_locked(self.declared.value)
+        if not (in_place and self.holds(raw)) and self.inside.put(raw, made[0]) < 0:
             if self.declared.type in ARRAYS:
                 raise IndexError(f"{key!r} is behind the {self.declared.entries} entries")
             meaning = f"it is full: it has {self.declared.entries} entries"

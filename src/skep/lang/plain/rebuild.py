@@ -14,11 +14,13 @@ from skep.lang.helpers import Helper
 from skep.lang.intrinsics import SWAPS, TEXTS, Intrinsic
 from skep.lang.kernel_names import KernelFunction, KernelView
 from skep.lang.maps import Declaration
+from skep.lang.objects import is_object
 from skep.lang.plain.builtin_calls import BUILTINS as PYTHONS
 from skep.lang.plain.kernel import FakeKernel, Rewritten, no_fake
 from skep.lang.plain.memory import Kind, fresh, in_place, kept
 from skep.lang.plain.nested import TailCall
 from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
+from skep.lang.plain.objects import ObjectKind
 from skep.lang.plain.packets import Packet
 from skep.lang.plain.widths import IN_PLACE, KEPT, OPERATE, Widths
 from skep.lang.source import parse
@@ -124,7 +126,7 @@ class Binding:
                 text = value.name in TEXTS
                 return self._text if text else lambda *args: _intrinsic(value, *args)
             case IntType() | ArrayType() | StructType():
-                return Kind(value)
+                return ObjectKind(value) if is_object(value) else Kind(value)
             case FunctionType():
                 return self.function(value)
             case ModuleType():

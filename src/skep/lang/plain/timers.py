@@ -1,4 +1,4 @@
-"""Fake timers and references: what a kernel keeps in the values of maps.
+"""Fake timers, references, lists and trees: what a kernel keeps in the values of maps.
 
 A test moves the clock, ``kernel.advance(ns)``, and what is due runs, in order.
 """
@@ -7,8 +7,10 @@ import errno
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from skep.lang.objects import is_head
 from skep.lang.plain.memory import StructView, pointer
 from skep.lang.plain.numbers import gives
+from skep.lang.plain.objects import Body, FakeHead
 from skep.lang.special import REFERENCES, Timer
 from skep.lang.struct import StructType
 from skep.lang.types import s32
@@ -32,6 +34,7 @@ class Timers:
         self._pending: dict[int, Pending] = {}
         self._functions: dict[int, Callable[..., Any]] = {}
         self.references: dict[tuple[int, str], Any] = {}
+        self.linked: dict[tuple[int, str], list[Body]] = {}
 
     def start(self, view: "KeptView", after: int, function: Callable[..., Any] | None) -> int:
         """A timer runs something later; what it was to run before is forgotten."""
@@ -49,8 +52,10 @@ class Timers:
         return self._pending.pop(identity, None) is not None
 
     def drop(self, identity: int) -> None:
-        """A value is written over or deleted: its timer rests, and its references are given back."""
+        """A value is written over or deleted: its timer rests, its references are given back, its objects dropped."""
         self.cancel(identity)
+        for key in [one for one in self.linked if one[0] == identity]:
+            self.linked.pop(key).clear()
         self.references = {k: v for k, v in self.references.items() if k[0] != identity}
 
     def due(self, until: int) -> Pending | None:
@@ -108,7 +113,7 @@ class FakeReference:
 
 
 class KeptView(StructView):
-    """A value with a timer or references, in place. ``identity`` tells entries apart."""
+    """A value with a timer, references, lists or trees, in place. ``identity`` tells entries apart."""
 
     def __init__(
         self,
@@ -133,4 +138,7 @@ class KeptView(StructView):
             return FakeTimer(self)
         if field is not None and field.type in REFERENCES:
             return FakeReference(self, name)
+        if field is not None and is_head(field.type):
+            bodies: list[Body] = self.timers.linked.setdefault((self.identity, name), [])
+            return FakeHead(self, field.type, bodies)
         return super().__getattr__(name)

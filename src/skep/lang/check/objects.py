@@ -1,0 +1,52 @@
+"""Whose an allocated object is: the program's, which drops or links it, or a list's or tree's, which has it then.
+
+Of what is linked, the program has a pointer as long as the lock is held, and nothing else was taken out meanwhile.
+"""
+
+from skep.base.errors import CompileError
+from skep.lang.check.loans import Loans
+from skep.lang.tree import Expr, Local, ObjectCall
+from skep.lang.values import Pointer
+
+UNLOCK = "spin_unlock"
+LINKS = frozenset({"push_front", "push_back", "add"})
+TAKES = frozenset({"pop_front", "pop_back", "remove"})
+
+
+def unlocked(known: Loans) -> Loans:
+    """Behind the block of a lock."""
+    problem = "{0!r} is used behind the block of the lock under which it was linked"
+    return known.cut(problem, "read what is needed in the block, into a variable")
+
+
+def called(known: Loans, node: ObjectCall) -> Loans:
+    """After something was done with an object, by the variable that holds it. Raises CompileError."""
+    held = next((argument.name for argument in node.args if isinstance(argument, Local)), "")
+    if node.action == "drop":
+        _refuse_linked(known, node, held, "take it out of there before")
+        return known.drop(held)
+    if node.action in LINKS:
+        _refuse_linked(known, node, held, "an object with a RefCount is acquired for each link")
+        return known.link(held)
+    if node.action in TAKES:
+        if node.action == "remove" and held in known.owned:
+            problem = f"{held!r} is the program's own: it is in no tree"
+            raise CompileError(problem, node.span, "what first() or add() left there is removed")
+        problem = f"{{0!r}} may be what {node.action}() took out"
+        return known.cut(problem, f"use what {node.action}() gave")
+    return known
+
+
+def _refuse_linked(known: Loans, node: ObjectCall, name: str, hint: str) -> None:
+    if name in known.linked:
+        problem = f"{name!r} is in a list or a tree, which has it: {node.action}() takes what is the program's own"
+        raise CompileError(problem, node.span, hint)
+
+
+def refuse_unnamed(value: Expr) -> None:
+    """Refuse an object that nothing holds. CompileError."""
+    if not isinstance(value, ObjectCall) or not isinstance(value.type, Pointer):
+        return
+    if value.action != "first":
+        problem = f"what {value.action}() gives is the program's, and needs a name"
+        raise CompileError(problem, value.span, f"entry = ...{value.action}(), then entry.drop()")

@@ -1,0 +1,231 @@
+"""Objects that a program allocates, and what they are linked into: lists and red-black trees in values of maps.
+
+    class Entry(Object):
+        key: u64
+        node: ListNode
+
+    class Bucket(Struct):
+        lock: SpinLock
+        entries: List[Entry]
+
+In memory nodes and heads are structs of the kernel's, found by their BTF names; of the sizes of Linux 6.6. What a head
+is of, the kernel is told by a note on its field ("contains:Entry:node").
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from skep.lang.spec import ProgramSpec
+from skep.lang.struct import Field, Struct, StructType
+from skep.lang.types import u32, u64
+
+T = TypeVar("T")
+
+
+def _compiled(what: str) -> TypeError:
+    return TypeError(f"{what} exists in programs: the kernel keeps such objects")
+
+
+class ListNode(Struct):
+    """The field of an object by which a List links it."""
+
+    btf_name = "bpf_list_node"
+    opaque: u64[3]
+
+
+class TreeNode(Struct):
+    """The field of an object by which a Tree links it."""
+
+    btf_name = "bpf_rb_node"
+    opaque: u64[4]
+
+
+class RefCount(Struct):
+    """The field of an object that several may hold: ``entry.acquire()`` gives it one more holder."""
+
+    btf_name = "bpf_refcount"
+    opaque: u32[1]
+
+
+NODES: tuple[StructType, ...] = (ListNode, TreeNode, RefCount)
+
+
+class Object(Struct):
+    """Base of what programs allocate: numbers, arrays and Structs, and the nodes by which it is linked. Linux 6.6."""
+
+    @classmethod
+    def new(cls) -> Self | None:
+        """An object, its fields zero; None where there is no memory. It is dropped, or linked, on every path."""
+        raise _compiled(f"{cls.__name__}.new()")
+
+    def drop(self) -> None:
+        """Give it back."""
+        raise _compiled("drop()")
+
+    def acquire(self) -> Self | None:
+        """Hold it once more, where it has a RefCount."""
+        raise _compiled("acquire()")
+
+
+class Head(Struct):
+    """A list or a tree in a map's value: of ``element`` objects, which it links by their field ``node``.
+
+    It has no fields: what stands there are addresses of the kernel, which nobody sees.
+    """
+
+    element = Object
+    node = Field("", ListNode, 0)
+
+
+HEAD_SIZE, HEAD_ALIGN = 16, 8
+
+
+def is_object(kind: Any) -> bool:
+    """Whether a type is a class of objects."""
+    return isinstance(kind, StructType) and issubclass(kind, Object) and kind is not Object
+
+
+def is_head(kind: Any) -> bool:
+    """Whether a type is a list or a tree."""
+    return isinstance(kind, StructType) and issubclass(kind, Head)
+
+
+def element_of(head: Any) -> StructType:
+    """The class of objects that a list or a tree links."""
+    kind: StructType = head.element
+    return kind
+
+
+def objects_of(value: Any) -> list[StructType]:
+    """The classes of objects that a value has lists and trees of, each once."""
+    fields = value.fields if isinstance(value, StructType) else ()
+    return list(dict.fromkeys(field.type.element for field in fields if is_head(field.type)))
+
+
+def links(spec: ProgramSpec) -> bool:
+    """Whether a program makes objects, or uses maps that link them."""
+    return bool(spec.types) or any(objects_of(one.value) for one in spec.maps)
+
+
+def data_of(kind: StructType) -> list[tuple[int, int]]:
+    """Where the fields of an object lie that are the program's own: (offset, size) of each run between nodes."""
+    nodes = sorted((f.offset, f.type.size) for f in kind.fields if f.type in NODES)
+    runs, at = [], 0
+    for start, size in (*nodes, (kind.size, 0)):
+        if start > at:
+            runs.append((at, start - at))
+        at = start + size
+    return runs
+
+
+def _refuse_held(element: StructType) -> None:
+    """Refuse objects that hold what the kernel would have to end with them. TypeError."""
+    nodes = [field.type for field in element.fields if field.type in NODES]
+    for kind in NODES:
+        if nodes.count(kind) > 1:
+            raise TypeError(f"{element!r}: an object has one {kind!r} at most")
+    if {ListNode, TreeNode} <= set(nodes) and RefCount not in nodes:
+        raise TypeError(
+            f"{element!r} may be in a list and in a tree: give it a field: holders: skep.RefCount"
+        )
+    for field in element.fields:
+        kept = any(hasattr(field.type, one) for one in ("btf_name", "kernel"))
+        if kept and field.type not in NODES:
+            raise TypeError(
+                f"{element!r}.{field.name}: an object has numbers, arrays, Structs and nodes, no {field.type!r}"
+            )
+
+
+def _head(kind: Any, base: StructType, node: StructType) -> StructType:
+    """The class of the lists or trees of a class of objects. TypeError where it cannot be linked so."""
+    word = base.__name__
+    if not is_object(kind):
+        raise TypeError(
+            f"{word}[...] takes a class of objects, class Entry(skep.Object), not {kind!r}"
+        )
+    _refuse_held(kind)
+    found = next((field for field in kind.fields if field.type is node), None)
+    if found is None:
+        raise TypeError(f"{word}[{kind!r}] links {kind!r} by a field; give it: node: skep.{node!r}")
+    space = {"element": kind, "node": found, "btf_name": vars(base)["btf_name"]}
+    made = StructType(f"{word}[{kind!r}]", (base,), space, size=HEAD_SIZE)
+    made.align = HEAD_ALIGN
+    return made
+
+
+class _List(Head):
+    btf_name = "bpf_list_head"
+
+
+class _Tree(Head):
+    btf_name = "bpf_rb_root"
+
+
+_List.__name__, _Tree.__name__ = "List", "Tree"
+
+
+@cache
+def _list_of(element: Any) -> StructType:
+    return _head(element, _List, ListNode)
+
+
+@cache
+def _tree_of(element: Any) -> StructType:
+    return _head(element, _Tree, TreeNode)
+
+
+def is_tree(kind: Any) -> bool:
+    """Whether a type is a tree."""
+    return isinstance(kind, StructType) and issubclass(kind, _Tree)
+
+
+if TYPE_CHECKING:
+
+    class List(Generic[T]):
+        """A list of objects in a map's value, under the lock of that value: ``entries: List[Entry]``. Linux 6.6."""
+
+        def push_front(self, entry: T) -> int:
+            """Link an object at the front: it is the list's from now on."""
+            raise _compiled("push_front()")
+
+        def push_back(self, entry: T) -> int:
+            """Link an object at the end."""
+            raise _compiled("push_back()")
+
+        def pop_front(self) -> T | None:
+            """Take the first object out, or None: it is the program's from now on."""
+            raise _compiled("pop_front()")
+
+        def pop_back(self) -> T | None:
+            """Take the last object out, or None."""
+            raise _compiled("pop_back()")
+
+    class Tree(Generic[T]):
+        """A sorted tree of objects in a map's value, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
+
+        def add(self, entry: T, less: Callable[[T, T], Any]) -> int:
+            """Link an object behind those that it is not less than: it is the tree's from now on."""
+            raise _compiled("add()")
+
+        def first(self) -> T | None:
+            """The least object, or None: it stays the tree's, and is read and written under the lock."""
+            raise _compiled("first()")
+
+        def remove(self, entry: T) -> T | None:
+            """Take an object out: it is the program's from now on; None where it is in no tree any more."""
+            raise _compiled("remove()")
+
+else:
+
+    class List:
+        """A list of objects in a map's value, under the lock of that value: ``entries: List[Entry]``. Linux 6.6."""
+
+        def __class_getitem__(cls, element: Any) -> StructType:
+            return _list_of(element)
+
+    class Tree:
+        """A sorted tree of objects in a map's value, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
+
+        def __class_getitem__(cls, element: Any) -> StructType:
+            return _tree_of(element)

@@ -1,0 +1,158 @@
+"""Fake objects, lists and trees: what a program allocates, and what links it.
+
+What the kernel refuses is a RuntimeError here: a list without its lock, an object that is the
+program's no more.
+"""
+
+import errno
+from collections.abc import Callable
+from typing import Any, Self
+
+from skep.lang.objects import RefCount
+from skep.lang.plain.memory import StructView, raw
+from skep.lang.plain.numbers import gives
+from skep.lang.special import SpinLock
+from skep.lang.struct import StructType
+from skep.lang.types import s32
+
+
+class Body:
+    """An object itself: its memory, and the lists and trees that have it, by the node that links it."""
+
+    def __init__(self, kind: StructType) -> None:
+        self.memory = memoryview(bytearray(kind.size))
+        self.linked: dict[str, list[Body]] = {}
+
+    def among(self, node: str) -> "list[Body] | None":
+        """The list or tree that links it by that node, None where none does."""
+        found = self.linked.get(node)
+        return found if found is not None and any(one is self for one in found) else None
+
+
+class FakeObject(StructView):
+    """A pointer to an object: the program's own, or that of a list or tree under its lock."""
+
+    def __init__(self, kind: StructType, body: Body, head: "FakeHead | None" = None) -> None:
+        super().__init__(kind, body.memory)
+        for name, value in (("_body", body), ("_head", head), ("_gone", "")):
+            object.__setattr__(self, name, value)
+
+    def _field(self, name: str) -> Any:
+        self.reached()
+        return super()._field(name)
+
+    def reached(self) -> Body:
+        """The object. RuntimeError where the program has it no more."""
+        if self._gone:
+            raise RuntimeError(f"this {self._kind.__name__} is used after {self._gone}")
+        if self._head is not None and not self._head.is_locked():
+            raise RuntimeError(f"this {self._kind.__name__} is linked, and its lock is not held")
+        body: Body = self._body
+        return body
+
+    def owned(self, action: str) -> Body:
+        """The same, of an object that is the program's own. RuntimeError where it is linked."""
+        if self._head is not None:
+            raise RuntimeError(f"{action}() takes an object that is the program's own")
+        return self.reached()
+
+    def drop(self) -> None:
+        """The program has it no more."""
+        self.owned("drop")
+        object.__setattr__(self, "_gone", "drop()")
+
+    def acquire(self) -> Self:
+        """One more holder."""
+        if not any(field.type is RefCount for field in self._kind.fields):
+            raise TypeError(f"{self._kind.__name__} has no RefCount")
+        return type(self)(self._kind, self.reached())
+
+    def give(self, head: "FakeHead") -> None:
+        """A list or tree has it from now on."""
+        object.__setattr__(self, "_head", head)
+
+
+class ObjectKind:
+    """A class of objects as a function uses it."""
+
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+
+    def new(self) -> FakeObject:
+        """An object, its fields zero."""
+        return FakeObject(self.kind, Body(self.kind))
+
+
+class FakeHead:
+    """A list or a tree in a value: its objects, in order."""
+
+    def __init__(self, view: StructView, kind: Any, bodies: list[Body]) -> None:
+        self._view, self._kind, self._bodies = view, kind, bodies
+
+    def is_locked(self) -> bool:
+        """Whether the lock of its value is held."""
+        kind: StructType = object.__getattribute__(self._view, "_kind")
+        lock = next(field for field in kind.fields if field.type is SpinLock)
+        return any(raw(self._view)[lock.offset : lock.offset + lock.type.size])
+
+    def _checked(self) -> list[Body]:
+        if not self.is_locked():
+            raise RuntimeError("a list or a tree is used while the lock of its value is held")
+        return self._bodies
+
+    def _link(self, action: str, entry: FakeObject, at: Callable[[list[Body]], int]) -> int:
+        """Link an object; one that is linked by that node already is given back."""
+        bodies, body = self._checked(), entry.owned(action)
+        node = self._kind.node.name
+        entry.give(self)
+        if body.among(node) is not None:
+            return -errno.EINVAL
+        bodies.insert(at(bodies), body)
+        body.linked[node] = bodies
+        return 0
+
+    def _taken(self, at: int) -> FakeObject | None:
+        bodies = self._checked()
+        return FakeObject(self._kind.element, bodies.pop(at)) if bodies else None
+
+    @gives(s32)
+    def push_front(self, entry: FakeObject) -> int:
+        """Link an object at the front; 0."""
+        return self._link("push_front", entry, lambda _: 0)
+
+    @gives(s32)
+    def push_back(self, entry: FakeObject) -> int:
+        """Link an object at the end; 0."""
+        return self._link("push_back", entry, len)
+
+    def pop_front(self) -> FakeObject | None:
+        """Take the first one out."""
+        return self._taken(0)
+
+    def pop_back(self) -> FakeObject | None:
+        """Take the last one out."""
+        return self._taken(-1)
+
+    @gives(s32)
+    def add(self, entry: FakeObject, less: Callable[[Any, Any], Any]) -> int:
+        """Link an object behind those that it is not less than; 0."""
+
+        def place(bodies: list[Body]) -> int:
+            seen = [FakeObject(self._kind.element, one, self) for one in bodies]
+            smaller = (at for at, other in enumerate(seen) if less(entry, other))
+            return next(smaller, len(bodies))
+
+        return self._link("add", entry, place)
+
+    def first(self) -> FakeObject | None:
+        """The least one; it stays."""
+        bodies = self._checked()
+        return FakeObject(self._kind.element, bodies[0], self) if bodies else None
+
+    def remove(self, entry: FakeObject) -> FakeObject | None:
+        """Take an object out; None where it is not in this tree."""
+        bodies, body = self._checked(), entry.reached()
+        if body.among(self._kind.node.name) is not bodies:
+            return None
+        bodies[:] = [one for one in bodies if one is not body]
+        return FakeObject(self._kind.element, body)

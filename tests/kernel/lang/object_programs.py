@@ -1,0 +1,226 @@
+"""Programs that allocate objects, and link them into lists."""
+
+import skep
+from skep import Array, List, ListNode, Object, SpinLock, Struct, char, u8, u32, u64
+
+
+class Entry(Object):
+    tag: u8
+    size: u32
+    node: ListNode
+    total: u64
+    name: char[8]
+
+
+class Bucket(Struct):
+    count: u64
+    lock: SpinLock
+    entries: List[Entry]
+
+
+buckets = Array(Bucket, 1)
+seen = Array(u64, 8)
+
+
+@skep.tc("ingress")
+def keeps(ctx):
+    """The newest at the front."""
+    bucket = buckets.lookup(0)
+    entry = Entry.new()
+    if entry is None:
+        return 1
+    entry.size = len(ctx)
+    entry.total += 3
+    entry.tag = 7
+    entry.name = "packet"
+    if bucket is None:
+        entry.drop()
+        return 1
+    with bucket.lock:
+        bucket.count += 1
+        bucket.entries.push_front(entry)
+        entry.total += 1
+    return 2
+
+
+@skep.tc("ingress")
+def takes(ctx):
+    """The oldest of them."""
+    bucket = buckets.lookup(0)
+    if bucket is None:
+        return 1
+    with bucket.lock:
+        entry = bucket.entries.pop_back()
+        if entry is not None:
+            bucket.count -= 1
+    if entry is None:
+        return 3
+    seen[0] = entry.size
+    seen[1] = entry.total
+    seen[2] = entry.tag
+    seen[3] = 1 if entry.name == "packet" else 0
+    entry.drop()
+    return 2
+
+
+@skep.tc("ingress")
+def turns(ctx):
+    """The first one goes to the end, and all that are there are counted."""
+    bucket = buckets.lookup(0)
+    if bucket is None:
+        return 1
+    total = u64(0)
+    for _ in range(4):
+        with bucket.lock:
+            entry = bucket.entries.pop_front()
+        if entry is None:
+            break
+        total += entry.size
+        with bucket.lock:
+            bucket.entries.push_back(entry)
+    seen[4] = total
+    return 2
+
+
+class Job(Object):
+    holders: skep.RefCount
+    rank: u32
+    pad: u64[3]
+    number: u32
+    by_rank: skep.TreeNode
+    in_order: ListNode
+
+
+class Jobs(Struct):
+    lock: SpinLock
+    tree: skep.Tree[Job]
+    order: List[Job]
+
+
+jobs = skep.Hash(u32, Jobs, 4)
+
+
+def earlier(a, b):
+    return a.rank < b.rank
+
+
+@skep.tc("ingress")
+def sorts(ctx):
+    """Sorted by the packet's length from the largest on: 100 - length."""
+    here = jobs.lookup(1)
+    job = Job.new()
+    if job is None:
+        return 1
+    if here is None:
+        job.drop()
+        return 1
+    job.rank = 100 - len(ctx)
+    job.number = len(ctx)
+    with here.lock:
+        done = here.tree.add(job, earlier)
+        job.pad[1] = 5
+    return 2 if done == 0 else 3
+
+
+@skep.tc("ingress")
+def least(ctx):
+    """The least one is read, and taken out."""
+    here = jobs.lookup(1)
+    if here is None:
+        return 1
+    rank = u32(0)
+    with here.lock:
+        job = here.tree.first()
+        if job is not None:
+            rank = job.rank
+            job = here.tree.remove(job)
+    if job is None:
+        return 3
+    seen[5] = rank
+    seen[6] = job.number + job.pad[1]
+    job.drop()
+    return 2
+
+
+@skep.tc("ingress")
+def links_twice(ctx):
+    """One object in a tree and in a list: a holder for each."""
+    here = jobs.lookup(1)
+    job = Job.new()
+    if job is None:
+        return 1
+    other = job.acquire()
+    if other is None or here is None:
+        job.drop()
+        if other is not None:
+            other.drop()
+        return 1
+    job.rank = len(ctx)
+    with here.lock:
+        here.tree.add(job, earlier)
+        here.order.push_back(other)
+    return 2
+
+
+@skep.tc("ingress")
+def unlinks(ctx):
+    here = jobs.lookup(1)
+    if here is None:
+        return 1
+    with here.lock:
+        job = here.order.pop_front()
+    if job is None:
+        return 3
+    seen[7] = job.rank
+    with here.lock:
+        again = here.order.push_front(job)
+    return 2 if again == 0 else 4
+
+
+def filled(size):
+    entry = Entry.new()
+    if entry is not None:
+        entry.size = size
+    return entry
+
+
+def ends(entry):
+    entry.drop()
+
+
+@skep.global_function
+def is_large(size: u32) -> u32:
+    return 1 if size > 50 else 0
+
+
+@skep.tc("ingress")
+def passes_on(ctx):
+    """Functions that make objects and give them back, and one that the verifier checks by itself."""
+    bucket = buckets.lookup(0)
+    entry = filled(len(ctx))
+    if entry is None:
+        return 1
+    if bucket is None or is_large(entry.size):
+        ends(entry)
+        return 2
+    with bucket.lock:
+        bucket.entries.push_back(entry)
+        bucket.count += 1
+    seen[0] = 1
+    return 2
+
+
+@skep.tc("ingress")
+def drops_twice(ctx):
+    entry = filled(1)
+    if entry is None:
+        return 1
+    ends(entry)
+    ends(entry)
+    return 2
+
+
+@skep.tc("ingress")
+def plain(ctx):
+    seen[0] = 0
+    return 2

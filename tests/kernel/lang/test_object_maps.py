@@ -1,0 +1,111 @@
+"""Objects that programs allocate, linked into lists and trees: the same in the kernel and as plain Python."""
+
+import copy
+
+import pytest
+
+import skep
+from skep.base.errors import VerifierError
+from tests.kernel.lang import object_programs as p
+
+pytestmark = pytest.mark.requires("btf.objects")
+LISTS = (p.keeps, p.takes, p.turns)
+TREES = (p.sorts, p.least, p.links_twice, p.unlinks)
+PACKET = bytes(20)
+
+
+class Both:
+    """Programs in the kernel and as plain Python, side by side."""
+
+    def __init__(self, live: skep.Live) -> None:
+        self.live, self.kernel = live, skep.FakeKernel()
+
+    def run(self, program: skep.Program, size: int = 20) -> int:
+        """What one gives, and leaves, here as there."""
+        found = self.live.programs[program.name].test_run(bytes(size)).retval
+        assert program.py(bytes(size), kernel=self.kernel) == found
+        assert dict(self.live[p.seen].items()) == dict(self.kernel[p.seen])
+        return found
+
+    def write(self, value: p.Jobs) -> None:
+        """A value with lists, there and here."""
+        self.live[p.jobs][1] = copy.copy(value)
+        self.kernel[p.jobs][1] = value
+
+    def seen(self, *at: int) -> list[int]:
+        """Numbers that programs left."""
+        return [self.live[p.seen][one] for one in at]
+
+
+def test_a_list_gives_what_was_linked_from_either_end() -> None:
+    with skep.load(*LISTS, attach=False) as live:
+        both = Both(live)
+        assert [both.run(p.keeps, size) for size in (20, 30, 40)] == [2, 2, 2]
+        assert live[p.buckets][0] == both.kernel[p.buckets][0] == p.Bucket(count=3)
+        assert (both.run(p.turns), both.seen(4)) == (2, [40 + 30 + 20 + 40])
+        for size in (40, 20, 30):
+            assert (both.run(p.takes), both.seen(0, 1, 2, 3)) == (2, [size, 4, 7, 1])
+        assert both.run(p.takes) == 3
+
+
+def test_a_value_of_an_array_that_is_written_over_drops_its_objects() -> None:
+    with skep.load(*LISTS, attach=False) as live:
+        both = Both(live)
+        both.run(p.keeps)
+        live[p.buckets][0] = p.Bucket(count=9)
+        both.kernel[p.buckets][0] = p.Bucket(count=9)
+        assert both.run(p.takes) == 3
+        assert live[p.buckets][0] == both.kernel[p.buckets][0] == p.Bucket(count=9)
+
+
+def test_a_tree_is_sorted_by_a_function_of_the_program() -> None:
+    with skep.load(*TREES, attach=False) as live:
+        both = Both(live)
+        both.write(p.Jobs())
+        assert [both.run(p.sorts, size) for size in (20, 40, 30, 30)] == [2, 2, 2, 2]
+        for size in (40, 30, 30, 20):
+            assert (both.run(p.least), both.seen(5, 6)) == (2, [100 - size, size + 5])
+        assert both.run(p.least) == 3
+
+
+def test_an_object_with_two_holders_is_in_a_list_and_in_a_tree() -> None:
+    with skep.load(*TREES, attach=False) as live:
+        both = Both(live)
+        both.write(p.Jobs())
+        assert (both.run(p.links_twice, 50), both.run(p.unlinks)) == (2, 2)
+        assert both.seen(7) == [50]
+        assert (both.run(p.least), both.seen(5)) == (2, [50])
+        assert (both.run(p.least), both.run(p.unlinks)) == (3, 2)
+
+
+def test_a_value_of_a_hash_that_is_written_over_keeps_its_objects() -> None:
+    with skep.load(*TREES, attach=False) as live:
+        both = Both(live)
+        both.write(p.Jobs())
+        both.run(p.links_twice, 50)
+        both.write(p.Jobs())
+        assert both.run(p.unlinks) == 2
+        del live[p.jobs][1], both.kernel[p.jobs][1]
+        both.write(p.Jobs())
+        assert both.run(p.unlinks) == 3
+
+
+def test_functions_take_and_give_objects() -> None:
+    with skep.load(p.passes_on, attach=False) as live:
+        both = Both(live)
+        assert [both.run(p.passes_on, size) for size in (20, 100)] == [2, 2]
+        assert live[p.buckets][0].count == both.kernel[p.buckets][0].count == 1
+
+
+def test_what_only_the_verifier_finds_is_told_at_the_line() -> None:
+    with pytest.raises(VerifierError) as caught, skep.load(p.drops_twice, p.keeps, attach=False):
+        pass
+    said = "an allocated object is used here that the program has no more"
+    assert said in str(caught.value)
+    assert "| entry.drop()" in str(caught.value)
+
+
+def test_programs_without_objects_are_loaded_beside() -> None:
+    with skep.load(p.plain, *LISTS, attach=False) as live:
+        both = Both(live)
+        assert (both.run(p.plain), both.run(p.keeps)) == (2, 2)

@@ -1,0 +1,43 @@
+"""Objects that programs allocate: what is compiled of them, and where the kernel has none."""
+
+import pytest
+
+from skep.base.errors import CompileError
+from skep.btf.reader import Btf
+from skep.btf.writer import Builder
+from skep.lang import compile as compiler
+from skep.lang.front.scope import Target
+from skep.lang.kernel_types import KernelTypes
+from skep.lang.objects import data_of
+from tests.unit.lang import corpus, prelude
+from tests.unit.lang.kernel import TARGET
+
+DROPS = """@skep.tc("ingress")
+def p(ctx):
+    entry = Entry.new()
+    if entry is not None:
+        entry.drop()
+    return 2
+"""
+
+
+@pytest.mark.parametrize("size", [0, 16])
+def test_a_kernel_without_objects_or_with_smaller_ones_is_told_so(size: int) -> None:
+    b = Builder()
+    b.func("bpf_obj_new_impl", b.prototype(0, []))
+    if size:
+        b.struct("bpf_list_node", size, [])
+    b.struct("__sk_buff", 8, [])
+    target = Target(KernelTypes(Btf(b.build())))
+    with pytest.raises(CompileError) as caught:
+        compiler.ir(corpus.program(DROPS), target)
+    assert caught.value.problem == "this kernel has no objects that programs allocate"
+    assert "Linux 6.6" in caught.value.hint
+
+
+def test_the_fields_of_a_new_object_are_cleared_and_its_nodes_are_the_kernels() -> None:
+    text = compiler.ir(corpus.program(DROPS), TARGET).text
+    assert text.count("@type.Entry = external global i8") == 1
+    assert "i64 ptrtoint (ptr @type.Entry to i64)" in text
+    assert data_of(prelude.Entry) == [(0, 24), (28, 4)]
+    assert text.count("i8 0, i64 24, i1 false") == 1
