@@ -176,8 +176,12 @@ def _xdp(program: Program, place: Place, door: Door) -> AnyLink:
         try:
             fd = _xdp_link(program, index, first, door)
         except OSError as error:
-            if not others or error.errno not in _NO_DRIVER:
+            if error.errno not in _NO_DRIVER or first == _GENERIC:
                 raise _xdp_refusal(error, name, index, door) from error
+            if not others:
+                reason = f"the device's driver refuses it: {meaning(error.errno)}"
+                instead = 'mode="generic", which is slower'
+                raise Unsupported(f"native mode for {name}", reason, instead=instead) from error
             fd, remark = _xdp_generic(program, index, name, error, door)
             return Link((fd,), name, remarks=(remark,), door=door)
         return Link((fd,), name, door=door)

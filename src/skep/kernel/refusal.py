@@ -34,6 +34,10 @@ _MEANINGS = {
     errno.EBADF: "the object is closed or of another kind",
 }
 
+_POLICY = (
+    "a policy of this host refuses it (EPERM with all privileges);"
+    " `skep features` shows what it lets through"
+)
 _PROGRAM = ("another program", "`skep link` shows which")
 _HOLDERS = {
     "BPF_OBJ_PIN": ("another pin", "remove that, or take another path"),
@@ -80,7 +84,7 @@ def refusal(
         if missing:
             return Forbidden(what, missing)
         if code == errno.EPERM:
-            return Unsupported(what, "a policy of this host refuses it (EPERM with all privileges)")
+            return Unsupported(what, _POLICY)
     if exclusive and code in (errno.EBUSY, errno.EEXIST):
         return Conflict(subject or call, *_HOLDERS.get(call, _PROGRAM))
     return KernelError(what, code, meaning(code), detail)

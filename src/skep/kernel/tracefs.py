@@ -113,7 +113,8 @@ class Tracefs:
             raise Forbidden("opening tracefs", "CAP_SYS_ADMIN") from error
         except OSError as error:
             reason = f"it is not mounted at {mounts[0]} and cannot be opened ({error.strerror})"
-            raise Unsupported("tracefs", reason) from error
+            hint = f"mount one with: mount -t tracefs tracefs {mounts[0]}"
+            raise Unsupported("tracefs", f"{reason}; {hint}") from error
         return cls(f"/proc/self/fd/{fd}", fd=fd, door=door)
 
     def event_id(self, event: str) -> int:
