@@ -4,17 +4,21 @@ A descriptor belongs to who asked for it. Source: struct bpf_btf_info in include
 """
 
 import hashlib
+import os
 import struct
 from contextlib import suppress
 
 from skep.base.errors import Unsupported
+from skep.btf.reader import Btf
+from skep.btf.types import Kind
 from skep.kernel import commands
 from skep.kernel.bpf import Door, address
 from skep.kernel.commands import Command
-from skep.kernel.vmlinux import DIRECTORY
+from skep.kernel.vmlinux import DIRECTORY, module
 
 _ABOUT = struct.Struct("<QIIQII")
 _NAME = 64
+OWN = "vmlinux"
 
 
 def digest(name: str, *, directory: str = DIRECTORY) -> str:
@@ -24,6 +28,16 @@ def digest(name: str, *, directory: str = DIRECTORY) -> str:
             return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return ""
+
+
+def holding(function: str, base: Btf, *, directory: str = DIRECTORY) -> list[str]:
+    """The loaded modules that have a function of that name; it reads the types of all."""
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return []
+    loaded = ((name, module(name, base, directory=directory)) for name in names if name != OWN)
+    return [name for name, types in loaded if types and types.find_own(Kind.FUNC, function)]
 
 
 def opened(name: str, door: Door) -> int:

@@ -68,6 +68,7 @@ class Machine:
             usdt=probing.static_ways,
             events=self.events,
             modules=self.module,
+            holders=self.holders,
         )
         return made
 
@@ -76,6 +77,11 @@ class Machine:
         found = module(name, self.btf)
         types: KernelTypes | None = None if found is None else kernel_types.KernelTypes(found)
         return types
+
+    def holders(self, function: str) -> list[str]:
+        """The loaded modules that have a function of that name."""
+        found: list[str] = modules.holding(function, self.btf)
+        return found
 
     def module_identity(self, name: str) -> str:
         """What tells a build of a module from others; "" where it is not loaded."""

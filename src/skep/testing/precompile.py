@@ -69,12 +69,17 @@ class SavedKernel:
             usdt=static_ways,
             events=tracefs.events,
             modules=self.module,
+            holders=self.holders,
         )
 
     def module(self, name: str) -> KernelTypes | None:
         """The types of a module; None where the target has none of that name."""
         found = vmlinux.module(name, self.types.btf, directory=f"{self.folder}/modules")
         return None if found is None else KernelTypes(found)
+
+    def holders(self, function: str) -> list[str]:
+        """The modules of the target that have a function of that name."""
+        return modules.holding(function, self.types.btf, directory=f"{self.folder}/modules")
 
     def module_identity(self, name: str) -> str:
         """What tells its build from others."""

@@ -313,4 +313,9 @@ def modules(name: str) -> KernelTypes | None:
     return KernelTypes(Btf(b.build(), base))
 
 
-TARGET = Target(_TYPES, "v3", formats, usdt=ways, events=events, modules=modules)
+def holders(function: str) -> list[str]:
+    """The modules that have a function."""
+    return ["veth"] if function == "veth_poll" else []
+
+
+TARGET = Target(_TYPES, "v3", formats, usdt=ways, events=events, modules=modules, holders=holders)

@@ -130,8 +130,11 @@ def _unknown(head: Head, types: KernelTypes, module: str, name: str) -> tuple[st
     near = similar(name, (n.removeprefix(prefix) for n in names if n.startswith(prefix)))
     what = "LSM hook" if prefix else "function"
     where = f"the module {module!r}" if module else "this kernel"
-    named = "" if prefix or module else "one of a module is named with it, as 'veth:veth_xmit'"
-    hint = f"did you mean {near!r}?" if near else named
+    holders = [] if prefix or module else head.target.holders(name)
+    hint = f"did you mean {near!r}?" if near else ""
+    if holders:
+        having = f"s {', '.join(holders)} have" if len(holders) > 1 else f" {holders[0]} has"
+        hint = f"the module{having} it: write '{holders[0]}:{name}'"
     return f"{where} has no {what} {name!r} with types", hint
 
 

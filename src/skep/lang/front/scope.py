@@ -33,8 +33,17 @@ def no_events() -> list[str]:
     return []
 
 
+Holders = Callable[[str], list[str]]
+"""The loaded modules that have a function of that name."""
+
+
 def no_modules(_name: str) -> None:
     """The modules of a kernel that has none."""
+
+
+def no_holders(_function: str) -> list[str]:
+    """Those of them that have a function."""
+    return []
 
 
 def no_formats(_category: str, _name: str) -> StructType | None:
@@ -48,7 +57,7 @@ class Target:
 
     ``usdt`` tells how the arguments of a static probe lie. ``callbacks``: long loops go through bpf_loop (5.17), even
     where the kernel has iterators (6.4). ``events`` lists the tracepoints that have a format, for errors. ``modules``
-    gives the types of modules.
+    gives the types of modules, ``holders`` tells which of them have a function.
     """
 
     types: KernelTypes
@@ -58,6 +67,7 @@ class Target:
     usdt: Ways = no_ways
     events: Events = no_events
     modules: Modules = no_modules
+    holders: Holders = no_holders
 
     @property
     def iterates(self) -> bool:
