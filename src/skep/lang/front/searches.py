@@ -135,9 +135,10 @@ def _array(scope: Scope, node: ast.expr) -> Expr:
     value = scope.expr(node)
     if value.type is UNKNOWN or _kind(value) is not None:
         return value
-    raise scope.error(
-        node, f"text and bytes go with char[N] and u8[N], not with {describe(value.type)}"
-    )
+    kind = value.type.target if isinstance(value.type, Pointer) else None
+    hint = f"compare it with another {kind!r}" if isinstance(kind, ArrayType) else ""
+    problem = f"text and bytes go with char[N] and u8[N], not with {describe(value.type)}"
+    raise scope.error(node, problem, hint)
 
 
 def _either(scope: Scope, test: Expr, node: ast.AST, *, negate: bool) -> Expr:
