@@ -136,7 +136,8 @@ def _array(scope: Scope, node: ast.expr) -> Expr:
     if value.type is UNKNOWN or _kind(value) is not None:
         return value
     kind = value.type.target if isinstance(value.type, Pointer) else None
-    hint = f"compare it with another {kind!r}" if isinstance(kind, ArrayType) else ""
+    numbers = isinstance(kind, ArrayType) and isinstance(kind.element, IntType)
+    hint = f"compare it with another {kind!r}" if numbers else ""
     problem = f"text and bytes go with char[N] and u8[N], not with {describe(value.type)}"
     raise scope.error(node, problem, hint)
 
