@@ -214,9 +214,10 @@ class Stage:
 
 
 def everywhere(text: str, folder: str) -> str:
-    """A text as it is on every machine: without its devices and folders."""
+    """A text as it is on every machine and for every user: without its devices, folders and ids."""
     devices = ", ".join(name for _, name in socket.if_nameindex())
     text = re.sub(
         r"a list of \d+ values, one for each CPU", "a list of 4 values, one for each CPU", text
     )
+    text = text.replace(f"is held by user {os.getuid()};", "is held by user 0;")
     return text.replace(f"there are {devices}", "there are lo, eth0").replace(folder, "/case")
