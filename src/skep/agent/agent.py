@@ -62,9 +62,10 @@ class Agent:
     async def serve(self, socket_path: str, started: Callable[[], None]) -> None:
         """Run until told to stop; ``started`` is called when everything runs, before anybody is told.
 
+        It is called again when another drain runs, for it may record what does.
         Raises what a part of the engine fails with.
         """
-        self._engine.start(self._failed)
+        self._engine.start(self._failed, started)
         try:
             self._listen_to_signals()
             await self._server.listen_unix(socket_path)

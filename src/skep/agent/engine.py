@@ -122,16 +122,24 @@ class Engine:
             self._start_drain,
             self._drain_ended,
             refused=self._drain_refused,
+            renewed=self._drain_renewed,
             clock=time.monotonic,
         )
         self.sampler = Sampler(programs.infos, allowed.counting)
         self._told: dict[str, int] = {}
+        self._renewed: Callable[[], None] = lambda: None
         self._heap = Heap()
         self._tasks: list[asyncio.Task[None]] = []
         self._watched = -1
 
-    def start(self, failed: Callable[[BaseException], None]) -> None:
-        """Begin, in the running loop. ``failed`` is told of a part that ended by a fault: nothing replaces it."""
+    def start(
+        self, failed: Callable[[BaseException], None], renewed: Callable[[], None] = lambda: None
+    ) -> None:
+        """Begin, in the running loop.
+
+        ``failed`` is told of a part that ended by a fault: nothing replaces it. ``renewed`` of another drain.
+        """
+        self._renewed = renewed
         work = (self.supervisor.run(), self._directory.run(), self._each_second(), self._sample())
         self._tasks = [asyncio.ensure_future(one) for one in work]
         for task in self._tasks:
@@ -208,6 +216,12 @@ class Engine:
         text = f"no drain can be started ({error.strerror}); it is tried again"
         self.log.warning(text)
         self.journal.tell(notice("no drain", reason=text))
+
+    def _drain_renewed(self) -> None:
+        try:
+            self._renewed()
+        except SkepError as error:
+            self.log.warning(str(error))
 
     def _learn(self, container: Container) -> None:
         self.intake.definitions.learn(container)

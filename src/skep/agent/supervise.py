@@ -80,7 +80,7 @@ class Keeps(Protocol):
 class Supervisor:
     """Keeps one child. ``start`` makes a child of a generation, counted from 0; ``ended`` hears of unexpected ends.
 
-    ``refused`` hears that there are no means to make one; it is tried again.
+    ``renewed`` hears that another took its place, ``refused`` that there are no means to make one; it is tried again.
     """
 
     def __init__(
@@ -89,11 +89,13 @@ class Supervisor:
         ended: Callable[[int], None],
         *,
         refused: Callable[[OSError], None],
+        renewed: Callable[[], None],
         clock: Callable[[], float],
         pause: float = PAUSE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._start, self._ended, self._refused, self._clock = start, ended, refused, clock
+        self._renewed = renewed
         self._pause, self._sleep = pause, sleep
         self.child: Keeps | None = None
         self.restarts = 0
@@ -109,6 +111,8 @@ class Supervisor:
                 self._refused(error)
                 await self._sleep(self._pause)
                 continue
+            if self.restarts:
+                self._renewed()
             code = await self.child.ended()
             self.child = None
             if self._stopping:

@@ -17,6 +17,7 @@ from skep.api.client import Client
 from skep.api.query import Query
 from skep.base.errors import Unreachable
 from skep.base.paths import instance_paths
+from skep.testing.cgroups import Cgroup
 from tests.kernel.agent.conftest import PATIENCE, SKEP, Up, ours, run_true, seen, skep, wait_for
 
 pytestmark = [
@@ -81,6 +82,28 @@ def test_a_killed_drain_is_back_and_nothing_is_lost(up: Callable[..., Up]) -> No
     assert drain not in [one["pid"] for one in now["processes"]]
     assert [one["lost"] for one in now["losses"]] == [0] * len(now["losses"])
     assert "drain restarted" in agent.errors.read_text()
+
+
+def test_a_later_drain_that_hangs_as_its_agent_is_killed_is_ended_by_down(
+    up: Callable[..., Up], cgroup: Cgroup
+) -> None:
+    agent = up("--only", "exec")
+    status = agent.ready()
+    drains = [one["pid"] for one in status["processes"] if one["name"] == "drain"]
+    os.kill(drains[0], signal.SIGKILL)
+
+    def recorded() -> int:
+        (child,) = Owned.from_json(Path(agent.paths.owned).read_bytes()).children
+        return child.pid if child.pid not in drains else 0
+
+    later = wait_for(recorded, "the next drain is written down")
+    cgroup.add(later)
+    Path(cgroup.path, "cgroup.freeze").write_text("1")
+    os.kill(status["pid"], signal.SIGKILL)
+    assert agent.face.wait(PATIENCE) == 1
+    done = skep("down", "--json", "--instance", agent.paths.instance)
+    assert json.loads(done.stdout)["cleared"]["processes"] == [later]
+    wait_for(lambda: not os.path.exists(f"/proc/{later}"), "it has ended")
 
 
 def test_an_agent_whose_log_is_full_keeps_its_drain(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from skep.api.client import Client
 from skep.api.query import Query
 from skep.base.clock import Clock
 from skep.base.config import Config, Metrics
-from skep.base.errors import BadInput
+from skep.base.errors import BadInput, KernelError
 from tests.unit.agent.fake_engine import QUIET, engine
 from tests.unit.agent.followers import taking, unexpected
 from tests.unit.api.fake_node import FakeNode
@@ -280,6 +280,36 @@ def test_a_start_that_fails_at_its_last_step_ends_the_drain(tmp_path: Path) -> N
         return scene.engine.supervisor.restarts
 
     assert asyncio.run(go()) == 0
+
+
+def test_another_drain_is_recorded_and_one_that_cannot_be_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recorded: list[int] = []
+
+    async def go() -> list[int]:
+        scene = Scene(tmp_path, NoFace())
+
+        def record() -> None:
+            child = scene.engine.supervisor.child
+            assert child is not None
+            recorded.append(child.pid)
+            if len(recorded) == 3:
+                raise KernelError("write owned.json", 28, "No space left on device")
+
+        serving = asyncio.ensure_future(scene.agent.serve(scene.path, record))
+        for count in (1, 2, 3):
+            while len(recorded) < count:
+                await asyncio.sleep(0.001)
+                assert not serving.done(), serving.result()
+            if count < 3:
+                os.kill(recorded[-1], signal.SIGKILL)
+        scene.agent.node.stop()
+        await serving
+        return recorded
+
+    assert len(set(asyncio.run(go()))) == 3
+    assert "skep: write owned.json: No space left on device\n" in capfd.readouterr().err
 
 
 def test_a_step_of_the_clock_is_told_and_later_events_have_the_new_time() -> None:

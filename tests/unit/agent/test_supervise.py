@@ -37,13 +37,14 @@ class Kept:
         self.children: list[FakeChild] = []
         self.codes: list[int] = []
         self.refusals: list[OSError] = []
-        self.means = True
+        self.means, self.renewals = True, list[int]()
         self.now, self._lives, self._deaf = 0.0, lives, deaf
         self.pauses: list[float] = []
         self.supervisor = Supervisor(
             self._start,
             self.codes.append,
             refused=self.refusals.append,
+            renewed=self._renewed,
             clock=self._clock,
             sleep=self._sleep,
         )
@@ -55,6 +56,11 @@ class Kept:
         assert generation == len(self.children)
         self.children.append(FakeChild(100 + generation, deaf=self._deaf))
         return self.children[-1]
+
+    def _renewed(self) -> None:
+        child = self.supervisor.child
+        assert child is not None
+        self.renewals.append(child.pid)
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -77,6 +83,7 @@ def test_a_child_that_ends_by_itself_is_started_again_and_counted() -> None:
         await kept.until(2)
         kept.children[1].code.set_result(1)
         await kept.until(3)
+        assert kept.renewals == [101, 102]
         assert (kept.codes, kept.supervisor.restarts) == ([-11, 1], 2)
         assert kept.supervisor.child is kept.children[2]
         await kept.supervisor.stop(kept.task)
