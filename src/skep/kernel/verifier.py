@@ -45,11 +45,13 @@ _METHODS = {
     "ringbuf_output": "output",
 }
 # What a function acquires, by how its name begins, and how it is given back.
+_OBJECTS = ("obj_new", "list_pop", "rbtree_remove", "refcount_acquire")
 _ACQUIRED = (
     ("ringbuf_reserve", "a record", "end every path after reserve() with .submit() or .discard()"),
     ("sk_lookup", "a socket", "call skep.sk_release(sk) on every path"),
     ("skc_lookup", "a socket", "call skep.sk_release(sk) on every path"),
     ("iter_", "an iterator", "leave the loop by its end or by break, not by return"),
+    *((one, "an allocated object", "drop it, or link it, on every path") for one in _OBJECTS),
     ("", "an object that was acquired", "release it on every path before return"),
 )
 

@@ -79,6 +79,11 @@ class Live:
 
         A second program of one name (a function on two hooks) is ``programs["name.1"]``.
         """
+        if links_objects(made.spec) and not self._shares(made):
+            problem = "it links objects, and has types of its own"
+            raise BadInput(
+                program.name, problem, "load it by skep.load, with all that use its maps"
+            )
         loaded = self._load(program, made)
         same = sum(name.partition(".")[0] == program.name for name in self.programs)
         name = f"{program.name}.{same}" if same else program.name
@@ -99,6 +104,9 @@ class Live:
         self._stack.callback(types.close)
         specs = {id(one): spec for one, spec in zip(linking, types.specs, strict=True)}
         return [replace(one, spec=specs.get(id(one), one.spec)) for one in made]
+
+    def _shares(self, made: Compiled) -> bool:
+        return self._types is not None and any(made.spec is one for one in self._types.specs)
 
     def _load(self, program: Program, made: Compiled) -> programs.Program:
         held = []

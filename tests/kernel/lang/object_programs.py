@@ -221,6 +221,16 @@ def drops_twice(ctx):
 
 
 @skep.tc("ingress")
+def keeps_under_another_name(ctx):
+    entry = Entry.new()
+    if entry is None:
+        return 1
+    other = entry
+    other.size = 1
+    return 2
+
+
+@skep.tc("ingress")
 def plain(ctx):
     seen[0] = 0
     return 2

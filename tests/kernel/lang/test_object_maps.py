@@ -5,7 +5,10 @@ import copy
 import pytest
 
 import skep
-from skep.base.errors import VerifierError
+from skep.base.errors import BadInput, VerifierError
+from skep.program.live import Live
+from skep.program.machine import Machine
+from skep.program.objects import compiled
 from tests.kernel.lang import object_programs as p
 
 pytestmark = pytest.mark.requires("btf.objects")
@@ -103,6 +106,18 @@ def test_what_only_the_verifier_finds_is_told_at_the_line() -> None:
     said = "an allocated object is used here that the program has no more"
     assert said in str(caught.value)
     assert "| entry.drop()" in str(caught.value)
+    with pytest.raises(VerifierError) as caught, skep.load(p.keeps_under_another_name):
+        pass
+    assert "an allocated object is still held where the program returns" in str(caught.value)
+    assert "drop it, or link it, on every path" in str(caught.value)
+
+
+def test_programs_that_link_objects_are_loaded_together() -> None:
+    machine = Machine()
+    (made,) = compiled([p.keeps], machine)
+    text = "keeps: it links objects, and has types of its own"
+    with Live(machine) as live, pytest.raises(BadInput, match=text):
+        live.add(p.keeps, made)
 
 
 def test_programs_without_objects_are_loaded_beside() -> None:

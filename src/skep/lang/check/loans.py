@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from skep.base.errors import CompileError, Span
-from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local, ObjectCall
+from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local, ObjectCall, SubCall
 from skep.lang.values import Memory, Pointer, Type
 
 MOVES = frozenset(
@@ -191,7 +191,13 @@ def assigned(known: Loans, node: Assign) -> Loans:
     if isinstance(value, ObjectCall) and isinstance(value.type, Pointer):
         first = value.action == "first"
         return known.link(node.name) if first else known.own(node.name, node.span, DROP)
+    if isinstance(value, SubCall) and _is_object(value.type):
+        return known.own(node.name, node.span, DROP)
     return known.hand_on(value.name) if isinstance(value, Local) else known
+
+
+def _is_object(kind: Type) -> bool:
+    return isinstance(kind, Pointer) and kind.memory is Memory.OBJECT
 
 
 def _is_view(kind: Type) -> bool:

@@ -5,8 +5,8 @@ Of what is linked, the program has a pointer as long as the lock is held, and no
 
 from skep.base.errors import CompileError
 from skep.lang.check.loans import Loans
-from skep.lang.tree import Expr, Local, ObjectCall
-from skep.lang.values import Pointer
+from skep.lang.tree import Expr, Local, ObjectCall, SubCall
+from skep.lang.values import Memory, Pointer
 
 UNLOCK = "spin_unlock"
 LINKS = frozenset({"push_front", "push_back", "add"})
@@ -45,8 +45,10 @@ def _refuse_linked(known: Loans, node: ObjectCall, name: str, hint: str) -> None
 
 def refuse_unnamed(value: Expr) -> None:
     """Refuse an object that nothing holds. CompileError."""
-    if not isinstance(value, ObjectCall) or not isinstance(value.type, Pointer):
+    if not isinstance(value.type, Pointer) or value.type.memory is not Memory.OBJECT:
         return
-    if value.action != "first":
-        problem = f"what {value.action}() gives is the program's, and needs a name"
-        raise CompileError(problem, value.span, f"entry = ...{value.action}(), then entry.drop()")
+    name = value.action if isinstance(value, ObjectCall) else ""
+    name = value.function.name if isinstance(value, SubCall) else name
+    if name not in ("", "first"):
+        problem = f"what {name}() gives is the program's, and needs a name"
+        raise CompileError(problem, value.span, f"entry = ...{name}(), then entry.drop()")

@@ -6,6 +6,7 @@ program's no more.
 
 import errno
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 
 from skep.lang.objects import RefCount
@@ -29,65 +30,95 @@ class Body:
         return found if found is not None and any(one is self for one in found) else None
 
 
-class FakeObject(StructView):
-    """A pointer to an object: the program's own, or that of a list or tree under its lock."""
+@dataclass(slots=True, eq=False)
+class Holding:
+    """What a pointer to an object is worth: the program's own, or that of a list or tree under its lock."""
 
-    def __init__(self, kind: StructType, body: Body, head: "FakeHead | None" = None) -> None:
-        super().__init__(kind, body.memory)
-        for name, value in (("_body", body), ("_head", head), ("_gone", "")):
-            object.__setattr__(self, name, value)
+    kind: StructType
+    body: Body
+    owned: "Owned"
+    head: "FakeHead | None" = None
+    gone: str = ""
 
-    def _field(self, name: str) -> Any:
-        self.reached()
-        return super()._field(name)
+    @property
+    def name(self) -> str:
+        """That of its class."""
+        return self.kind.__name__
 
     def reached(self) -> Body:
         """The object. RuntimeError where the program has it no more."""
-        if self._gone:
-            raise RuntimeError(f"this {self._kind.__name__} is used after {self._gone}")
-        if self._head is not None and not self._head.is_locked():
-            raise RuntimeError(f"this {self._kind.__name__} is linked, and its lock is not held")
-        body: Body = self._body
-        return body
+        if self.gone:
+            raise RuntimeError(f"this {self.name} is used after {self.gone}")
+        if self.head is not None and not self.head.is_locked():
+            raise RuntimeError(f"this {self.name} is linked, and its lock is not held")
+        return self.body
 
-    def owned(self, action: str) -> Body:
+    def own(self, action: str) -> Body:
         """The same, of an object that is the program's own. RuntimeError where it is linked."""
-        if self._head is not None:
+        if self.head is not None:
             raise RuntimeError(f"{action}() takes an object that is the program's own")
         return self.reached()
 
+    def give(self, head: "FakeHead") -> None:
+        """A list or tree has it from now on."""
+        self.owned.pop(id(self), None)
+        self.head = head
+
+
+Owned = dict[int, Holding]
+"""The objects that are a program's own, by their identity."""
+
+
+class FakeObject(StructView):
+    """A pointer to an object, with the methods that programs call and no others: a class has fields of any name."""
+
+    def __init__(self, held: Holding) -> None:
+        super().__init__(held.kind, held.body.memory)
+        object.__setattr__(self, "_held", held)
+        if held.head is None:
+            held.owned[id(held)] = held
+
+    def _field(self, name: str) -> Any:
+        self._held.reached()
+        return super()._field(name)
+
     def drop(self) -> None:
         """The program has it no more."""
-        self.owned("drop")
-        object.__setattr__(self, "_gone", "drop()")
+        held = holding(self)
+        held.own("drop")
+        held.owned.pop(id(held), None)
+        held.gone = "drop()"
 
     def acquire(self) -> Self:
         """One more holder."""
-        if not any(field.type is RefCount for field in self._kind.fields):
-            raise TypeError(f"{self._kind.__name__} has no RefCount")
-        return type(self)(self._kind, self.reached())
+        held = holding(self)
+        if not any(field.type is RefCount for field in held.kind.fields):
+            raise TypeError(f"{held.name} has no RefCount")
+        return type(self)(Holding(held.kind, held.reached(), held.owned))
 
-    def give(self, head: "FakeHead") -> None:
-        """A list or tree has it from now on."""
-        object.__setattr__(self, "_head", head)
+
+def holding(one: FakeObject) -> Holding:
+    """What a pointer is worth."""
+    held: Holding = object.__getattribute__(one, "_held")
+    return held
 
 
 class ObjectKind:
     """A class of objects as a function uses it."""
 
-    def __init__(self, kind: Any) -> None:
-        self.kind = kind
+    def __init__(self, kind: Any, owned: Owned) -> None:
+        self.kind, self._owned = kind, owned
 
     def new(self) -> FakeObject:
         """An object, its fields zero."""
-        return FakeObject(self.kind, Body(self.kind))
+        return FakeObject(Holding(self.kind, Body(self.kind), self._owned))
 
 
 class FakeHead:
     """A list or a tree in a value: its objects, in order."""
 
-    def __init__(self, view: StructView, kind: Any, bodies: list[Body]) -> None:
-        self._view, self._kind, self._bodies = view, kind, bodies
+    def __init__(self, view: StructView, kind: Any, bodies: list[Body], owned: Owned) -> None:
+        self._view, self._kind, self._bodies, self._owned = view, kind, bodies, owned
 
     def is_locked(self) -> bool:
         """Whether the lock of its value is held."""
@@ -102,18 +133,24 @@ class FakeHead:
 
     def _link(self, action: str, entry: FakeObject, at: Callable[[list[Body]], int]) -> int:
         """Link an object; one that is linked by that node already is given back."""
-        bodies, body = self._checked(), entry.owned(action)
+        bodies, body = self._checked(), holding(entry).own(action)
         node = self._kind.node.name
-        entry.give(self)
+        holding(entry).give(self)
         if body.among(node) is not None:
             return -errno.EINVAL
         bodies.insert(at(bodies), body)
         body.linked[node] = bodies
         return 0
 
+    def _linked(self, body: Body) -> FakeObject:
+        return FakeObject(Holding(self._kind.element, body, self._owned, self))
+
+    def _given(self, body: Body) -> FakeObject:
+        return FakeObject(Holding(self._kind.element, body, self._owned))
+
     def _taken(self, at: int) -> FakeObject | None:
         bodies = self._checked()
-        return FakeObject(self._kind.element, bodies.pop(at)) if bodies else None
+        return self._given(bodies.pop(at)) if bodies else None
 
     @gives(s32)
     def push_front(self, entry: FakeObject) -> int:
@@ -138,7 +175,7 @@ class FakeHead:
         """Link an object behind those that it is not less than; 0."""
 
         def place(bodies: list[Body]) -> int:
-            seen = [FakeObject(self._kind.element, one, self) for one in bodies]
+            seen = [self._linked(one) for one in bodies]
             smaller = (at for at, other in enumerate(seen) if less(entry, other))
             return next(smaller, len(bodies))
 
@@ -147,12 +184,12 @@ class FakeHead:
     def first(self) -> FakeObject | None:
         """The least one; it stays."""
         bodies = self._checked()
-        return FakeObject(self._kind.element, bodies[0], self) if bodies else None
+        return self._linked(bodies[0]) if bodies else None
 
     def remove(self, entry: FakeObject) -> FakeObject | None:
         """Take an object out; None where it is not in this tree."""
-        bodies, body = self._checked(), entry.reached()
+        bodies, body = self._checked(), holding(entry).reached()
         if body.among(self._kind.node.name) is not bodies:
             return None
         bodies[:] = [one for one in bodies if one is not body]
-        return FakeObject(self._kind.element, body)
+        return self._given(body)

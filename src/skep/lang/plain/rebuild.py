@@ -34,7 +34,7 @@ def run(
 ) -> int:
     """Run a program once, and those that it goes on in; the result, or its kind's own where it says nothing.
 
-    RuntimeError where it keeps a record that it reserved.
+    RuntimeError where it keeps a record that it reserved, or an object.
     """
     given = tuple(
         Packet(a) if kind.packet and isinstance(a, bytes | bytearray) else a for a in args
@@ -71,6 +71,10 @@ def _refuse_held(function: FunctionType, kernel: FakeKernel) -> None:
         raise RuntimeError(
             f"{function.__name__} neither submitted nor discarded: {', '.join(held)}"
         )
+    owned = [one.name for one in kernel.timers.owned.values()]
+    kernel.timers.owned.clear()
+    if owned:
+        raise RuntimeError(f"{function.__name__} neither dropped nor linked: {', '.join(owned)}")
 
 
 class Binding:
@@ -126,7 +130,7 @@ class Binding:
                 text = value.name in TEXTS
                 return self._text if text else lambda *args: _intrinsic(value, *args)
             case IntType() | ArrayType() | StructType():
-                return ObjectKind(value) if is_object(value) else Kind(value)
+                return ObjectKind(value, self.kernel.timers.owned) if is_object(value) else Kind(value)
             case FunctionType():
                 return self.function(value)
             case ModuleType():

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from skep.lang.objects import is_head
 from skep.lang.plain.memory import StructView, pointer
 from skep.lang.plain.numbers import gives
-from skep.lang.plain.objects import Body, FakeHead
+from skep.lang.plain.objects import Body, FakeHead, Owned
 from skep.lang.special import REFERENCES, Timer
 from skep.lang.struct import StructType
 from skep.lang.types import s32
@@ -35,6 +35,7 @@ class Timers:
         self._functions: dict[int, Callable[..., Any]] = {}
         self.references: dict[tuple[int, str], Any] = {}
         self.linked: dict[tuple[int, str], list[Body]] = {}
+        self.owned: Owned = {}
 
     def start(self, view: "KeptView", after: int, function: Callable[..., Any] | None) -> int:
         """A timer runs something later; what it was to run before is forgotten."""
@@ -140,5 +141,5 @@ class KeptView(StructView):
             return FakeReference(self, name)
         if field is not None and is_head(field.type):
             bodies: list[Body] = self.timers.linked.setdefault((self.identity, name), [])
-            return FakeHead(self, field.type, bodies)
+            return FakeHead(self, field.type, bodies, self.timers.owned)
         return super().__getattr__(name)

@@ -139,3 +139,24 @@ def test_a_value_that_is_deleted_drops_its_objects(made: Make) -> None:
             assert value.entries.pop_front() is None
             value.entries.push_front(made(5))
         del kernel[buckets][1]
+
+
+@skep.tc("ingress")
+def keeps(ctx: Seen) -> int:
+    entry = Entry.new()
+    if entry is None:
+        return 1
+    other = entry.acquire()
+    if len(ctx) > 20:
+        entry.drop()
+        if other is not None:
+            other.drop()
+    return 2
+
+
+def test_an_object_that_a_program_keeps() -> None:
+    kernel = FakeKernel()
+    assert keeps.py(bytes(30), kernel=kernel) == 2
+    with pytest.raises(RuntimeError, match="keeps neither dropped nor linked: Entry, Entry"):
+        keeps.py(bytes(20), kernel=kernel)
+    assert keeps.py(bytes(30), kernel=kernel) == 2
