@@ -54,6 +54,15 @@ def opened(name: str, door: Door) -> int:
     raise unloaded(name)
 
 
+def name(number: int, door: Door) -> str:
+    """The module whose types have that id; "" where they are a program's. OSError where they are gone or not shown."""
+    fd = commands.by_id(door, Command.BTF_BY_ID, number)
+    try:
+        return _name(fd, door)
+    finally:
+        door.close(fd)
+
+
 def unloaded(name: str) -> Unsupported:
     """The error for a module that is not there."""
     return Unsupported(

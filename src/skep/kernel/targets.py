@@ -6,10 +6,11 @@ of struct bpf_link_info (include/uapi/linux/bpf.h).
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from skep.btf.reader import Btf
-from skep.kernel import commands
+from skep.kernel import commands, modules, vmlinux
 from skep.kernel.bpf import Door, address
 from skep.kernel.perf import EVENTS
 
@@ -49,10 +50,22 @@ def _iterator(door: Door, fd: int, _kernel: Btf) -> Target:
 
 
 def _tracing(door: Door, fd: int, kernel: Btf) -> Target:
-    _, module, type_id = _numbers(door, fd, "III")
-    if module != 1 or not type_id:  # 1 is the kernel itself, others are its modules and programs
-        return Target("function", f"type {type_id} of object {module}")
-    return Target("function", kernel.name(type_id).removeprefix("btf_trace_"))
+    _, owner, type_id = _numbers(door, fd, "III")
+    if owner == 1 and type_id:  # 1 is the kernel itself, others are its modules and programs
+        return Target("function", kernel.name(type_id).removeprefix("btf_trace_"))
+    unknown = f"type {type_id} of object {owner}"
+    return Target("function", _of_module(door, owner, type_id, kernel) or unknown)
+
+
+def _of_module(door: Door, owner: int, type_id: int, kernel: Btf) -> str:
+    """A function, named with its module; "" of a program's: ids of types begin behind the kernel's in modules only."""
+    if type_id < kernel.count:
+        return ""
+    with suppress(OSError):
+        module = modules.name(owner, door)
+        types = vmlinux.module(module, kernel)
+        return f"{module}:{types.name(type_id)}" if types else ""
+    return ""
 
 
 def _cgroup(door: Door, fd: int, kernel: Btf) -> Target:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import skep
+from skep.kernel.bpf import DOOR
+from skep.kernel.targets import Target, target
+from skep.kernel.vmlinux import vmlinux
 from skep.lang.programs import Program
 from skep.program.live import Live
 from skep.testing.cgroups import Cgroup
@@ -15,6 +18,7 @@ from skep.testing.network import Wire
 from tests.kernel.kinds.programs import functions
 
 SECONDS = 10.0
+TRACING_LINK = 2  # of enum bpf_link_type
 HEADERS = 14 + 20 + 8  # Ethernet, IPv4, UDP
 BIND = """
 import socket, sys
@@ -67,6 +71,9 @@ def test_a_function_of_a_module_is_seen_where_it_begins_and_ends(wire: Wire) -> 
         wire.left.run("ip", "-s", "link", "show", "dev", wire.device)
         assert live[functions.counts][7] == socket.if_nametoindex(wire.device)
         live.programs["on_veth"].verify_again(1, bytearray(1 << 16))
+        (link,) = live.links["on_veth"]
+        shown = target(DOOR, link.fd, TRACING_LINK, vmlinux())
+        assert shown == Target("function", "veth:veth_xmit")
 
 
 @pytest.mark.requires("prog.fmod_ret")
