@@ -7,6 +7,7 @@ another dispatcher, in this process or another, are strangers to it: they are a 
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from skep.kernel.devices import device
 from skep.kernel.dispatch.chain import Chain, ChainLink
 from skep.kernel.dispatch.plan import (
     COSTS,
@@ -18,7 +19,6 @@ from skep.kernel.dispatch.plan import (
 )
 from skep.kernel.dispatch.syscalls import Gate, SharedHead
 from skep.kernel.dispatch.xdp import XdpHead
-from skep.kernel.hooks import device
 from skep.kernel.links import AnyLink, attach
 from skep.kernel.namespaces import inside
 from skep.kernel.programs import Program
