@@ -257,15 +257,6 @@ class ReferenceCall(Expr):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ObjectCall(Expr):
-    """What is done with objects of class ``object``: ``new``, ``drop``, ``acquire``, or a method of a list or tree."""
-
-    action: str
-    object: Any
-    args: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Reserve(Expr):
     """A record reserved in a ring, with its header stamped."""
 

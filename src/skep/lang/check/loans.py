@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from skep.base.errors import CompileError, Span
-from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local, ObjectCall, SubCall
+from skep.lang.object_calls import ObjectCall
+from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local, SubCall
 from skep.lang.values import Memory, Pointer, Type
 
 MOVES = frozenset(

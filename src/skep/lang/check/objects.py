@@ -5,7 +5,8 @@ Of what is linked, the program has a pointer as long as the lock is held, and no
 
 from skep.base.errors import CompileError
 from skep.lang.check.loans import Loans
-from skep.lang.tree import Expr, Local, ObjectCall, SubCall
+from skep.lang.object_calls import ObjectCall
+from skep.lang.tree import Expr, Local, SubCall
 from skep.lang.values import Memory, Pointer
 
 UNLOCK = "spin_unlock"

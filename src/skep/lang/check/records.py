@@ -13,6 +13,7 @@ from skep.lang.check import objects
 from skep.lang.check.loans import MOVES, RELEASES
 from skep.lang.check.state import State
 from skep.lang.check.uses import parts
+from skep.lang.object_calls import ObjectCall
 from skep.lang.reach import reachable
 from skep.lang.tree import (
     Address,
@@ -28,7 +29,6 @@ from skep.lang.tree import (
     Local,
     Logic,
     MapCall,
-    ObjectCall,
     Place,
     Reserve,
     Select,

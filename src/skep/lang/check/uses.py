@@ -5,6 +5,7 @@
 
 from skep.base.errors import CompileError
 from skep.lang.check.state import State, merge
+from skep.lang.object_calls import ObjectCall
 from skep.lang.tree import (
     Address,
     Atomic,
@@ -22,7 +23,6 @@ from skep.lang.tree import (
     Logic,
     MapCall,
     Not,
-    ObjectCall,
     Once,
     Opaque,
     Place,

@@ -7,6 +7,7 @@ from skep.lang.emit import arithmetic, callbacks, maps, memory, objects, packets
 from skep.lang.emit.function import READ, WRITTEN, Value, Writer, paired
 from skep.lang.emit.text import DECLARED, llvm_type
 from skep.lang.helpers import Arg
+from skep.lang.object_calls import ObjectCall
 from skep.lang.tree import (
     Address,
     Argument,
@@ -30,7 +31,6 @@ from skep.lang.tree import (
     MapCall,
     NoneValue,
     Not,
-    ObjectCall,
     Once,
     Opaque,
     ReferenceCall,

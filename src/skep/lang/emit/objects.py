@@ -9,8 +9,8 @@ from typing import Any
 
 from skep.lang.emit.function import Value, Writer
 from skep.lang.emit.memory import STORES
+from skep.lang.object_calls import ObjectCall
 from skep.lang.objects import data_of
-from skep.lang.tree import ObjectCall
 
 SYMBOL = "type."
 HIDDEN = "ptr null, i64 0"

@@ -12,6 +12,7 @@ from skep.lang.front.access import place_of
 from skep.lang.front.objects import OUTSIDE, functions
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import Arg, Helper
+from skep.lang.object_calls import ObjectCall
 from skep.lang.special import SpinLock
 from skep.lang.tree import (
     Address,
@@ -25,7 +26,6 @@ from skep.lang.tree import (
     Load,
     MapCall,
     Node,
-    ObjectCall,
     Place,
     Release,
     Reserve,

@@ -7,9 +7,10 @@ from typing import Any
 from skep.lang.front.callbacks import callback
 from skep.lang.front.map_methods import BY_RESULT, Method
 from skep.lang.front.scope import Scope
+from skep.lang.object_calls import ObjectCall
 from skep.lang.objects import RefCount, is_tree
 from skep.lang.struct import StructType
-from skep.lang.tree import Address, Expr, Function, Local, Node, ObjectCall, Place, walk
+from skep.lang.tree import Address, Expr, Function, Local, Node, Place, walk
 from skep.lang.values import UNKNOWN, VOID, Memory, Pointer, describe
 
 OUTSIDE = frozenset({"new", "drop"})

@@ -130,7 +130,9 @@ class Binding:
                 text = value.name in TEXTS
                 return self._text if text else lambda *args: _intrinsic(value, *args)
             case IntType() | ArrayType() | StructType():
-                return ObjectKind(value, self.kernel.timers.owned) if is_object(value) else Kind(value)
+                return (
+                    ObjectKind(value, self.kernel.timers.owned) if is_object(value) else Kind(value)
+                )
             case FunctionType():
                 return self.function(value)
             case ModuleType():

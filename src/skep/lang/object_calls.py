@@ -1,0 +1,18 @@
+"""The node of the typed tree by which objects are made, given back, linked and taken out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from skep.lang.tree import Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectCall(Expr):
+    """What is done with objects of class ``object``: ``new``, ``drop``, ``acquire``, or a method of a list or tree.
+
+    Of the latter, ``object`` is the class of the list or tree, which comes first among the arguments.
+    """
+
+    action: str
+    object: Any
+    args: tuple[Expr, ...]
