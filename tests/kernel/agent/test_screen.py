@@ -38,7 +38,8 @@ class Screen:
         )
         os.close(theirs)
         self.text = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        # Ctrl-C drops what a terminal has not shown yet, be it in the middle of a letter.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def resize(self, width: int) -> None:
         """Be as wide from now on."""
