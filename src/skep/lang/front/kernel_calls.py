@@ -83,7 +83,7 @@ def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[E
         raise scope.error(node, f"{problem}, not {len(node.args)}", f"they are: {listed}")
     queue = list(node.args)
     args: list[Expr] = []
-    for param, behind in zip(params, [*params[1:], None], strict=True):
+    for param, behind in zip(params, [*params, None][1:], strict=True):
         if param.ends(HIDDEN):
             args.append(NoneValue(scope.span(node), Pointer(None, Memory.KERNEL)))
         elif param.ends(SIZES) and not sized:
