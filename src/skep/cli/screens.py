@@ -155,7 +155,7 @@ def _processes(found: Object, terminal: Terminal) -> str:
         for row in found.get("processes", ())
     ]
     head = ("process", "pid", "cpu", "memory", "capabilities")
-    text = table(head, shown, terminal, right="pid,cpu,memory")
+    text = folded(head, shown, terminal, right="pid,cpu,memory")
     restarts = found.get("drain_restarts", 0)
     times = "once" if restarts == 1 else f"{restarts} times"
     return text + (f"the drain was restarted {times}\n" if restarts else "")

@@ -35,10 +35,10 @@ def table(head: Sequence[str], rows: Sequence[Row], terminal: Terminal, right: s
     return "".join(_line(row, widths, aligned, terminal) for row in lines)
 
 
-def folded(head: Sequence[str], rows: Sequence[Row], terminal: Terminal) -> str:
-    """The same, all of it to the left: what does not fit is not cut but goes on in the next line, between words."""
+def folded(head: Sequence[str], rows: Sequence[Row], terminal: Terminal, right: str = "") -> str:
+    """The same, but what does not fit is not cut: it goes on in the next line, between words."""
     lines, widths = _measured(head, rows, terminal)
-    aligned = [False] * len(head)
+    aligned = [name in right.split(",") for name in head]
     return "".join(
         _line(line, widths, aligned, terminal) for row in lines for line in _folds(row, widths)
     )
