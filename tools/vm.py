@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ NETWORK = ("veth", "bridge", "vxlan", "dummy", "tun", "sch_ingress", "cls_bpf")
 BLOCK = ("loop",)
 PARAMETERS = (
     "console=ttyS0 loglevel=4 panic=-1 no_timer_check random.trust_cpu=on lsm=lockdown,capability,bpf "
-    "mitigations=off rcupdate.rcu_expedited=1 kernel.perf_event_paranoid=-1"
+    "mitigations=off rcupdate.rcu_expedited=1 kernel.perf_event_paranoid=-1 tsc=reliable"
 )
 CONSOLE_TAIL = 30
 
@@ -36,6 +37,18 @@ class Size:
 
     processors: int = 2
     memory: str = "2G"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A folder that a guest has in memory, at ``path`` (without links), without names of some patterns.
+
+    Over 9p it takes 0.4 ms to open a file and 2.6 ms to list a folder; in memory a tenth of that.
+    """
+
+    source: Path
+    path: str
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +97,13 @@ class Guest:
             self.process.wait()
 
 
-def start(kernel: kernels.Kernel, command: str, folder: Path, size: Size = Size()) -> Guest:
+def start(
+    kernel: kernels.Kernel,
+    command: str,
+    folder: Path,
+    size: Size = Size(),
+    held: Sequence[Held] = (),
+) -> Guest:
     """Start a guest that runs ``command`` (of sh); ``folder`` is emptied of what an earlier one left.
 
     Raises debian.Unavailable where QEMU cannot be had.
@@ -93,7 +112,8 @@ def start(kernel: kernels.Kernel, command: str, folder: Path, size: Size = Size(
     for name in ("exit", "output", "console"):
         (folder / name).unlink(missing_ok=True)
     (folder / "command").write_text(command + "\n")
-    (folder / "initrd").write_bytes(initrd(kernel))
+    with (folder / "initrd").open("wb") as file:
+        file.writelines(initrd(kernel, held))
     emulator = debian.program("qemu", "qemu-system-x86_64")
     with (folder / "qemu").open("wb") as log:
         process = subprocess.Popen(
@@ -105,14 +125,17 @@ def start(kernel: kernels.Kernel, command: str, folder: Path, size: Size = Size(
     return Guest(kernel, folder, process)
 
 
-def initrd(kernel: kernels.Kernel) -> bytes:
-    """The initial root: busybox, the modules, and ``guest.init``."""
+def initrd(kernel: kernels.Kernel, held: Sequence[Held] = ()) -> Iterator[bytes]:
+    """The initial root: busybox, the modules, ``guest.init``, and what is held in memory."""
     busybox = debian.fetch(["busybox"])[0] / "bin" / "busybox"
     loaded = kernels.modules(kernel.modules, BOOT + NETWORK + BLOCK)
     files = {"init": INIT.read_bytes(), "bin/busybox": busybox.read_bytes()}
     files |= {f"modules/{name}.ko": data for name, data in loaded.items()}
     files["modules/order"] = "\n".join(loaded).encode() + b"\n"
-    return cpio.archive(files, programs=frozenset({"init", "bin/busybox"}), folders=FOLDERS)
+    files["held"] = "".join(f"{one.path}\n" for one in held).encode()
+    yield cpio.archive(files, programs=frozenset({"init", "bin/busybox"}), folders=FOLDERS)
+    for one in held:
+        yield cpio.folder(one.source, f"memory{one.path}", one.without)
 
 
 def _machine(kernel: kernels.Kernel, folder: Path, size: Size) -> list[str]:

@@ -1,40 +1,54 @@
-"""The kernel tests pass on Debian's kernels, one after the other; each is one boot and one pytest process."""
+"""The kernel tests pass on Debian's kernels, side by side; each is one boot and one pytest process."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NoReturn
 
 import pytest
 
 from tests.vm import guests
-from tools import debian
+from tools import debian, vm
 from tools.kernels import SERIES, kernel
+
+Started = dict[str, Future[vm.Guest]]
 
 
 @pytest.fixture(scope="module")
-def tree() -> Iterator[None]:
-    """A copy of the tree, which nobody else uses."""
-    with guests.alone():
+def started(request: pytest.FixtureRequest) -> Iterator[Started]:
+    """The guests of the kernels that are asked for, as they come, on a copy of the tree that nobody else uses.
+
+    Compiling takes one processor of the machine for each, and so does each guest, which has one.
+    """
+    arguments = request.config.getoption("--guest-args")
+    callspecs = (getattr(item, "callspec", None) for item in request.session.items)
+    wanted = {spec.params.get("series") for spec in callspecs if spec is not None}
+    with guests.alone(), ThreadPoolExecutor() as pool:
         guests.copy_tree()
-        yield
+        made = {
+            series: pool.submit(lambda name: guests.start(kernel(name), arguments), series)
+            for series in SERIES
+            if series in wanted
+        }
+        yield made
+        for future in made.values():
+            if not future.exception():
+                future.result().stop()
 
 
 @pytest.mark.timeout(0)  # the guest has a limit of its own
 @pytest.mark.parametrize("series", SERIES)
 def test_the_kernel_tests_pass_on(
     series: str,
-    tree: None,
+    started: Started,
     absent: Callable[[str], NoReturn],
     not_run: Callable[[str], None],
     pytestconfig: pytest.Config,
 ) -> None:
-    with ExitStack() as stack:
-        try:
-            guest = guests.start(kernel(series), pytestconfig.getoption("--guest-args"))
-        except debian.Unavailable as reason:
-            absent(f"kernels in a virtual machine: {reason}")
-        stack.callback(guest.stop)
-        outcome = guest.wait(pytestconfig.getoption("--guest-seconds"))
+    try:
+        guest = started[series].result()
+    except debian.Unavailable as reason:
+        absent(f"kernels in a virtual machine: {reason}")
+    outcome = guest.wait(pytestconfig.getoption("--guest-seconds"))
     found = guests.read(guest.folder / "results.xml")
     for why, paths in guests.LEFT_OUT.items():
         not_run(f"on {series}: {', '.join(paths)}: {why}")

@@ -1,8 +1,9 @@
 """What a guest's pytest said, read from its junit file."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tests.vm.guests import LEFT_OUT, Results, command, left_out, read, uncompiled
+from tests.vm.guests import LEFT_OUT, Results, command, held, left_out, read, uncompiled
 from tools import debian
 
 JUNIT = """<?xml version="1.0"?>
@@ -40,10 +41,18 @@ def test_programs_that_were_not_compiled_are_told(tmp_path: Path) -> None:
     assert uncompiled(tmp_path) == "not compiled: on_exit: no argument"
 
 
-def test_the_command_hides_the_compiler_and_runs_the_tests_asked_for() -> None:
+def test_the_command_empties_the_compiler_and_runs_the_tests_asked_for() -> None:
     words = command("tests/kernel -k rings")
     assert "site-packages/llvmlite || exit 91" in words
     assert words.rstrip().endswith("tests/kernel -k rings")
+
+
+def test_packages_are_in_a_guests_memory_without_the_compilers(tmp_path: Path) -> None:
+    packages = next(one for one in held(tmp_path) if one.path.endswith("site-packages"))
+    names = {one.name for one in packages.source.iterdir()}
+    absent = {name for name in names if any(fnmatchcase(name, one) for one in packages.without)}
+    assert "llvmlite" in absent
+    assert {"_pytest", "pytest", "numpy", "numpy.libs", "rich"} <= names - absent
 
 
 def test_what_a_guest_leaves_out_is_there_and_has_a_reason() -> None:
