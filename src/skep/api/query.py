@@ -30,6 +30,8 @@ class Position(NamedTuple):
 
 LARGEST_PID, LARGEST_PORT = 1 << 22, (1 << 16) - 1
 LATEST = (1 << 63) - 1
+MAPPED = 96
+"""Bits of an IPv6 address before the IPv4 address in it."""
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -153,12 +155,19 @@ def _ports(place: str, text: str, _now: int) -> tuple[int, ...]:
 
 
 def parse_address(place: str, text: str, _now: int = 0) -> tuple[str, ...]:
-    """An address, or a network of them, whatever bits stand behind its prefix; as ``ipaddress`` writes it."""
+    """An address, or a network of them, whatever bits stand behind its prefix; as ``ipaddress`` writes it.
+
+    An IPv4 address as an IPv6 socket has it is an IPv4 address, as in events.
+    """
     try:
-        return (str(ipaddress.ip_network(text, strict=False)),)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         expected = "write 10.0.0.1, 10.0.0.0/8 or fd00::/8"
         raise BadInput(place, f"{text!r} is no address and no network", expected) from error
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= MAPPED:
+        mapped = network.network_address.ipv4_mapped
+        return (f"{mapped}/{network.prefixlen - MAPPED}" if mapped else str(network),)
+    return (str(network),)
 
 
 def _words(place: str, text: str, _now: int) -> tuple[str, ...]:

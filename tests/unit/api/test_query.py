@@ -96,6 +96,20 @@ def test_a_wrong_parameter_is_named(name: str, text: str, part: str) -> None:
     assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1/32"),
+        ("::1", "::1/128"),
+        ("::ffff:192.0.2.1", "192.0.2.1/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:0:0/80", "::/80"),
+    ],
+)
+def test_an_address_is_a_network_of_one(text: str, network: str) -> None:
+    assert parse(address=text).addresses == (network,)
+
+
 def test_a_single_parameter_given_twice_is_refused() -> None:
     with pytest.raises(BadInput, match="twice"):
         query.parse([("last", "1"), ("last", "2")], NOW)
