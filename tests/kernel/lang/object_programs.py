@@ -1,7 +1,7 @@
 """Programs that allocate objects, and link them into lists."""
 
 import skep
-from skep import Array, List, ListNode, Object, SpinLock, Struct, char, u8, u32, u64
+from skep import Array, List, ListNode, Object, SpinLock, Struct, char, u8, u16, u32, u64
 
 
 class Entry(Object):
@@ -233,4 +233,119 @@ def keeps_under_another_name(ctx):
 @skep.tc("ingress")
 def plain(ctx):
     seen[0] = 0
+    return 2
+
+
+class Pair(Struct):
+    first: u32
+    second: u32
+
+
+class Rich(Object):
+    low: u8 = skep.bits(3)
+    high: u8 = skep.bits(5)
+    pair: Pair
+    node: ListNode
+    text: char[300]
+    numbers: u16[8]
+    other: Pair
+
+
+class Box(Struct):
+    items: List[Rich]
+    lock: SpinLock
+    sum: u64
+
+
+boxes = skep.Hash(u32, Box, 8)
+by_number = skep.Hash(u32, u64, 8)
+by_pair = skep.Hash(Pair, u64, 8)
+
+
+def together(rich):
+    return rich.pair.first + rich.numbers[2]
+
+
+@skep.tc("ingress")
+def fills(ctx):
+    """Every kind of field, on either side of the node, also in keys of maps and in loops."""
+    box = boxes.lookup(1)
+    rich = Rich.new()
+    if rich is None:
+        return 1
+    if box is None:
+        rich.drop()
+        return 1
+    rich.low = 5
+    rich.high = 9
+    rich.pair = Pair(1, 2)
+    rich.other.second = 7
+    rich.numbers[2] = 3
+    rich.text = "some text"
+    by_number.increment(rich.pair.first)
+    by_pair[rich.pair] = rich.other.second
+    if together(rich) != 4 or rich.text != "some text":
+        rich.drop()
+        return 3
+    for i in range(200):
+        rich.pair.second += i
+    with box.lock:
+        for i in range(3):
+            rich.other.first += i
+        box.items.push_back(rich)
+        box.sum += rich.low + rich.high + rich.other.first
+    return 2
+
+
+@skep.tc("ingress")
+def empties(ctx):
+    box = boxes.lookup(1)
+    if box is None:
+        return 1
+    total = u64(0)
+    while True:
+        with box.lock:
+            rich = box.items.pop_front()
+        if rich is None:
+            break
+        total += rich.pair.second
+        rich.drop()
+    return u32(total)
+
+
+def one_more(key, box):
+    rich = Rich.new()
+    if rich is None:
+        return 1
+    with box.lock:
+        box.items.push_back(rich)
+        box.sum += 1
+    return 0
+
+
+@skep.tc("ingress")
+def fills_each(ctx):
+    return 2 if boxes.for_each(one_more) == 2 else 3
+
+
+@skep.tp_btf("sys_enter")
+def traces(regs, number):
+    here = jobs.lookup(u32(skep.get_current_pid_tgid() >> 32))
+    job = Job.new()
+    if job is None:
+        return
+    if here is None:
+        job.drop()
+        return
+    with here.lock:
+        here.order.push_back(job)
+    seen[7] = 77
+
+
+@skep.xdp
+def makes_one(ctx):
+    rich = Rich.new()
+    if rich is None:
+        return 1
+    rich.drop()
     return 2

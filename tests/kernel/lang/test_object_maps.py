@@ -1,6 +1,7 @@
 """Objects that programs allocate, linked into lists and trees: the same in the kernel and as plain Python."""
 
 import copy
+import os
 
 import pytest
 
@@ -98,6 +99,30 @@ def test_functions_take_and_give_objects() -> None:
         both = Both(live)
         assert [both.run(p.passes_on, size) for size in (20, 100)] == [2, 2]
         assert live[p.buckets][0].count == both.kernel[p.buckets][0].count == 1
+
+
+def test_objects_have_fields_of_every_kind() -> None:
+    with skep.load(p.fills, p.empties, p.fills_each, attach=False) as live:
+        kernel = skep.FakeKernel()
+        for key in (1, 2):
+            live[p.boxes][key] = p.Box()
+            kernel[p.boxes][key] = p.Box()
+        for program in (p.fills, p.fills, p.fills_each, p.empties, p.empties):
+            found = live.programs[program.name].test_run(PACKET).retval
+            assert program.py(PACKET, kernel=kernel) == found
+            assert dict(live[p.boxes].items()) == dict(kernel[p.boxes])
+        assert found == 0
+        assert dict(live[p.by_number].items()) == dict(kernel[p.by_number]) == {1: 2}
+        assert dict(live[p.by_pair].items()) == dict(kernel[p.by_pair]) == {p.Pair(1, 2): 7}
+        assert live[p.boxes][1].sum == 2 * (5 + 9 + 3) + 1
+
+
+def test_programs_that_watch_and_of_devices_make_objects_too() -> None:
+    with skep.load(p.traces) as live:
+        live[p.jobs][os.getpid()] = p.Jobs()
+        os.getppid()
+        assert live[p.seen][7] == 77
+    assert skep.run(p.makes_one, PACKET).verdict == p.makes_one.py(PACKET) == 2
 
 
 def test_what_only_the_verifier_finds_is_told_at_the_line() -> None:
