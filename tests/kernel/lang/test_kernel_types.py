@@ -8,8 +8,8 @@ import pytest
 
 import skep
 from skep.lang.programs import Program
-from tests.kernel.lang import programs
-from tests.kernel.lang.programs import Seen
+from tests.kernel.lang import watching_programs as programs
+from tests.kernel.lang.watching_programs import Seen
 
 PROGRAMS = (programs.directly, programs.by_probe)
 SECONDS = 10.0
