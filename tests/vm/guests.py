@@ -37,7 +37,7 @@ SIZE = vm.Size(processors=1)
 """Two take half as much CPU time again for the same work: whatever one asks of the other is an exit of both."""
 ABSENT = (
     *("llvmlite", "pyarrow", "mypy", "mypyc", "*__mypyc*", "ruff", "pip", "setuptools", "grimp"),
-    *("ast_serialize", "hypothesis", "importlinter", "librt", "pkg_resources", "site-packages"),
+    *("ast_serialize", "importlinter", "librt", "pkg_resources", "site-packages"),
     *("config-*", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "test", "tests"),
     *("tkinter", "turtledemo", "*.a", "*.c", "*.h", "*.opt-?.pyc", "*.pyi"),
 )
