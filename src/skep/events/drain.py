@@ -36,7 +36,7 @@ else:
 HEADER = 8
 BUSY, DISCARD = 1 << 31, 1 << 30
 """Bits of the length in a slot's header: include/uapi/linux/bpf.h."""
-CHUNK = 2 << 20
+CHUNK = 1 << 20
 """Bytes of a ring that make a batch at most."""
 _KEPT = 3 << 20
 _LINE, _FEW = 64, 512
