@@ -6,9 +6,9 @@ import pytest
 
 from skep.lang import compile as compiler
 from skep.lang.check.loops import Lowering, lowerings
-from skep.lang.emit.program import reachable
 from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
+from skep.lang.reach import reachable
 from skep.lang.tree import For, While, walk
 from tests.unit.lang import corpus
 from tests.unit.lang.kernel import TARGET
