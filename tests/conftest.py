@@ -17,6 +17,10 @@ TOO_SLOW = {
     "examples/test_examples.py::": "each example starts Python anew, 10 s there",
     "examples/test_deciding.py::": "each example starts Python anew, 10 s there",
     "large/test_datapath.py::": "stories of the datapath, 4 s each there; one of them runs",
+    "agent/test_life.py::test_another_instance_": "another agent, 20 s there",
+    "agent/test_life.py::test_a_second_agent_": "another agent, 10 s there",
+    "agent/test_life.py::test_when_its_drain_is_killed_": "another drain, 13 s there",
+    "::test_a_shell_is_walked_up_": "tables of a shell for the unwinder, 14 s there",
     "::test_two_hundred_patterns": "thousands of paths; fewer patterns run there",
     "::test_of_many_short_processes": "thousands of processes, 30 s there",
 }

@@ -1,9 +1,20 @@
 """What a guest's pytest said, read from its junit file."""
 
+import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tests.vm.guests import LEFT_OUT, Results, command, held, left_out, read, uncompiled
+from tests.vm.guests import (
+    LEFT_OUT,
+    Results,
+    command,
+    held,
+    left_out,
+    python_of,
+    read,
+    standard_library,
+    uncompiled,
+)
 from tools import debian
 
 JUNIT = """<?xml version="1.0"?>
@@ -45,6 +56,33 @@ def test_the_command_empties_the_compiler_and_runs_the_tests_asked_for() -> None
     words = command("tests/kernel -k rings")
     assert "site-packages/llvmlite || exit 91" in words
     assert words.rstrip().endswith("tests/kernel -k rings")
+
+
+def environment(folder: Path, python: Path) -> Path:
+    """A virtual environment of ``python``."""
+    (folder / "bin").mkdir()
+    (folder / "bin/python3").symlink_to(python)
+    (folder / "pyvenv.cfg").write_text("home = /opt/bin\nversion = 3.11.7\n")
+    return folder
+
+
+def test_a_guest_has_debians_python_where_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "lib/python3.11").mkdir(parents=True)
+    theirs = tmp_path / "usr" / "python3.11"
+    theirs.parent.mkdir()
+    theirs.touch()
+    made = environment(tmp_path, Path("/opt/bin/python3"))
+    subprocess.run(python_of(made, theirs), shell=True, check=True)
+    assert (made / "bin/python3").readlink() == theirs
+    assert (made / "pyvenv.cfg").read_text() == f"home = {theirs.parent}\nversion = 3.11.7\n"
+    assert standard_library(theirs) == tmp_path / "lib/python3.11"
+    assert python_of(made, theirs) == "true"  # it is so already
+
+
+def test_a_guest_has_the_python_of_this_machine_where_debians_is_not_there(tmp_path: Path) -> None:
+    absent = tmp_path / "python3.11"
+    assert python_of(environment(tmp_path, Path("/opt/bin/python3")), absent) == "true"
+    assert (standard_library(absent) / "os.py").exists()
 
 
 def test_packages_are_in_a_guests_memory_without_the_compilers(tmp_path: Path) -> None:
