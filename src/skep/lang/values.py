@@ -63,6 +63,12 @@ class Memory(Enum):
     OBJECT = "an allocated object"
 
 
+OWN = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
+"""Memory of the program's own that the verifier hands on as bytes of a known size.
+
+It would hand on a view of a packet too, and then forget that it is one: a tc program would write into bytes that other
+holders of the packet share, and nobody would know when they move.
+"""
 WRITABLE = frozenset(
     {
         *(Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET),

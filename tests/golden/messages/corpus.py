@@ -18,8 +18,8 @@ from typing import Any
 
 import skep
 from skep.base import errors
+from tests.golden.cases import rewrite
 from tests.golden.messages import stage
-from tests.unit.lang.corpus import Case, cases
 
 FOLDER = Path(__file__).parent
 OURS = Path(skep.__path__[0])
@@ -27,13 +27,6 @@ PACKAGES = ("base", "cli", "events", "kernel", "program", "testing", "trace")
 CLASSES = {name for name, one in vars(errors).items() if isinstance(one, type)}
 
 Line = tuple[str, int]
-
-
-def every() -> Iterator[tuple[str, Case]]:
-    """All cases, with a name for each."""
-    for path in sorted(FOLDER.glob("*.txt")):
-        for case in cases(path):
-            yield f"{path.stem}: {case.name}", case
 
 
 @cache
@@ -97,13 +90,5 @@ def told(source: str) -> tuple[str, frozenset[Line]]:
     raise AssertionError(f"there is no error:\n{source}")
 
 
-def rewrite(path: Path) -> None:
-    """Write a file with the errors as they are now."""
-    head = path.read_text().partition("=== ")[0]
-    parts = [f"=== {c.name}\n{c.source}---\n{told(c.source)[0]}\n" for c in cases(path)]
-    path.write_text(head + "\n".join(parts))
-
-
 if __name__ == "__main__":
-    for file in sorted(FOLDER.glob("*.txt")):
-        rewrite(file)
+    rewrite(FOLDER.glob("*.txt"), lambda source: told(source)[0])

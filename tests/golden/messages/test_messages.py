@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from tests.golden.cases import every
 from tests.golden.messages import corpus
 
-CASES = dict(corpus.every())
+CASES = dict(every(corpus.FOLDER))
 OURS = re.compile(r"src/skep|site-packages|0x[0-9a-f]{9}| object at ")
 
 # Places whose texts nobody reads as they are, or that are held elsewhere; each with its reason.

@@ -7,8 +7,6 @@ the diff.
 
 import linecache
 import traceback
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +15,12 @@ from skep.base.errors import CompileError
 from skep.lang import compile as compiler
 from skep.lang.programs import Program
 from skep.lang.types import INTEGERS
+from tests.golden.cases import rewrite
 from tests.unit.lang import prelude
 from tests.unit.lang.kernel import TARGET
 
 FOLDER = Path(__file__).parents[2] / "golden" / "lang" / "errors"
 FILE = "program.py"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A program and its error."""
-
-    name: str
-    source: str
-    expected: str
-
-
-def cases(path: Path) -> list[Case]:
-    """The cases of a file."""
-    made = []
-    for part in path.read_text().split("=== ")[1:]:
-        name, _, rest = part.partition("\n")
-        source, _, expected = rest.partition("---\n")
-        made.append(Case(name, source, expected.strip("\n")))
-    return made
-
-
-def every() -> Iterator[tuple[str, Case]]:
-    """All cases, with a name for each."""
-    for path in sorted(FOLDER.glob("*.txt")):
-        for case in cases(path):
-            yield f"{path.stem}: {case.name}", case
 
 
 def namespace() -> dict[str, Any]:
@@ -80,13 +53,5 @@ def origin(error: CompileError) -> tuple[str, int]:
     return last.filename, last.lineno or 0
 
 
-def rewrite(path: Path) -> None:
-    """Write a file with the errors as they are now."""
-    head = path.read_text().partition("=== ")[0]
-    parts = [f"=== {c.name}\n{c.source}---\n{error_of(c.source)}\n" for c in cases(path)]
-    path.write_text(head + "\n".join(parts))
-
-
 if __name__ == "__main__":
-    for found in sorted(FOLDER.glob("*.txt")):
-        rewrite(found)
+    rewrite(FOLDER.glob("*.txt"), error_of)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import skep.lang
+from tests.golden.cases import cases, rewrite
 from tests.unit.lang import corpus
 
 GOLDEN = corpus.FOLDER.with_name("declarations.txt")
-CASES = {case.name: case for case in corpus.cases(GOLDEN)}
+CASES = {case.name: case for case in cases(GOLDEN)}
 LANG = Path(skep.lang.__path__[0])
 FILES = (
     *sorted((LANG / "decorators").glob("*.py")),
@@ -63,6 +64,4 @@ def test_every_place_that_raises_an_error_has_a_golden_text() -> None:
 
 
 if __name__ == "__main__":
-    first, _, _ = GOLDEN.read_text().partition("=== ")
-    parts = [f"=== {c.name}\n{c.source}---\n{told(c.source)}\n" for c in CASES.values()]
-    GOLDEN.write_text(first + "\n".join(parts))
+    rewrite([GOLDEN], told)

@@ -11,9 +11,10 @@ from skep.lang import check, front, source
 from skep.lang.capture import fingerprint
 from skep.lang.front.expressions import UNSUPPORTED as EXPRESSIONS
 from skep.lang.front.statements import UNSUPPORTED as STATEMENTS
+from tests.golden.cases import every
 from tests.unit.lang import corpus
 
-CASES = dict(corpus.every())
+CASES = dict(every(corpus.FOLDER))
 REFUSED = sorted({problem for problem, _ in (*STATEMENTS.values(), *EXPRESSIONS.values())})
 OURS = re.compile(r"skep/|lang/|(?<!_)front|site-packages|0x[0-9a-f]{6}")
 ELSEWHERE = (

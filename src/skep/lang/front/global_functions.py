@@ -21,6 +21,7 @@ from skep.lang.types import IntType
 from skep.lang.values import (
     BOOL,
     GIVEN,
+    OWN,
     UNKNOWN,
     VOID,
     KernelStruct,
@@ -33,12 +34,6 @@ from skep.lang.values import (
 )
 
 REGISTERS = 5
-OWN = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
-"""Memory that the verifier hands on as bytes of a known size.
-
-It would hand on a view of a packet too, and then forget that it is one: a tc program would write into bytes that other
-holders of the packet share, and nobody would know when they move.
-"""
 INSTEAD = {
     Memory.PACKET: "pass the context and the offset, and take the view in the function",
     Memory.CONSTANT: "copy it into a Struct of the program's, or let the function capture it",

@@ -20,6 +20,7 @@ from skep.lang.tree import Address, Const, Expr, KernelCall, MapAddress, NoneVal
 from skep.lang.types import IntType, u64
 from skep.lang.values import (
     NONE,
+    OWN,
     UNKNOWN,
     VOID,
     KernelPointer,
@@ -33,7 +34,6 @@ from skep.lang.values import (
 )
 
 SIZES, HIDDEN, OPTIONAL = ("__sz", "__szk"), ("__ign", "__prog"), ("__nullable", "__opt")
-OWN = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
 LOOSE = (
     "bpf_dynptr",
     "bpf_dynptr_kern",
