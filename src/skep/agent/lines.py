@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from skep.agent import ends
+from skep.agent import endpoints
 from skep.agent.store import Part, Pulse
 from skep.api.query import Query
 from skep.base.lazy import lazy
@@ -82,9 +82,9 @@ def _mask(part: Part, choice: Query, offset: int) -> "Mask | None":
     if choice.pids:
         masks.append(_among(batch, "pid", choice.pids))
     if choice.ports:
-        masks.append(ends.at_port(batch, choice.ports))
+        masks.append(endpoints.at_port(batch, choice.ports))
     if choice.addresses:
-        masks.append(ends.at_address(batch, choice.addresses))
+        masks.append(endpoints.at_address(batch, choice.addresses))
     if choice.of_process:
         masks.append(_of_processes(part, choice))
     return np.logical_and.reduce(masks) if masks else None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skep.agent import ends
+from skep.agent import endpoints
 from skep.events.batch import Batch
 from skep.flows.programs.records import Connect, Drop
 from skep.node.programs.records import Exec
@@ -40,7 +40,7 @@ BATCH = Batch.of(
     ("ports", "rows"), [({443}, [0, 1]), ({41000, 5432}, [1, 2]), ({0}, []), ({65535}, [])]
 )
 def test_either_end_may_have_the_port(ports: set[int], rows: list[int]) -> None:
-    assert ends.at_port(BATCH, frozenset(ports)).nonzero()[0].tolist() == rows
+    assert endpoints.at_port(BATCH, frozenset(ports)).nonzero()[0].tolist() == rows
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_either_end_may_have_the_port(ports: set[int], rows: list[int]) -> None:
     ],
 )
 def test_either_end_may_be_in_the_network(networks: tuple[str, ...], rows: list[int]) -> None:
-    assert ends.at_address(BATCH, networks).nonzero()[0].tolist() == rows
+    assert endpoints.at_address(BATCH, networks).nonzero()[0].tolist() == rows
 
 
 @given(st.ip_addresses(), st.integers(0, 128))
@@ -69,12 +69,12 @@ def test_what_is_inside_is_what_the_library_says(
     others = [last, last + 1] if int(last) + 1 < 1 << last.max_prefixlen else [last]
     batch = Batch.of(Connect, [connect(str(one), 1, str(one), 1) for one in (address, *others)])
     wanted = [one in network for one in (address, *others)]
-    assert ends.at_address(batch, (str(network),)).tolist() == wanted
+    assert endpoints.at_address(batch, (str(network),)).tolist() == wanted
 
 
 def test_what_has_no_ends_is_at_none() -> None:
     execs = Batch.of(Exec, [Exec(pid=1), Exec(pid=2)])
     drops = Batch.of(Drop, [Drop(ethertype=0x0806)])
     for batch in (execs, drops):
-        assert not ends.at_port(batch, frozenset({80})).any()
-        assert not ends.at_address(batch, ("0.0.0.0/0", "::/0")).any()
+        assert not endpoints.at_port(batch, frozenset({80})).any()
+        assert not endpoints.at_address(batch, ("0.0.0.0/0", "::/0")).any()
