@@ -6,9 +6,8 @@ the store keeps, and follows until it is told to stop. It knows neither sockets 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import takewhile
 
-from skep.agent.lines import PIECE_LINES, Writer, count, pieces
+from skep.agent.lines import Writer, count, pieces
 from skep.agent.store import Bounds, Part, Store, pulse
 from skep.api.query import Position, Query
 from skep.api.sink import notice
@@ -45,13 +44,16 @@ class Journal:
         new = pulse(self.store.next, parts, offset, named, self.store.total)
         self.store.add(new)
         for choice, followers in tuple(self._followers.items()):
-            made = tuple(pieces(self._writer.lines(new, choice)))
-            for follower in tuple(followers):
-                send, fell = follower
-                taken = sum(1 for _ in takewhile(send, made))
-                if taken < len(made):
-                    self._leave(choice, follower)
-                    fell(Position(new.serial, taken * PIECE_LINES, new.before))
+            sent = 0
+            for piece in pieces(self._writer.lines(new, choice)):
+                for follower in tuple(followers):
+                    send, fell = follower
+                    if not send(piece):
+                        self._leave(choice, follower)
+                        fell(Position(new.serial, sent, new.before))
+                if not followers:
+                    break
+                sent += piece.count(b"\n")
 
     def tell(self, line: bytes) -> None:
         """Send a notice to all who follow."""
@@ -99,7 +101,7 @@ class Journal:
                 yield self._overtaken(choice, at.before - before)
             else:
                 at, skip = Position(at.serial + 1, 0, found.before + found.rows), at.skip
-                yield from pieces(self._writer.lines(found, choice)[skip:])
+                yield from pieces(self._writer.lines(found, choice), skip)
             before = at.before
 
     def _overtaken(self, choice: Query, count: int) -> bytes:

@@ -4,9 +4,9 @@ Nothing is done for a pulse that nobody reads. Rows of several classes are merge
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from itertools import compress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skep.agent import endpoints
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     Mask = np.ndarray[Any, Any]
+    Rows = np.ndarray[Any, Any]
 else:
     np = lazy("numpy")
 
 PIECE_LINES = 256
 ROWS = 1024
-"""Rows that are made into text at once: their fields' texts are as much again, several times."""
+"""Rows that are made into text at once: what a flood takes in memory is what their texts take, some MB for 10,000."""
 
 
 class Lines(Protocol):
@@ -42,24 +43,49 @@ class Writer:
     def __init__(self, formatters: Mapping[str, Lines]) -> None:
         self._formatters = formatters
 
-    def lines(self, pulse: Pulse, choice: Query) -> list[bytes]:
-        """The lines of the rows that ``choice`` lets pass, in the order of time, with newlines."""
-        chosen = list(_chosen(pulse, choice))
-        lines = [line for part in chosen for line in self._format(part, pulse.offset)]
-        if len(chosen) < 2:
-            return lines
-        order = np.argsort(np.concatenate([part.batch["time"] for part in chosen]), kind="stable")
-        return [lines[index] for index in order.tolist()]
+    def lines(self, pulse: Pulse, choice: Query) -> Iterator[list[bytes]]:
+        """The lines of the rows that ``choice`` lets pass, by time, with newlines: made as they are taken."""
+        for some in _portions(list(_chosen(pulse, choice))):
+            lines = [line for part in some for line in self._format(part, pulse.offset)]
+            yield lines if len(some) < 2 else [lines[row] for row in _order(some).tolist()]
 
-    def _format(self, part: Part, offset: int) -> Iterator[bytes]:
-        for some in part.cut(ROWS):
-            who = None if some.who is None else [one.text for one in some.who]
-            yield from self._formatters[part.kind].lines(some.batch, offset, who)
+    def _format(self, part: Part, offset: int) -> list[bytes]:
+        who = None if part.who is None else [one.text for one in part.who]
+        return self._formatters[part.kind].lines(part.batch, offset, who)
 
 
 def count(pulse: Pulse, choice: Query) -> int:
     """How many rows ``choice`` lets pass."""
     return sum(len(part.batch) for part in _chosen(pulse, choice))
+
+
+def _portions(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
+    """Views of the rows of ``parts``, about ``ROWS`` at a time: by time, where there are several parts."""
+    if sum(len(part.batch) for part in parts) <= ROWS:
+        yield parts
+    elif len(parts) == 1:
+        yield from ((some,) for some in parts[0].cut(ROWS))
+    else:
+        yield from _by_time([part.sorted() for part in parts])
+
+
+def _by_time(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
+    starts = np.sort(np.concatenate([part.batch["time"] for part in parts]))[ROWS::ROWS]
+    cuts = [
+        (0, *np.searchsorted(part.batch["time"], starts).tolist(), len(part.batch))
+        for part in parts
+    ]
+    for ranges in zip(*map(pairwise, cuts), strict=True):
+        yield [
+            part.part(start, stop)
+            for part, (start, stop) in zip(parts, ranges, strict=True)
+            if start < stop
+        ]
+
+
+def _order(parts: Sequence[Part]) -> "Rows":
+    """The rows of ``parts``, one after the other, in the order of time."""
+    return np.argsort(np.concatenate([part.batch["time"] for part in parts]), kind="stable")
 
 
 def _chosen(pulse: Pulse, choice: Query) -> Iterator[Part]:
@@ -70,8 +96,7 @@ def _chosen(pulse: Pulse, choice: Query) -> Iterator[Part]:
         if mask is None or mask.all():
             yield part
         elif mask.any():
-            who = None if part.who is None else tuple(compress(part.who, mask.tolist()))
-            yield Part(part.batch.select(mask), who)
+            yield part.select(np.flatnonzero(mask))
 
 
 def _mask(part: Part, choice: Query, offset: int) -> "Mask | None":
@@ -97,10 +122,12 @@ def _of_processes(part: Part, choice: Query) -> "Mask":
     return np.array([fits[one.text] for one in part.who], bool)
 
 
-def pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
-    """Some lines at a time, joined: no piece of a stream becomes large."""
-    for at in range(0, len(lines), PIECE_LINES):
-        yield b"".join(lines[at : at + PIECE_LINES])
+def pieces(made: Iterable[list[bytes]], skip: int = 0) -> Iterator[bytes]:
+    """Some lines at a time, joined, without the first ``skip``: no piece of a stream becomes large."""
+    for lines in made:
+        for at in range(min(skip, len(lines)), len(lines), PIECE_LINES):
+            yield b"".join(lines[at : at + PIECE_LINES])
+        skip = max(0, skip - len(lines))
 
 
 def matches(fragment: bytes, choice: Query) -> bool:

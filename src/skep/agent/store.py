@@ -7,10 +7,17 @@ lives and dies with the agent and knows no client.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from skep.base.lazy import lazy
 from skep.events.batch import Batch
 from skep.events.record import RecordType
 from skep.node.containers import Definition
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = lazy("numpy")
 
 OVERHEAD = 4096
 """Bytes that a batch costs beside its columns: the arrays' heads and the dict that holds them."""
@@ -46,8 +53,23 @@ class Part:
     def cut(self, rows: int) -> "Iterator[Part]":
         """The same in parts of at most ``rows``."""
         for at in range(0, len(self.batch), rows):
-            end = at + rows
-            yield Part(self.batch.part(at, end), self.who and self.who[at:end])
+            yield self.part(at, at + rows)
+
+    def part(self, start: int, stop: int) -> "Part":
+        """The rows from ``start`` to before ``stop``, as views of the same memory."""
+        return Part(self.batch.part(start, stop), self.who and self.who[start:stop])
+
+    def select(self, rows: "np.ndarray[Any, Any]") -> "Part":
+        """The rows of those numbers, in their order."""
+        who = self.who and tuple(map(self.who.__getitem__, rows.tolist()))
+        return Part(self.batch.select(rows), who)
+
+    def sorted(self) -> "Part":
+        """The rows in the order of time; itself, where they are."""
+        time = self.batch["time"]
+        if (time[:-1] <= time[1:]).all():
+            return self
+        return self.select(np.argsort(time, kind="stable"))
 
 
 @dataclass(frozen=True, slots=True)

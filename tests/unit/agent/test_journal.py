@@ -1,7 +1,7 @@
 """What clients get: of what is stored, and of what comes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -53,6 +53,45 @@ def test_many_rows_are_made_into_text_some_at_a_time() -> None:
     lines = read(b"".join(journal.stored(Query())))
     assert [line["filename"] for line in lines] == [f"/bin/{n}" for n in range(2 * ROWS + 1)]
     assert counting.rows == [ROWS, ROWS, 1]
+
+
+def test_many_rows_of_several_classes_are_merged_by_time_some_at_a_time() -> None:
+    counting = Counting()
+    journal = Journal(PLENTY, Writer(FORMATTERS | {"exec": counting}))
+    odd = [number for number in range(4 * ROWS) if number % 5]
+    rest = [{"time": number, "seq": number} for number in range(0, 4 * ROWS, 5)]
+    journal.take([execs(*reversed(odd)), part(Exit, *rest, who=SH)], OFFSET)
+    assert seqs(journal, Query()) == list(range(4 * ROWS))
+    assert sum(counting.rows) == len(odd)
+    assert max(counting.rows) <= ROWS
+    assert seqs(journal, Query(last=3 * ROWS)) == list(range(ROWS, 4 * ROWS))
+
+
+def test_who_falls_behind_in_a_large_pulse_goes_on_where_it_fell() -> None:
+    journal = make()
+    got: list[bytes] = []
+    fell: list[Position] = []
+    journal.follow(Query(follow=True), taking(got, 7), fell.append)
+    odd = [number for number in range(4 * ROWS) if number % 5]
+    rest = [{"time": number, "seq": number} for number in range(0, 4 * ROWS, 5)]
+    rest += [{"time": ROWS - 2, "seq": ROWS}] * 3
+    journal.take([execs(*odd), part(Exit, *rest, who=SH)], OFFSET)
+    first = [line["seq"] for line in read(b"".join(got))]
+    more = seqs(journal, Query())
+    assert len(got) == 7
+    assert [line["seq"] for line in read(b"".join(journal.stored(Query(), fell[0])))] == more[
+        len(first) :
+    ]
+    assert first == more[: len(first)]
+
+
+def test_what_is_not_taken_is_not_made_into_text() -> None:
+    counting = Counting()
+    journal = Journal(PLENTY, Writer({"exec": counting}))
+    fell: list[Position] = []
+    journal.follow(Query(follow=True), lambda _: False, fell.append)
+    journal.take([execs(*range(3 * ROWS))], OFFSET)
+    assert (counting.rows, fell) == ([ROWS], [Position(0, 0, 0)])
 
 
 def test_a_line_has_time_kind_seq_who_and_what() -> None:
@@ -143,7 +182,7 @@ def test_clients_that_ask_for_the_same_share_the_work() -> None:
     made: list[int] = []
 
     class Counting(Writer):
-        def lines(self, pulse: Pulse, choice: Query) -> list[bytes]:
+        def lines(self, pulse: Pulse, choice: Query) -> Iterator[list[bytes]]:
             made.append(pulse.serial)
             return super().lines(pulse, choice)
 
