@@ -47,14 +47,17 @@ _QUALIFIERS = (Typedef, Const, Volatile, Restrict, TypeTag)
 def _sections(data: memoryview) -> tuple[memoryview, memoryview]:
     """The type and string sections."""
     if len(data) < _HEADER.size:
-        raise BadInput("BTF", f"{len(data)} bytes are no BTF")
+        raise BadInput("BTF", f"{len(data)} bytes are no BTF", f"its header has {_HEADER.size}")
     magic, _, _, length, types, type_size, strings, string_size = _HEADER.unpack_from(data)
     if magic != _MAGIC:
         raise BadInput(
             "BTF", f"begins with {magic:#06x}", f"little-endian BTF begins with {_MAGIC:#06x}"
         )
-    if max(length + types + type_size, length + strings + string_size) > len(data) or type_size % 4:
-        raise BadInput("BTF", "a section runs over the end")
+    end = length + max(types + type_size, strings + string_size)
+    if end > len(data):
+        raise BadInput("BTF", f"a section ends at byte {end}", f"there are {len(data)} bytes")
+    if type_size % 4:
+        raise BadInput("BTF", f"types of {type_size} bytes", "they come in words of 4 bytes")
     start = length + types
     return data[start : start + type_size], data[length + strings : length + strings + string_size]
 

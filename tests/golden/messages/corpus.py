@@ -23,7 +23,7 @@ from tests.golden.messages import stage
 
 FOLDER = Path(__file__).parent
 OURS = Path(skep.__path__[0])
-PACKAGES = ("base", "cli", "events", "kernel", "program", "testing", "trace")
+PACKAGES = ("base", "btf", "cli", "events", "kernel", "program", "testing", "trace")
 CLASSES = {name for name, one in vars(errors).items() if isinstance(one, type)}
 
 Line = tuple[str, int]

@@ -21,7 +21,7 @@ import numpy as np
 
 import skep
 from skep.btf.reader import Btf
-from skep.btf.types import Member, Param
+from skep.btf.types import Kind, Member, Param
 from skep.btf.writer import Builder
 from skep.cli.agent_process import AgentProcess
 from skep.cli.ending import Ending
@@ -104,7 +104,7 @@ class Stage:
 
     def names(self) -> dict[str, Any]:
         """The names of a case."""
-        given = (Btf, Builder, Command, MapSpec, MapType, Member, Pair, Param, Path, Program)
+        given = (Btf, Builder, Command, Kind, MapSpec, MapType, Member, Pair, Param, Path, Program)
         types = (char, s32, u8, u16, u32, u64)
         functions = (
             self.agent,
