@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Words = Iterator[object]
-PORT, OTHER, PRIORITY = 5555, 5556, 12
+PORT, OTHER, LOW, PRIORITY = 5555, 5556, 80, 12
 DATAGRAM, STREAM = socket.SOCK_DGRAM, socket.SOCK_STREAM
 V4, V6, LOCAL = socket.AF_INET, socket.AF_INET6, socket.AF_UNIX
 
@@ -47,6 +47,19 @@ def connect() -> Words:
             yield tried(one.connect, ("10.9.9.8", 1))
     with socket.socket(V6, STREAM) as one:
         yield tried(one.connect, ("fd99::9", 1))
+
+
+def connect_six() -> Words:
+    """A connection over IPv6 that is moved."""
+    with socket.create_server(("::1", OTHER), family=V6), socket.socket(V6, STREAM) as one:
+        yield tried(one.connect, ("fd99::9", 1)) or "{}:{}".format(*one.getpeername()[:2])
+
+
+def low_port() -> Words:
+    """A port that asks for a right, without it."""
+    os.setuid(65534)
+    with socket.socket(V4, STREAM) as one:
+        yield tried(one.bind, ("127.0.0.1", LOW))
 
 
 def datagrams(family: int, host: str, moved: str) -> Words:
@@ -90,12 +103,21 @@ def local() -> Words:
         yield tried(client.getpeername) == path
 
 
+def moved_name() -> Words:
+    """A connection to a local socket that is moved to another one."""
+    with socket.socket(LOCAL) as server, socket.socket(LOCAL) as client:
+        server.bind(b"\0skep-other")
+        server.listen()
+        yield tried(client.connect, b"\0skep-none")
+
+
 def options() -> Words:
-    """A priority, told; priorities, set."""
+    """A priority, told; priorities, set, and what they then are."""
     with socket.socket(V4, DATAGRAM) as one:
         yield one.getsockopt(socket.SOL_SOCKET, PRIORITY)
-        for value in (4, 6):
+        for value in (4, 6, 3):
             yield tried(one.setsockopt, socket.SOL_SOCKET, PRIORITY, value)
+            yield one.getsockopt(socket.SOL_SOCKET, PRIORITY)
 
 
 def read(path: str) -> str:
@@ -119,6 +141,15 @@ def sysctl() -> Words:
     yield tried(write, "/proc/sys/kernel/printk_ratelimit", b"5\n")
 
 
+def time_to_live() -> Words:
+    """A sysctl of the network namespace: written, and what it then is."""
+    path = "/proc/sys/net/ipv4/ip_default_ttl"
+    for text in (b"7\n", b"5\n"):
+        yield tried(write, path, text)
+        with open(path, encoding="ascii") as file:
+            yield file.read().strip()
+
+
 def device() -> Words:
     """Two devices opened."""
     for path in ("/dev/null", "/dev/zero"):
@@ -140,6 +171,11 @@ SCENES: dict[str, Callable[[], Words]] = {
     "bind4": lambda: bind(V4, "127.0.0.1"),
     "bind6": lambda: bind(V6, "::"),
     "connect": connect,
+    "connect6": connect_six,
+    "low port": low_port,
+    "moved name": moved_name,
+    "time to live": time_to_live,
+    "moved datagrams6": lambda: datagrams(V6, "::1", "fd99::9"),
     "datagrams4": lambda: datagrams(V4, "127.0.0.1", "10.9.9.9"),
     "datagrams6": lambda: datagrams(V6, "::1", "::1"),
     "names4": lambda: names(V4, "127.0.0.1"),

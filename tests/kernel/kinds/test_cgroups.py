@@ -70,6 +70,28 @@ def test_a_connection_is_moved_and_refused(scene: Scene) -> None:
     assert counts == {6: 2, 7: 1}
 
 
+def test_a_connection_over_ipv6_is_moved(scene: Scene) -> None:
+    inside, outside, counts = scene("connect6", programs.moves_a_connect_of_six)
+    assert inside == ["::1:5556"]
+    assert outside[0].startswith("E")
+    assert counts == {26: 1}
+
+
+def test_a_low_port_is_bound_without_the_right_to_it(scene: Scene) -> None:
+    inside, outside, counts = scene("low port", programs.lets_a_low_port_be_bound)
+    assert (inside, outside, counts) == (["None"], ["E13"], {28: 1})
+
+
+def test_a_datagram_leaves_from_another_address(scene: Scene, netns: Namespace) -> None:
+    inside, _, counts = scene("datagrams4", programs.moves_a_datagram)
+    assert inside[1].startswith("127.0.0.2:")
+    netns.run("ip", "address", "add", "fd99::1/128", "dev", "lo", "nodad")
+    inside, outside, counts = scene("moved datagrams6", programs.moves_a_datagram_of_six)
+    assert (inside[0], outside[0][0]) == ("5", "E")
+    assert inside[1].startswith("fd99::1:")
+    assert counts == {27: 2}
+
+
 def test_a_datagram_is_moved_and_its_sender_told_otherwise(scene: Scene) -> None:
     wanted = (programs.moves_a_datagram, programs.tells_another_sender)
     inside, _, counts = scene("datagrams4", *wanted)
@@ -81,7 +103,7 @@ def test_a_datagram_is_moved_and_its_sender_told_otherwise(scene: Scene) -> None
 def test_a_datagram_over_ipv6_is_refused_and_its_sender_told_otherwise(scene: Scene) -> None:
     wanted = (programs.refuses_a_datagram_of_six, programs.tells_another_sender_of_six)
     inside, outside, counts = scene("datagrams6", *wanted)
-    assert inside == ["5", "::1:5555", "E1"]
+    assert inside == ["5", "::9:5555", "E1"]
     assert outside[2] == "5"
     assert counts == {9: 2, 11: 1}
 
@@ -94,7 +116,7 @@ def test_the_ends_of_a_connection_are_told_otherwise(scene: Scene) -> None:
     assert counts[12] == 1
     six = (programs.tells_another_peer_of_six, programs.tells_another_name_of_six)
     inside, outside, counts = scene("names6", *six)
-    assert inside == ["::1:5555", "::1:5555"]
+    assert inside == ["::9:5555", "::9:5555"]
     assert counts[13] == 1
 
 
@@ -115,14 +137,20 @@ def test_local_sockets_are_refused_and_seen(scene: Scene) -> None:
     assert counts == {18: 1, 19: 1, 20: 1}
 
 
+@pytest.mark.requires("prog.cgroup_unix")
+def test_a_connection_to_a_local_socket_is_moved(scene: Scene) -> None:
+    inside, outside, counts = scene("moved name", programs.moves_a_local_connect)
+    assert (inside, outside, counts) == (["None"], ["E111"], {31: 1})
+
+
 def test_options_are_answered_narrowed_and_refused(scene: Scene) -> None:
     inside, outside, counts = scene("options", programs.answers_for_the_kernel)
     assert inside[0] == "99"
     assert outside[0] == "0"
     inside, outside, counts = scene("options", programs.narrows_an_option)
-    assert inside == ["0", "E1", "None"]
-    assert outside == ["0", "None", "None"]
-    assert counts[22] == 2
+    assert inside == ["0", "E1", "0", "None", "5", "None", "5"]
+    assert outside == ["0", "None", "4", "None", "6", "None", "3"]
+    assert counts[22] == 3
 
 
 def test_a_sysctl_is_hidden(scene: Scene) -> None:
@@ -132,6 +160,13 @@ def test_a_sysctl_is_hidden(scene: Scene) -> None:
     assert counts[23] == 3
 
 
+def test_what_is_written_into_a_sysctl_is_changed(scene: Scene) -> None:
+    inside, outside, counts = scene("time to live", programs.changes_a_sysctl)
+    assert inside == ["E1", "64", "written", "33"]
+    assert outside == ["written", "7", "written", "5"]
+    assert list(counts) == [29]
+
+
 def test_a_device_is_refused(scene: Scene) -> None:
     inside, outside, _ = scene("device", programs.refuses_a_device)
     assert inside == ["read", "E1"]
@@ -139,9 +174,11 @@ def test_a_device_is_refused(scene: Scene) -> None:
 
 
 def test_packets_are_dropped(scene: Scene) -> None:
-    inside, outside, _ = scene("packets", programs.drops_long_packets)
-    assert inside == ["20"]
-    assert outside == ["300"]
+    for program in (programs.drops_long_packets, programs.drops_long_packets_that_come):
+        inside, outside, counts = scene("packets", program)
+        assert inside == ["20"]
+        assert outside == ["300"]
+        assert list(counts.values()) == [2]
 
 
 def test_connections_are_followed(cgroup: Cgroup, netns: Namespace) -> None:

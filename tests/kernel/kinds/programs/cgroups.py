@@ -5,7 +5,7 @@ from skep import Array, Struct, char, u8, u32, u64
 
 counts = Array(u64, 64)
 REAL, TOLD = 0x7F000001, 0x7F000002
-PORT, OTHER = 5555, 5556
+PORT, OTHER, LOW = 5555, 5556, 80
 SO_PRIORITY, SO_MARK, SOL_SOCKET = 12, 36, 1
 EACCES = 13
 
@@ -44,6 +44,13 @@ def moves_a_bind(ctx):
         ctx.user_port = OTHER
 
 
+@skep.cgroup("bind4")
+def lets_a_low_port_be_bound(ctx):
+    """Without the right that such a port asks for."""
+    counts.increment(28)
+    return 3 if ctx.user_port == LOW else 1
+
+
 @skep.cgroup("bind6")
 def moves_a_bind_of_six(ctx):
     counts.increment(5)
@@ -70,6 +77,16 @@ def refuses_a_connect_of_six(ctx):
     return 0 if ctx.user_ip6[3] == 9 else 1
 
 
+@skep.cgroup("connect6")
+def moves_a_connect_of_six(ctx):
+    """From fd99::9 to ::1."""
+    counts.increment(26)
+    if ctx.user_ip6[0] == 0xFD990000 and ctx.user_ip6[3] == 9:
+        ctx.user_ip6[0] = 0
+        ctx.user_ip6[3] = 1
+        ctx.user_port = OTHER
+
+
 @skep.cgroup("sendmsg4")
 def moves_a_datagram(ctx):
     counts.increment(8)
@@ -84,6 +101,17 @@ def refuses_a_datagram_of_six(ctx):
     return 0 if ctx.user_port == OTHER else 1
 
 
+@skep.cgroup("sendmsg6")
+def moves_a_datagram_of_six(ctx):
+    """From fd99::9 to ::1, and from fd99::1 instead of ::1."""
+    counts.increment(27)
+    if ctx.user_ip6[3] == 9:
+        ctx.user_ip6[0] = 0
+        ctx.user_ip6[3] = 1
+        ctx.msg_src_ip6[0] = 0xFD990000
+        ctx.msg_src_ip6[3] = 1
+
+
 @skep.cgroup("recvmsg4")
 def tells_another_sender(ctx):
     counts.increment(10)
@@ -93,6 +121,7 @@ def tells_another_sender(ctx):
 @skep.cgroup("recvmsg6")
 def tells_another_sender_of_six(ctx):
     counts.increment(11)
+    ctx.user_ip6[3] = 9
     ctx.user_port = PORT
 
 
@@ -105,6 +134,7 @@ def tells_another_peer(ctx):
 @skep.cgroup("getpeername6")
 def tells_another_peer_of_six(ctx):
     counts.increment(13)
+    ctx.user_ip6[3] = 9
     ctx.user_port = PORT
 
 
@@ -117,6 +147,7 @@ def tells_another_name(ctx):
 @skep.cgroup("getsockname6")
 def tells_another_name_of_six(ctx):
     counts.increment(15)
+    ctx.user_ip6[3] = 9
     ctx.user_port = PORT
 
 
@@ -124,6 +155,19 @@ def tells_another_name_of_six(ctx):
 def refuses_a_local_connect(ctx):
     counts.increment(16)
     return 0
+
+
+as_kernel, set_path = skep.kfunc("bpf_cast_to_kern_ctx"), skep.kfunc("bpf_sock_addr_set_sun_path")
+LOCAL = skep.kernel_struct("bpf_sock_addr_kern")
+
+
+@skep.cgroup("connect_unix")
+def moves_a_local_connect(ctx):
+    """To a name without a file."""
+    counts.increment(31)
+    path = u8[11]()
+    path[:] = b"\0skep-other"
+    return 1 if set_path(LOCAL(as_kernel(ctx)), path) == 0 else 0
 
 
 @skep.cgroup("sendmsg_unix")
@@ -164,7 +208,7 @@ def answers_for_the_kernel(ctx):
 
 @skep.cgroup("setsockopt")
 def narrows_an_option(ctx):
-    """A priority of 6 becomes one of 5, one of 4 is refused."""
+    """A priority of 6 becomes one of 5, one of 4 is refused, and of one of 3 the kernel is not told."""
     counts.increment(22)
     if ctx.level != SOL_SOCKET or ctx.optname != SO_PRIORITY:
         return 1
@@ -175,6 +219,8 @@ def narrows_an_option(ctx):
         return 0
     if value == 6:
         value[0] = 5
+    if value == 3:
+        ctx.optlen = -1
     return 1
 
 
@@ -189,6 +235,20 @@ def hides_a_sysctl(ctx):
     return 0 if length == 7 and name[0] == 111 and name[6] == 101 else 1
 
 
+@skep.cgroup("sysctl")
+def changes_a_sysctl(ctx):
+    """What is written to be the time to live becomes 33, where it is 5."""
+    counts.increment(29)
+    name, value, other = char[40](), char[8](), char[2]()
+    length = skep.sysctl_get_name(name, 0)
+    if not ctx.write or length != 23 or not name.endswith("ip_default_ttl"):
+        return 1
+    if skep.sysctl_get_new_value(value) != 2 or not value.startswith("5"):
+        return 0
+    other[:] = "33"
+    return 1 if skep.sysctl_set_new_value(other) == 0 else 0
+
+
 @skep.cgroup("device")
 def refuses_a_device(ctx):
     """/dev/zero is refused."""
@@ -199,6 +259,13 @@ def refuses_a_device(ctx):
 @skep.cgroup("skb_egress")
 def drops_long_packets(ctx):
     counts.increment(25)
+    last = ctx.view(u8, 200)
+    return 1 if last is None else 0
+
+
+@skep.cgroup("skb_ingress")
+def drops_long_packets_that_come(ctx):
+    counts.increment(30)
     last = ctx.view(u8, 200)
     return 1 if last is None else 0
 
