@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from skep.agent import privileges, processes
+from skep.agent import descriptors, privileges, processes
 from skep.agent.agent import Agent
 from skep.agent.collector import collect_rarely
 from skep.agent.dropped import DropNames
@@ -54,6 +54,7 @@ def run(
     """
     if os.geteuid() != 0:
         raise Forbidden("the agent")
+    descriptors.provide()
     allocator.map_each(PIECE)
     lacking = privileges.begin()
     environment = config.environment()

@@ -23,6 +23,11 @@ from skep.base.errors import BadInput, Conflict, Forbidden, SkepError, Unsupport
 
 HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS = 10.0, 60.0, 30.0
 MOST_CONNECTIONS = 64
+MOST_REFUSED = 8
+"""Connections beyond those whose request is read before it is refused. Others are closed at once, for anybody on the
+machine may open some on a port: descriptors must not run out in the agent."""
+WAITING = 16
+"""Connections on a port that the kernel holds until they are accepted: so many are at one time, whatever follows."""
 FIRST_ERROR = 400
 JSON, NDJSON = "application/json", "application/x-ndjson"
 STATUSES: tuple[tuple[type[SkepError], int], ...] = (
@@ -52,6 +57,7 @@ class Feed:
 
 Handler = Callable[[Request, bytes], Awaitable[Body | Feed]]
 Routes = Mapping[str, Mapping[str, Handler]]
+Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -100,7 +106,9 @@ class Server:
     async def listen_tcp(self, host: str, port: int) -> None:
         """Serve on a TCP port; OSError when it is taken."""
         self._servers.append(
-            await asyncio.start_server(self._accept, host, port, limit=http.LARGEST_HEAD)
+            await asyncio.start_server(
+                self._accept, host, port, limit=http.LARGEST_HEAD, backlog=WAITING
+            )
         )
 
     async def close(self) -> None:
@@ -112,14 +120,22 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
+        beyond = len(self._tasks) - MOST_CONNECTIONS
+        if beyond >= MOST_REFUSED:
+            self.counts.refused += 1
+            writer.transport.abort()
+            return
+        converse = self._converse if beyond < 0 else self._turn_away
+        task = asyncio.ensure_future(self._serve(converse, reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, converse: Converse, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.counts.connections += 1
         try:
-            await self._converse(reader, writer)
+            await converse(reader, writer)
         except (ConnectionError, TimeoutError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
@@ -131,12 +147,17 @@ class Server:
         while await self._exchange(reader, writer, seconds):
             seconds = IDLE_SECONDS
 
+    async def _turn_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(Malformed, EOFError):  # whatever it asks
+            async with asyncio.timeout(HEAD_SECONDS):
+                await _read_request(reader)
+        text = f"the agent serves {MOST_CONNECTIONS} connections already"
+        await self._reply(writer, error_body(503, text))
+
     def _refusal(self, writer: asyncio.StreamWriter) -> Body | None:
         connection = writer.get_extra_info("socket")
         if connection.family == socket.AF_UNIX and peer_uid(connection) not in (0, os.geteuid()):
             return error_body(403, "only root may ask this agent")
-        if self.counts.connections > MOST_CONNECTIONS:
-            return error_body(503, f"the agent serves {MOST_CONNECTIONS} connections already")
         return None
 
     async def _exchange(

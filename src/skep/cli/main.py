@@ -18,6 +18,8 @@ from skep.cli import standard
 from skep.cli.commands import Commands
 
 OUTPUT_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+MEANS_ARE_SHORT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+"""Of descriptors, processes or memory there are no more: `ulimit -a`."""
 
 
 @click.command(
@@ -51,7 +53,7 @@ def outcome(arguments: list[str] | None = None) -> int:
         click.echo(f"skep: {error}", err=True)
         return exits.code(error)
     except OSError as error:
-        return _unwritten(error)
+        return _refused(error)
     except SystemExit:
         if sys.stdout is output:  # a user's file exits; click replaces an output that was closed
             raise
@@ -61,11 +63,14 @@ def outcome(arguments: list[str] | None = None) -> int:
     return returned if isinstance(returned, int) else exits.DONE
 
 
-def _unwritten(error: OSError) -> int:
-    """The output takes no more: nobody reads it, or its disk is full."""
+def _refused(error: OSError) -> int:
+    """The output takes no more (nobody reads it, or its disk is full), or the system has no more to give."""
     if isinstance(error, BrokenPipeError):
         _forget_output()
         return exits.OUTPUT_CLOSED
+    if error.errno in MEANS_ARE_SHORT:
+        click.echo(f"skep: the system refuses: {error.strerror}; see `ulimit -a`", err=True)
+        return exits.FAILED
     if error.errno not in OUTPUT_TAKES_NO_MORE:
         return _fault()
     _forget_output()

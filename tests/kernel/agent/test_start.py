@@ -148,6 +148,16 @@ def test_an_output_that_is_full_ends_it_and_leaves_nothing(up: Callable[..., Up]
     wait_for(lambda: not os.path.exists("/run/skep/full-output"), "the agent has ended")
 
 
+@pytest.mark.parametrize("most", [8, 40])
+def test_with_too_few_descriptors_it_says_so(most: int) -> None:
+    command = ("prlimit", f"--nofile={most}", *SKEP)
+    done = skep("up", "--instance", "few-files", command=command)
+    assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (1, "", False)
+    assert "open files" in done.stderr
+    assert "`ulimit -" in done.stderr
+    assert not os.path.exists("/run/skep/few-files")
+
+
 def test_of_agents_that_start_at_once_one_runs(up: Callable[..., Up]) -> None:
     name = f"test-at-once-{os.getpid()}"
     agents = [up("--only", "exec", name=name) for _ in range(3)]

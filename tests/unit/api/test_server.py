@@ -150,6 +150,36 @@ def test_a_bad_request_is_answered_and_changes_nothing(
     assert (node.reloads, node.stops) == (0, 0)
 
 
+def test_connections_beyond_the_most_are_refused_and_those_far_beyond_are_closed(
+    path: Path,
+) -> None:
+    most = server.MOST_CONNECTIONS + server.MOST_REFUSED
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET /v1/status HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    async def talk(serving: Server) -> tuple[bytes, bytes, bytes]:
+        opened = [await asyncio.open_unix_connection(str(path)) for _ in range(most + 30)]
+        closed = [await reader.read() for reader, _ in opened[most:]]
+        assert closed == [b""] * 30
+        assert serving.counts.connections == most
+        refused, first = await answered(*opened[most - 1]), await answered(*opened[0])
+        for _, writer in opened:
+            writer.close()
+        while serving.counts.connections:  # noqa: ASYNC110 - a condition of the server
+            await asyncio.sleep(0)
+        return refused, first, await answered(*await asyncio.open_unix_connection(str(path)))
+
+    refused, first, later = serve(FakeNode(), path, talk)
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"the agent serves 64 connections already" in refused
+    assert b'"pid":7' in first
+    assert b'"pid":7' in later
+
+
 def test_two_requests_share_a_connection(path: Path) -> None:
     async def talk(serving: Server) -> bytes:
         reader, writer = await asyncio.open_unix_connection(str(path))

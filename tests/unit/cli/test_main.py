@@ -1,5 +1,7 @@
 """The command line: outcomes become exit codes, and commands are imported when they are used."""
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,6 +111,15 @@ def test_a_full_disk_is_told_without_a_traceback() -> None:
             )
         said = "skep: the output cannot be written: No space left on device\n"
         assert (done.returncode, done.stderr) == (exits.FAILED, said)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
+def test_a_system_that_has_no_more_to_give_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    why = os.strerror(number)
+    assert outcome(monkeypatch, raising(OSError(number, why))) == exits.FAILED
+    assert capsys.readouterr().err == f"skep: the system refuses: {why}; see `ulimit -a`\n"
 
 
 def test_any_other_trouble_of_the_system_is_a_fault_of_ours(
