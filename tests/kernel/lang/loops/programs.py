@@ -240,6 +240,19 @@ def bounded(ctx):
     return last
 
 
+@skep.xdp
+def carried(ctx):
+    """What a round stores is made by the one before it; of the first, before the loop."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    value: u64 = v.b
+    for _ in range(4):
+        v.f = value
+        value = 7
+    return 2
+
+
 ALL = (
     long,
     unknown,
@@ -253,4 +266,5 @@ ALL = (
     short,
     looks_up,
     bounded,
+    carried,
 )
