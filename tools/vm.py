@@ -22,7 +22,7 @@ from tools import cpio, debian, kernels
 INIT = Path(__file__).with_name("guest.init")
 FOLDERS = ("proc", "sys", "dev", "lower", "upper", "new")
 BOOT = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_rng")
-NETWORK = ("veth", "bridge", "vxlan", "dummy", "tun", "sch_ingress", "cls_bpf")
+NETWORK = ("veth", "bridge", "vxlan", "dummy", "tun", "sch_ingress", "cls_bpf", "nf_conntrack")
 BLOCK = ("loop",)
 PARAMETERS = (
     "console=ttyS0 loglevel=4 panic=-1 no_timer_check random.trust_cpu=on lsm=lockdown,capability,bpf "

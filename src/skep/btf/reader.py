@@ -105,6 +105,10 @@ class Btf:
                 raise BadInput("BTF", f"no string at {offset}")
             room *= 4
 
+    def is_own(self, type_id: int) -> bool:
+        """Whether a type is in this blob, and not in the base."""
+        return type_id >= self._first
+
     def _at(self, type_id: int) -> int:
         """The word at which the type begins."""
         if not self._first <= type_id < self.count:

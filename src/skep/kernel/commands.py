@@ -83,7 +83,10 @@ class Create(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What BPF_PROG_LOAD takes; ``func_info`` has records of 8 bytes, ``line_info`` of 16, ``core_relos`` of 16."""
+    """What BPF_PROG_LOAD takes; ``func_info`` has records of 8 bytes, ``line_info`` of 16, ``core_relos`` of 16.
+
+    ``fd_array`` has descriptors of 4 bytes, those of the types of ``modules`` from the second on.
+    """
 
     prog_type: int
     insns: Buffer
@@ -97,6 +100,8 @@ class Load(NamedTuple):
     attach_btf_id: int = 0
     attach_fd: int = 0
     core_relos: bytes = b""
+    modules: tuple[str, ...] = ()
+    fd_array: bytes = b""
 
 
 class Run(NamedTuple):
@@ -185,7 +190,7 @@ def prog_load(door: Door, load: Load, *, log_level: int = 0, log: Buffer = b"") 
             load.attach_btf_id,
             load.attach_fd,
             len(load.core_relos) // 16,
-            0,
+            address(load.fd_array) if load.fd_array else 0,
             address(load.core_relos),
             16,
         ),

@@ -60,8 +60,13 @@ class Loaded(Protocol):
         ...
 
 
-def resolve(spec: ProgramSpec, fds: Sequence[int], btf: Btf | None) -> bytes:
-    """The instructions with descriptors of maps, offsets of values and ids of kernel functions in their places."""
+def resolve(
+    spec: ProgramSpec, fds: Sequence[int], btf: Btf | None
+) -> tuple[bytes, tuple[str, ...]]:
+    """The instructions with descriptors of maps, offsets of values and ids of kernel functions in their places.
+
+    With it the modules whose functions are called, in the order in which the instructions count them, from 1 on.
+    """
     code = bytearray(spec.insns)
     for reference in spec.references:
         value = reference.offset is not None
@@ -69,12 +74,34 @@ def resolve(spec: ProgramSpec, fds: Sequence[int], btf: Btf | None) -> bytes:
         _patch(code, reference.insn, source, fds[reference.index])
         if value:
             struct.pack_into("<i", code, 8 * (reference.insn + 1) + 4, reference.offset)
+    functions = {name: _function(name, btf) for name in sorted({call.name for call in spec.kfuncs})}
+    modules = tuple(dict.fromkeys(module for module, _ in functions.values() if module))
     for call in spec.kfuncs:
-        number = btf.find(Kind.FUNC, call.name) if btf else None
-        if number is None:
-            raise Unsupported(f"the kernel function {call.name}", "its BTF does not have it")
+        module, number = functions[call.name]
         _patch(code, call.insn, _PSEUDO_KFUNC_CALL, number)
-    return bytes(code)
+        if module:
+            struct.pack_into("<h", code, 8 * call.insn + 2, 1 + modules.index(module))
+    return bytes(code), modules
+
+
+def _function(symbol: str, btf: Btf | None) -> tuple[str, int]:
+    """The module and the id of a function that the kernel offers; the module "" where it is the kernel's own."""
+    module, _, name = symbol.rpartition(":")
+    types = vmlinux.module(module, btf) if module and btf else None
+    own = types.find_own(Kind.FUNC, name) if types else None
+    if own is not None:
+        return module, own
+    number = btf.find(Kind.FUNC, name) if btf else None
+    if number is None:
+        raise _no_function(module, name, loaded=types is not None)
+    return "", number
+
+
+def _no_function(module: str, name: str, *, loaded: bool) -> Unsupported:
+    if module and not loaded:
+        return unloaded(module)
+    where = f"the types of module {module} do" if module else "its BTF does"
+    return Unsupported(f"the kernel function {name}", f"{where} not have it")
 
 
 def _patch(code: bytearray, insn: int, source: int, value: int) -> None:
@@ -159,13 +186,15 @@ def prepare(
     expected = 0 if kind.prog_type == _SCHED_CLS else kind.attach_type  # tc has one at the link
     if kind.hook is Hook.STRUCT_OPS and btf is not None:
         expected = _table_id(spec, btf)[1]
+    code, modules = resolve(spec, [one.fd for one in maps], btf)
     return Load(
         kind.prog_type,
-        resolve(spec, [one.fd for one in maps], btf),
+        code,
         spec.license.encode() + b"\0",
         spec.name,
         spec.flags,
         expected,
         attach_btf_id=_onto(spec, onto) if onto else attach_id(spec, btf),
         attach_fd=onto.fd if onto else 0,
+        modules=modules,
     )

@@ -209,8 +209,8 @@ _KFUNCS = {
     "bpf_iter_num_new": "6.4",
     "bpf_dynptr_from_skb": "6.4",
     "bpf_rdonly_cast": "6.2",
-    "bpf_skb_ct_lookup": "6.0",
-    "bpf_xdp_ct_lookup": "6.0",
+    "nf_conntrack:bpf_skb_ct_lookup": "6.0",
+    "nf_conntrack:bpf_xdp_ct_lookup": "6.0",
     "bpf_sock_destroy": "6.5",
     "bpf_iter_task_new": "6.7",
     "bpf_iter_css_new": "6.7",
@@ -264,7 +264,10 @@ FEATURES: dict[str, Feature] = (
     | _named("map", _MAPS)
     | _named("link", _LINKS)
     | _named("helper", _HELPERS)
-    | {f"kfunc.{name}": Feature(t.kfunc(name), since) for name, since in _KFUNCS.items()}
+    | {
+        f"kfunc.{name.rpartition(':')[2]}": Feature(t.kfunc(name), since)
+        for name, since in _KFUNCS.items()
+    }
     | {
         f"event.{name}": Feature(t.sampling(name), "4.9", _EVENT_INSTEAD.get(name, ""))
         for name in EVENTS

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from skep.btf.reader import Btf
 from skep.btf.types import Kind, Member, Param
 from skep.btf.writer import Builder
-from skep.kernel import commands, perf
+from skep.kernel import commands, perf, vmlinux
 from skep.kernel.bpf import Door, address, packed
 from skep.kernel.commands import EXIT, Command, Create, Layout, Load
 from skep.kernel.perf import Sampling
@@ -130,10 +130,19 @@ def _denies(line: str) -> bool:
 
 
 def kfunc(name: str) -> Test:
-    """The kernel has that function in its BTF."""
+    """The kernel has that function in its BTF, or the module that the name says."""
+    module, _, own = name.rpartition(":")
 
     def test(kernel: Kernel) -> None:
-        kernel.find(Kind.FUNC, name)
+        types = vmlinux.module(module, kernel.btf) if module and kernel.btf else None
+        if types is not None and types.find_own(Kind.FUNC, own) is not None:
+            return
+        try:
+            kernel.find(Kind.FUNC, own)
+        except OSError as error:
+            if not module or types is not None:
+                raise
+            raise OSError(errno.ENOENT, f"the module {module} is not loaded") from error
 
     return test
 

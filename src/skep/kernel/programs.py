@@ -5,6 +5,7 @@ the verifier's log only when it refuses; its text then becomes a VerifierError.
 """
 
 import errno
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Self
@@ -117,7 +118,7 @@ class Program:
 
 @contextmanager
 def _typed(spec: ProgramSpec, load: Load, door: Door) -> Iterator[Load]:
-    """The same with the program's own types, functions and lines, and with those of the module that it is for."""
+    """The same with the program's own types, functions and lines, and those of the modules that it is for and calls."""
     with ExitStack() as stack:
         fd = load.btf_fd
         if spec.btf and not fd:
@@ -128,11 +129,19 @@ def _typed(spec: ProgramSpec, load: Load, door: Door) -> Iterator[Load]:
             load = load._replace(btf_fd=fd, func_info=spec.func_info, line_info=spec.line_info)
         module, _ = split(spec.kind.name, spec.target)
         if module:
-            with refused("BPF_BTF_GET_FD_BY_ID", module, door=door):
-                fd = modules.opened(module, door)
-            stack.callback(door.close, fd)
-            load = load._replace(attach_fd=fd)
+            load = load._replace(attach_fd=_opened(module, stack, door))
+        called = [_opened(one, stack, door) for one in load.modules]
+        if called:  # the first is never asked for: 0 stands for the kernel itself
+            load = load._replace(fd_array=struct.pack(f"<{1 + len(called)}i", 0, *called))
         yield load
+
+
+def _opened(module: str, stack: ExitStack, door: Door) -> int:
+    """A descriptor of a module's types, which ends with ``stack``."""
+    with refused("BPF_BTF_GET_FD_BY_ID", module, door=door):
+        fd: int = modules.opened(module, door)
+    stack.callback(door.close, fd)
+    return fd
 
 
 def _verify(spec: ProgramSpec, load: Load, btf: Btf | None, door: Door) -> int:

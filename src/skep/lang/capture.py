@@ -129,6 +129,13 @@ def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
     return [*found, ("next", chain.next)] if chain is not None else found
 
 
+def modules_of(root: Callable[..., Any]) -> list[str]:
+    """The modules of the kernel whose functions a program calls by name."""
+    values = (value for _, names in reached(root) for _, value in names)
+    found = {one.module for one in values if isinstance(one, KernelFunction) and one.module}
+    return sorted(found)
+
+
 def _layout(kind: Any) -> str:
     if isinstance(kind, StructType):
         inner = ";".join(
@@ -160,7 +167,7 @@ def _describe(value: Any) -> str | None:
             return repr(sorted(value, key=repr) if isinstance(value, frozenset) else value)
         case Helper():
             return f"{value.name}#{value.number}"
-        case KernelView(name=name) | KernelEnum(name=name) | KernelFunction(name=name):
+        case KernelView(name=name) | KernelEnum(name=name) | KernelFunction(symbol=name):
             return f"{type(value).__name__} {name}"
         case _:
             return None

@@ -44,13 +44,22 @@ class KernelEnum:
 
 @dataclass(frozen=True, slots=True)
 class KernelFunction:
-    """A function that the kernel offers to programs, by name; its types are those of the kernel compiled for."""
+    """A function that the kernel offers to programs, by name; its types are those of the kernel compiled for.
+
+    ``module`` is the one that has it, "" where it is the kernel's own.
+    """
 
     name: str
+    module: str = ""
 
     @property
     def __name__(self) -> str:
         return self.name
+
+    @property
+    def symbol(self) -> str:
+        """The name with that of the module, as a loader looks for it."""
+        return f"{self.module}:{self.name}" if self.module else self.name
 
     def __call__(self, *_: Any) -> Any:
         """Refuse: it exists in the kernel only."""
@@ -60,8 +69,13 @@ class KernelFunction:
 
 
 def kfunc(name: str) -> KernelFunction:
-    """A kernel function ("kfunc"), ``kfunc("bpf_task_from_pid")``; which there are depends on the kernel."""
-    return KernelFunction(name)
+    """A kernel function ("kfunc"), ``kfunc("bpf_task_from_pid")``; which there are depends on the kernel.
+
+    One of a module is named with it, ``kfunc("nf_conntrack:bpf_ct_release")`` (5.18); where that is built into the
+    kernel, the kernel's own is called.
+    """
+    module, _, own = name.rpartition(":")
+    return KernelFunction(own, module)
 
 
 def kernel_struct(name: str) -> KernelView:

@@ -1,6 +1,6 @@
 """The kernel's BTF as types of the compiler: structs, members, arguments of tracepoints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.btf import types as btf
@@ -14,6 +14,7 @@ from skep.lang.values import BY_SHAPE, VOID, KernelPointer, KernelStruct, Type
 WORD = 8
 TRACEPOINT = "btf_trace_"
 ITERATOR = "bpf_iter__"
+OFFERED = "bpf_"
 PROMOTED = {"tcp_congestion_ops": (("sock", "tcp_sock"),)}
 X86_64, AARCH64 = ("di", "si", "dx", "cx", "r8", "r9"), 8
 SYSCALL = ("di", "si", "dx", "r10", "r8", "r9")
@@ -88,20 +89,41 @@ class Prototype:
     result: Type
 
 
-class KernelTypes:
-    """Types by name and id over one kernel's BTF; holds the reader, and the members that were looked up."""
+Modules = Callable[[str], "KernelTypes | None"]
+"""The types of a loaded module on top of the kernel's, by its name; None where it is not loaded."""
 
-    def __init__(self, reader: Btf) -> None:
-        self.btf = reader
-        self._members: dict[tuple[int, str], Member | None] = {}
+
+def no_modules(_name: str) -> None:
+    """The modules of a kernel that has none."""
+
+
+class KernelTypes:
+    """Types by name and id over one kernel's BTF; holds the reader, and the members that were looked up.
+
+    ``module`` is the name of the module whose types these are, on top of the kernel's; ``modules`` gives those of
+    others, whose structs functions give.
+    """
+
+    def __init__(self, reader: Btf, module: str = "", modules: Modules = no_modules) -> None:
+        self.btf, self.module, self._modules = reader, module, modules
+        self._members: dict[tuple[str, int, str], Member | None] = {}
 
     def struct(self, name: str) -> KernelStruct | None:
         """``struct name`` or ``union name``."""
         for kind in (Kind.STRUCT, Kind.UNION):
             found = self.btf.find(kind, name)
             if found is not None:
-                return KernelStruct(found, name, self.btf.size(found))
+                return self._struct(found, name, self.btf.size(found))
         return None
+
+    def _struct(self, number: int, name: str, size: int) -> KernelStruct:
+        module = self.module if self.btf.is_own(number) else ""
+        return KernelStruct(number, name, size, module=module)
+
+    def _holding(self, struct: KernelStruct) -> "KernelTypes":
+        """Where a struct is."""
+        found = None if struct.module in ("", self.module) else self._modules(struct.module)
+        return found or self
 
     def convert(self, type_id: int) -> Type:
         """The compiler's type of a BTF type; None where it has none (a function, a float)."""
@@ -123,7 +145,7 @@ class KernelTypes:
                 inner = self.convert(element)
                 return ArrayType(inner, count) if inner is not None else None
             case btf.Struct(name=name, size=size) | btf.Union(name=name, size=size):
-                return KernelStruct(type_id, name or "(anonymous)", size)
+                return self._struct(type_id, name or "(anonymous)", size)
             case _:
                 return None
 
@@ -137,12 +159,13 @@ class KernelTypes:
 
     def member(self, struct: KernelStruct, name: str) -> Member | None:
         """The member of that name, looked for through anonymous members too."""
-        key = (struct.id, name)
+        key = (struct.module, struct.id, name)
         if key not in self._members:
-            self._members[key] = self._member(struct, name)
+            self._members[key] = self._holding(struct).looked_up(struct, name)
         return self._members[key]
 
-    def _member(self, struct: KernelStruct, name: str) -> Member | None:
+    def looked_up(self, struct: KernelStruct, name: str) -> Member | None:
+        """The same of a struct that is here, without remembering it."""
         field = self.btf.field(struct.id, name)
         if field is None:
             return None
@@ -159,15 +182,16 @@ class KernelTypes:
 
     def begins(self, struct: KernelStruct, name: str) -> bool:
         """Whether a struct is one of that name, or begins with one: a ``tcp_sock`` is a ``sock``."""
+        types = self._holding(struct)
         found: Type = struct
         while isinstance(found, KernelStruct) and found.name != name:
-            first = next(iter(self.btf.fields(found.id)), None)
-            found = self.convert(first.type_id) if first is not None else None
+            first = next(iter(types.btf.fields(found.id)), None)
+            found = types.convert(first.type_id) if first is not None else None
         return isinstance(found, KernelStruct)
 
     def members(self, struct: KernelStruct) -> list[str]:
         """The names of all members, for "did you mean"."""
-        return [field.name for field in self.btf.fields(struct.id)]
+        return [field.name for field in self._holding(struct).btf.fields(struct.id)]
 
     def tracepoints(self) -> list[str]:
         """The tracepoints with typed arguments."""
@@ -178,9 +202,14 @@ class KernelTypes:
         """Whether the kernel has a function of that name with types."""
         return self.btf.find(Kind.FUNC, name) is not None
 
+    def own_function(self, name: str) -> bool:
+        """The same of a module."""
+        return self.btf.find_own(Kind.FUNC, name) is not None
+
     def prototype(self, name: str) -> "Prototype | None":
-        """The parameters and the result of a function; None where there is none of that name."""
-        found = self.btf.find(Kind.FUNC, name)
+        """The parameters and the result of a function; None where there is none of that name. A module's is before."""
+        own = self.btf.find_own(Kind.FUNC, name) if self.module else None
+        found = self.btf.find(Kind.FUNC, name) if own is None else own
         if found is None:
             return None
         proto = self.btf.prototype(found)
@@ -189,7 +218,11 @@ class KernelTypes:
 
     def offered(self) -> list[str]:
         """The names of functions that begin as those for programs do, for "did you mean"."""
-        return [name for name in self.btf.names(Kind.FUNC) if name.startswith("bpf_")]
+        return [name for name in self.btf.names(Kind.FUNC) if name.startswith(OFFERED)]
+
+    def own_offered(self) -> list[str]:
+        """The same of a module."""
+        return [name for name in self.btf.own_names(Kind.FUNC) if name.startswith(OFFERED)]
 
     def numbers(self, enum: str) -> dict[str, int]:
         """The numbers of an enumeration by name; empty where there is none."""

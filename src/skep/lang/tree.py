@@ -157,9 +157,13 @@ class HelperCall(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelCall(Expr):
-    """A call of a kernel function by name; ``kinds`` are the types of its parameters."""
+    """A call of a kernel function by name; ``kinds`` are the types of its parameters.
+
+    ``symbol`` is the name with that of its module, as the loader looks for it.
+    """
 
     name: str
+    symbol: str
     kinds: tuple[Type, ...]
     args: tuple[Expr, ...]
 

@@ -107,12 +107,13 @@ BOOL, NONE, VOID, UNKNOWN = Simple.BOOL, Simple.NONE, Simple.VOID, Simple.UNKNOW
 
 @dataclass(frozen=True, slots=True)
 class KernelStruct:
-    """A struct or union of the kernel's BTF."""
+    """A struct or union of the kernel's BTF; ``module`` is the one among whose own types it is, "" where in none's."""
 
     id: int
     name: str
     size: int
     align: int = 8
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True)

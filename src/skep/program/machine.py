@@ -31,6 +31,7 @@ class Machine:
     def __init__(self, cache: str | None = None) -> None:
         self.cache = environment().cache if cache is None else cache
         self.refusals = Counter[CacheRefusal]()
+        self._modules: dict[str, KernelTypes] = {}
 
     @cached_property
     def btf(self) -> Btf:
@@ -60,7 +61,7 @@ class Machine:
     @cached_property
     def target(self) -> "Target":
         """What the compiler compiles for."""
-        types = kernel_types.KernelTypes(self.btf)
+        types = kernel_types.KernelTypes(self.btf, modules=self.module)
         made: Target = front.Target(
             types,
             self.cpu,
@@ -74,9 +75,10 @@ class Machine:
 
     def module(self, name: str) -> "KernelTypes | None":
         """The types of a loaded module; None where it is not loaded."""
-        found = module(name, self.btf)
-        types: KernelTypes | None = None if found is None else kernel_types.KernelTypes(found)
-        return types
+        found = None if name in self._modules else module(name, self.btf)
+        if found is not None:
+            self._modules[name] = kernel_types.KernelTypes(found, name, self.module)
+        return self._modules.get(name)
 
     def holders(self, function: str) -> list[str]:
         """The loaded modules that have a function of that name."""

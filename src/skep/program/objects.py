@@ -14,7 +14,7 @@ from skep import lang
 from skep.base.errors import BadInput, CompileError
 from skep.base.lazy import lazy
 from skep.lang.cache import Cache
-from skep.lang.capture import fingerprint
+from skep.lang.capture import fingerprint, modules_of
 from skep.lang.finish import Compiled, finish
 from skep.lang.linked import Linked, dump, parse
 from skep.lang.modules import split
@@ -83,9 +83,8 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
         layout = repr([(f.name, repr(f.type), f.offset) for f in found.fields]) if found else ""
     elif kind.name == "usdt":
         layout = repr(host.target.usdt(program.hook))
-    module, _ = split(kind.name, program.hook)
-    if module:
-        layout = host.module_identity(module)
+    named = [split(kind.name, program.hook)[0], *modules_of(program)]
+    layout += "".join(f"{one}={host.module_identity(one)};" for one in named if one)
     chained = "" if program.chain is None else f"go on at {program.chain.go_on}"
     instead = "" if program.replaces is None else fingerprint(program.replaces)
     form = (

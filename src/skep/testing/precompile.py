@@ -38,6 +38,7 @@ class SavedKernel:
     def __init__(self, folder: str, cache: str) -> None:
         self.folder, self.cache = folder, cache
         self.refusals = Counter[CacheRefusal]()
+        self._modules: dict[str, KernelTypes] = {}
 
     def _read(self, name: str) -> bytes:
         with open(f"{self.folder}/{name}", "rb") as file:
@@ -56,7 +57,7 @@ class SavedKernel:
     @cached_property
     def types(self) -> KernelTypes:
         """Its types."""
-        return KernelTypes(Btf(self._read("btf")))
+        return KernelTypes(Btf(self._read("btf")), modules=self.module)
 
     @cached_property
     def target(self) -> Target:
@@ -74,8 +75,13 @@ class SavedKernel:
 
     def module(self, name: str) -> KernelTypes | None:
         """The types of a module; None where the target has none of that name."""
-        found = vmlinux.module(name, self.types.btf, directory=f"{self.folder}/modules")
-        return None if found is None else KernelTypes(found)
+        directory = f"{self.folder}/modules"
+        found = None
+        if name not in self._modules:
+            found = vmlinux.module(name, self.types.btf, directory=directory)
+        if found is not None:
+            self._modules[name] = KernelTypes(found, name, self.module)
+        return self._modules.get(name)
 
     def holders(self, function: str) -> list[str]:
         """The modules of the target that have a function of that name."""

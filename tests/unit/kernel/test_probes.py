@@ -116,3 +116,8 @@ def test_every_row_names_its_release_and_no_probe_is_asked_twice() -> None:
 
 def test_a_probe_is_a_plain_value() -> None:
     assert Probe("x", State.ON) == Probe("x", State.ON)
+
+
+def test_a_function_of_a_module_is_asked_for_with_it(door: FakeDoor, btf: Btf) -> None:
+    found = probe("kfunc.bpf_xdp_ct_lookup", btf, door=door)
+    assert (found.state, found.since) == (State.ABSENT, "6.0")

@@ -295,9 +295,6 @@ def ways(target: str) -> tuple[str, ...]:
     return found.get(target, ())
 
 
-_TYPES = KernelTypes(_Kernel().build())
-
-
 def modules(name: str) -> KernelTypes | None:
     """The types of the one module that is loaded: a struct of its own, and a function whose name the kernel has too."""
     if name != "veth":
@@ -310,12 +307,17 @@ def modules(name: str) -> KernelTypes | None:
     queue = b.ptr(b.struct("veth_rq", 16, [Member("dev", word, 0), Member("dropped", word, 64)]))
     b.func("veth_poll", b.prototype(number, [Param("rq", queue), Param("budget", number)]))
     b.func("do_unlinkat", b.prototype(0, [Param("rq", queue)]))
-    return KernelTypes(Btf(b.build(), base))
+    b.func("bpf_veth_rq", b.prototype(queue, [Param("number", number)]))
+    b.func("bpf_veth_put", b.prototype(0, [Param("rq", queue)]))
+    return KernelTypes(Btf(b.build(), base), name, modules)
+
+
+_TYPES = KernelTypes(_Kernel().build(), modules=modules)
 
 
 def holders(function: str) -> list[str]:
     """The modules that have a function."""
-    return ["veth"] if function == "veth_poll" else []
+    return ["veth"] if function in ("veth_poll", "bpf_veth_rq") else []
 
 
 TARGET = Target(_TYPES, "v3", formats, usdt=ways, events=events, modules=modules, holders=holders)

@@ -2,9 +2,13 @@
 
 import pytest
 
+from skep.btf.reader import Btf
+from skep.btf.types import Kind, Member
+from skep.btf.writer import Builder
 from skep.lang import compile as compiler
+from skep.lang.kernel_types import KernelTypes
 from skep.lang.modules import split
-from skep.lang.tree import Load, walk
+from skep.lang.tree import KernelCall, Load, walk
 from skep.lang.types import s32, u64
 from skep.lang.values import KernelStruct
 from tests.unit.lang import corpus
@@ -53,3 +57,47 @@ def test_what_stands_before_a_colon_is_a_module_where_functions_have_types(
     kind: str, hook: str, found: tuple[str, str]
 ) -> None:
     assert split(kind, hook) == found
+
+
+CALLED = """@skep.tp_btf("sched_process_exec")
+def p(task):
+    queue = queue_of(task.pid)
+    if queue is not None:
+        dropped = queue.dropped
+        queue_put(queue)
+        return dropped
+    return 0
+"""
+
+
+def test_functions_of_a_module_are_called_with_its_types() -> None:
+    program = corpus.program(CALLED)
+    entry = compiler.tree(program, TARGET)
+    calls = {one.name: one for one in walk(*entry.body) if isinstance(one, KernelCall)}
+    assert calls["bpf_veth_put"].symbol == "veth:bpf_veth_put"
+    assert calls["bpf_veth_rq"].type.target.module == "veth"
+    assert 8 in [one.place.offset for one in walk(*entry.body) if isinstance(one, Load)]
+    text = str(compiler.ir(program, TARGET))
+    assert 'declare ptr @"veth:bpf_veth_rq"(i32 signext) section ".ksyms"' in text
+
+
+def test_structs_of_two_modules_with_one_number_are_two() -> None:
+    """The numbers of both go on from those of the kernel."""
+    base = TARGET.types.btf
+    word = base.find(Kind.INT, "int")
+    assert word is not None
+
+    def types(name: str) -> KernelTypes:
+        make = Builder(base.count, base.string_end)
+        make.struct("same", 16, [Member("at", word, 32 if name == "one" else 64)])
+        return KernelTypes(Btf(make.build(), base), name, types)
+
+    here = KernelTypes(base, modules=types)
+    structs = [types(name).struct("same") for name in ("one", "two")]
+    assert structs[0] != structs[1]
+    offsets = [found.offset for s in structs if s and (found := here.member(s, "at"))]
+    assert offsets == [4, 8]
+    assert [here.members(s) for s in structs if s] == [["at"], ["at"]]
+    assert [one.begins(s, "same") for one in (here, types("two")) for s in structs if s] == [
+        True
+    ] * 4

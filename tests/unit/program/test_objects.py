@@ -175,11 +175,17 @@ def test_the_compilers_files_are_looked_at_once_in_a_process(
     assert compiler_identity() == first
 
 
-def test_another_build_of_a_module_is_another_program(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        '@skep.fentry("veth:veth_poll")\ndef p(rq):\n    return 0\n',
+        "@skep.xdp\ndef p(ctx):\n    return 1 if queue_of is None else 2\n",
+    ],
+)
+def test_another_build_of_a_module_is_another_program(folder: Path, source: str) -> None:
     """The module is no part of the kernel's build id: one may be built anew, and its structs be others."""
-    hooked = corpus.program('@skep.fentry("veth:veth_poll")\ndef p(rq):\n    return 0\n')
-    host = Host(folder)
-    before = key(hooked, host, "compiler")
+    made, host = corpus.program(source), Host(folder)
+    before = key(made, host, "compiler")
     host.build = "Tuesday"
-    assert key(hooked, host, "compiler") != before
+    assert key(made, host, "compiler") != before
     assert key(program(), host, "compiler") == key(program(), Host(folder), "compiler")

@@ -34,7 +34,10 @@ ACQUIRES = {
             "bpf_cgroup_release",
         )
     ),
-    **dict.fromkeys(("bpf_xdp_ct_lookup", "bpf_skb_ct_lookup"), "bpf_ct_release"),
+    **dict.fromkeys(("bpf_xdp_ct_alloc", "bpf_skb_ct_alloc"), "bpf_ct_insert_entry"),
+    **dict.fromkeys(
+        ("bpf_xdp_ct_lookup", "bpf_skb_ct_lookup", "bpf_ct_insert_entry"), "bpf_ct_release"
+    ),
     "bpf_task_get_cgroup1": "bpf_cgroup_release",
     **dict.fromkeys(("bpf_cpumask_acquire", "bpf_cpumask_create"), "bpf_cpumask_release"),
     "bpf_get_task_exe_file": "bpf_put_file",

@@ -191,16 +191,17 @@ def _kernel(w: Writer, node: KernelCall) -> Value:
     kinds = [f"{llvm_type(a.type)}{extension(a)}" for a in node.args]
     values = [w.flat(w.expr(a)) for a in node.args]
     result = "void" if node.type is VOID else llvm_type(node.type)
-    if node.name in DECLARED:
-        w.use(node.name)
+    symbol = f'@"{node.symbol}"' if ":" in node.symbol else f"@{node.symbol}"
+    if node.symbol in DECLARED:
+        w.use(node.symbol)
     else:
-        declared = f"declare {result} @{node.name}({', '.join(kinds)})"
-        w.module.kernel[node.name] = f'{declared} section ".ksyms"'
+        declared = f"declare {result} {symbol}({', '.join(kinds)})"
+        w.module.kernel[node.symbol] = f'{declared} section ".ksyms"'
     given = ", ".join(f"{kind} {value}" for kind, value in zip(kinds, values, strict=True))
     if node.type is VOID:
-        w.do(f"call void @{node.name}({given})")
+        w.do(f"call void {symbol}({given})")
         return Value("0")
-    return Value(w.get(f"call {result} @{node.name}({given})"))
+    return Value(w.get(f"call {result} {symbol}({given})"))
 
 
 def _call(w: Writer, node: SubCall) -> Value:

@@ -262,7 +262,7 @@ def place_in(scope: Scope, base: Expr | None, node: ast.expr) -> Place | None:
 def writable(scope: Scope, place: Place, node: ast.AST) -> Place:
     """The same place. Raises CompileError where a program may not write there."""
     memory = memory_of(place)
-    allowed = memory in WRITABLE or contexts.changes_objects(scope, memory)
+    allowed = memory in WRITABLE or contexts.changes_objects(scope, place)
     if place.base.type is not UNKNOWN and not allowed:
         raise scope.error(
             node,

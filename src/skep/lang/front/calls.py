@@ -91,9 +91,8 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
             )
         case Helper():
             return helper(scope, node, value)
-        case KernelView(name=name) | KernelFunction(name=name):
-            view = isinstance(value, KernelView)
-            return _kernel_view(scope, node, name) if view else kernel_call(scope, node, name)
+        case KernelView() | KernelFunction():
+            return _of_kernel(scope, node, value)
         case Intrinsic(name=name):
             return intrinsic(scope, node, name)
         case FunctionType() if outside(value):
@@ -112,6 +111,13 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
         problem = f"{getattr(value, '__name__', value)!r} cannot be called in a program"
         raise scope.error(node, problem, _instead(value))
     return builtin(scope, node)
+
+
+def _of_kernel(scope: Scope, node: ast.Call, named: KernelView | KernelFunction) -> Expr:
+    """An address as a struct of the kernel, or a call of its function."""
+    if isinstance(named, KernelFunction):
+        return kernel_call(scope, node, named)
+    return _kernel_view(scope, node, named.name)
 
 
 def _instead(value: Any) -> str:

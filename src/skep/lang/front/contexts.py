@@ -16,6 +16,8 @@ METADATA = "data_meta"
 SHOWN = 3
 UNTOLD = ("_pad", "common_", "__syscall_nr")
 """How the names of fields begin that no error offers."""
+TRACKED, MARKING = ("nf_conn", "nf_conn___init"), (Hook.XDP, Hook.TCX)
+"""Tracked connections, and where they are marked (Linux 6.0)."""
 
 
 def seen(scope: Scope, pointer: Pointer, name: str, node: ast.AST) -> None:
@@ -48,9 +50,13 @@ def settable(scope: Scope, place: Place, node: ast.AST) -> None:
     raise scope.error(node, problem, hint)
 
 
-def changes_objects(scope: Scope, memory: Memory) -> bool:
-    """Whether programs of this kind may set fields of kernel objects; which ones, the verifier knows."""
-    return memory is Memory.KERNEL and scope.kind.hook is Hook.STRUCT_OPS
+def changes_objects(scope: Scope, place: Place) -> bool:
+    """Whether programs of this kind may set fields of such kernel objects; which ones, the verifier knows."""
+    base = place.base.type
+    if not isinstance(base, Pointer) or base.memory is not Memory.KERNEL:
+        return False
+    tracked = isinstance(base.target, KernelStruct) and base.target.name in TRACKED
+    return scope.kind.hook is Hook.STRUCT_OPS or (tracked and scope.kind.hook in MARKING)
 
 
 def numbered(scope: Scope, base: Expr, node: ast.AST) -> None:

@@ -13,8 +13,10 @@ from skep.base.similar import similar
 from skep.lang.front.access import buffer
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import laid, turned
-from skep.lang.front.scope import Scope
+from skep.lang.front.scope import Scope, Target
 from skep.lang.front.structs import type_name
+from skep.lang.kernel_names import KernelFunction
+from skep.lang.kernel_types import KernelTypes
 from skep.lang.maps import Declaration
 from skep.lang.tree import Address, Const, Expr, KernelCall, MapAddress, NoneValue
 from skep.lang.types import IntType, u64
@@ -59,18 +61,41 @@ class Parameter:
         return self.name.endswith(tuple(suffixes))
 
 
-def kernel_call(scope: Scope, node: ast.Call, name: str) -> Expr:
+def offering(target: Target, function: KernelFunction) -> KernelTypes | None:
+    """The types among which a function is: its module's, or the kernel's own where the module is built in."""
+    module = target.modules(function.module) if function.module else None
+    if module is not None and module.own_function(function.name):
+        return module
+    return target.types if target.types.function(function.name) else None
+
+
+def kernel_call(scope: Scope, node: ast.Call, function: KernelFunction) -> Expr:
     """A call of a kernel function. Raises CompileError where this kernel has none, or takes other arguments."""
-    signature = scope.target.types.prototype(name)
+    types, name = offering(scope.target, function), function.name
+    signature = types.prototype(name) if types else None
     if signature is None:
-        near = similar(name, scope.target.types.offered())
-        problem = f"this kernel has no function {name}"
-        raise scope.error(node, problem, f"did you mean {near!r}?" if near else "")
+        raise scope.error(node, *_absent(scope.target, function))
     params = [Parameter(name, one, kind) for one, kind in signature.params]
     args = _arguments(scope, node, params)
-    kinds = tuple(param.type for param in params)
-    made = KernelCall(scope.span(node), _result(name, signature.result), name, kinds, args)
+    kinds, result = tuple(param.type for param in params), _result(name, signature.result)
+    made = KernelCall(scope.span(node), result, name, function.symbol, kinds, args)
     return turned(signature.result, made) if isinstance(signature.result, IntType) else made
+
+
+def _absent(target: Target, function: KernelFunction) -> tuple[str, str]:
+    """The error where there is no such function, with where there is one."""
+    name, module = function.name, function.module
+    types = target.modules(module) if module else target.types
+    if types is None:
+        problem = f"the module {module!r} is not loaded, so nothing is known of its functions"
+        return problem, f"modprobe {module}; where a program may run without it, test `is None`"
+    near = similar(name, types.own_offered() if module else types.offered())
+    hint = f"did you mean {near!r}?" if near else ""
+    holders = [] if module else target.holders(name)
+    if holders:
+        hint = f'the module {holders[0]} has it: skep.kfunc("{holders[0]}:{name}")'
+    where = f"the module {module!r}" if module else "this kernel"
+    return f"{where} has no function {name}", hint
 
 
 def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[Expr, ...]:

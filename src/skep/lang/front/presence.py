@@ -1,6 +1,7 @@
 """What the kernel that a program is compiled for has: fields, numbers, structs, functions. Known while compiling."""
 
 from skep.lang.front.contexts import visible
+from skep.lang.front.kernel_calls import offering
 from skep.lang.front.scope import Scope
 from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
 from skep.lang.struct import StructType
@@ -26,8 +27,8 @@ def has(scope: Scope, kind: Type, name: str) -> bool | None:
 def is_missing(scope: Scope, kind: Type) -> bool:
     """Whether a type is a struct or a function of the kernel that this kernel has not: it is None then."""
     match kind:
-        case Static(value=KernelFunction(name=name)):
-            return not scope.target.types.function(name)
+        case Static(value=KernelFunction() as function):
+            return offering(scope.target, function) is None
         case Static(value=KernelView(name=name)):
             return scope.target.types.struct(name) is None
     return False

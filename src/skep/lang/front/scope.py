@@ -11,7 +11,7 @@ from typing import Any
 
 from skep.base.errors import CompileError, Span
 from skep.lang.bounds import Bound
-from skep.lang.kernel_types import KernelTypes
+from skep.lang.kernel_types import KernelTypes, Modules, no_modules
 from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
 from skep.lang.static_arguments import Ways, no_ways
@@ -24,8 +24,6 @@ Formats = Callable[[str, str], StructType | None]
 
 
 Events = Callable[[], list[str]]
-Modules = Callable[[str], KernelTypes | None]
-"""The types of a loaded module on top of the kernel's, by its name; None where it is not loaded."""
 
 
 def no_events() -> list[str]:
@@ -35,10 +33,6 @@ def no_events() -> list[str]:
 
 Holders = Callable[[str], list[str]]
 """The loaded modules that have a function of that name."""
-
-
-def no_modules(_name: str) -> None:
-    """The modules of a kernel that has none."""
 
 
 def no_holders(_function: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Programs that call functions of the kernel by name."""
 
 import skep
-from skep import Array, Hash, Struct, char, s32, s64, u8, u16, u32, u64
+from skep import Array, Hash, Struct, char, s32, s64, u8, u32, u64
 from tests.kernel.lang.both import Given
 
 task_from_pid = skep.kfunc("bpf_task_from_pid")
@@ -69,37 +69,3 @@ def reads_a_number(ctx):
     length = skep.strtol(here.text, 10, number)
     skep.strtol(here.text[:1], 10, here.value)
     return s32(number[0] * 10 + here.value) if length == 2 else -1
-
-
-class Ends(Struct):
-    """What the kernel calls ``bpf_sock_tuple``: the ends of a connection."""
-
-    addresses: u32[2]
-    ports: u16[2]
-
-
-class Asked(Struct):
-    """What the kernel calls ``bpf_ct_opts``."""
-
-    netns: s32
-    error: s32
-    protocol: u8
-    direction: u8
-    zone: u8[2]
-
-
-track_lookup, track_release = skep.kfunc("bpf_xdp_ct_lookup"), skep.kfunc("bpf_ct_release")
-MISSING = 77
-
-
-@skep.xdp
-def tracks(ctx):
-    """Memory of the program's own where the kernel names a struct and asks for its size."""
-    if track_lookup is None:
-        return MISSING
-    asked = Asked(netns=-1, protocol=6)
-    entry = track_lookup(ctx, Ends(), asked)
-    if entry is not None:
-        track_release(entry)
-        return 0
-    return -asked.error

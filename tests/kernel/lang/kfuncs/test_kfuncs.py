@@ -1,6 +1,5 @@
 """Functions of the kernel are called by name, with the types that it tells."""
 
-import errno
 import subprocess
 from types import SimpleNamespace
 from typing import Any
@@ -64,10 +63,3 @@ def test_a_helper_gives_a_number_in_memory() -> None:
     left = [programs.reads_a_number.py(data, kernel=kernel) for data in given]
     assert [verdict for verdict, _ in live(programs.reads_a_number, given)] == left
     assert len(set(left)) > 2
-
-
-def test_memory_goes_where_a_struct_and_its_size_are_asked_for() -> None:
-    offered = skep.Machine().target.types.function("bpf_xdp_ct_lookup")
-    with skep.load(programs.tracks, attach=False) as live:
-        verdict = live.programs["tracks"].test_run(bytes(64)).retval
-    assert verdict == (errno.ENOENT if offered else programs.MISSING)
