@@ -6,13 +6,11 @@ rings wait, and the agent starts another. When the agent dies its lifeline ends,
 """
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 
-from skep.agent import privileges, title
+from skep.agent import priority, privileges, title
 from skep.agent.collector import collect_rarely
 from skep.agent.heap import Heap
 from skep.agent.pipeline import Pipeline
@@ -36,8 +34,6 @@ from skep.node.images import Row
 from skep.node.processes import ProcessTable
 from skep.node.programs import tasks
 from skep.node.users import Users
-
-NICENESS = -10
 
 
 class DrainProcess:
@@ -134,8 +130,7 @@ def main() -> None:
     title.call("skep-drain", f"skep: drain ({plan.instance})")
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for the agent, which ends the lifeline
         signal.signal(number, signal.SIG_IGN)
-    with suppress(OSError):  # without the capability it runs at the niceness that it has
-        os.nice(NICENESS - os.nice(0))
+    priority.take(priority.DRAIN)
     privileges.drain()
     collect_rarely()
     DrainProcess(plan).run()

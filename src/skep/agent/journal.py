@@ -48,12 +48,12 @@ class Journal:
             for piece in pieces(self._writer.lines(new, choice)):
                 for follower in tuple(followers):
                     send, fell = follower
-                    if not send(piece):
+                    if not send(piece.data):
                         self._leave(choice, follower)
                         fell(Position(new.serial, sent, new.before))
                 if not followers:
                     break
-                sent += piece.count(b"\n")
+                sent += piece.lines
 
     def tell(self, line: bytes) -> None:
         """Send a notice to all who follow."""
@@ -101,7 +101,8 @@ class Journal:
                 yield self._overtaken(choice, at.before - before)
             else:
                 at, skip = Position(at.serial + 1, 0, found.before + found.rows), at.skip
-                yield from pieces(self._writer.lines(found, choice), skip)
+                made = self._writer.lines(found, choice)
+                yield from (piece.data for piece in pieces(made, skip))
             before = at.before
 
     def _overtaken(self, choice: Query, count: int) -> bytes:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from skep.agent import endpoints
 from skep.agent.store import Part, Pulse
@@ -122,11 +122,19 @@ def _of_processes(part: Part, choice: Query) -> "Mask":
     return np.array([fits[one.text] for one in part.who], bool)
 
 
-def pieces(made: Iterable[list[bytes]], skip: int = 0) -> Iterator[bytes]:
-    """Some lines at a time, joined, without the first ``skip``: no piece of a stream becomes large."""
+class Piece(NamedTuple):
+    """Whole lines, joined; and how many, for to count them there would cost a tenth of making them."""
+
+    data: bytes
+    lines: int
+
+
+def pieces(made: Iterable[list[bytes]], skip: int = 0) -> Iterator[Piece]:
+    """Some lines at a time, without the first ``skip``: no piece of a stream becomes large."""
     for lines in made:
         for at in range(min(skip, len(lines)), len(lines), PIECE_LINES):
-            yield b"".join(lines[at : at + PIECE_LINES])
+            some = lines[at : at + PIECE_LINES]
+            yield Piece(b"".join(some), len(some))
         skip = max(0, skip - len(lines))
 
 

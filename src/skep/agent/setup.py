@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from skep.agent import descriptors, privileges, processes
+from skep.agent import descriptors, priority, privileges, processes
 from skep.agent.agent import Agent
 from skep.agent.collector import collect_rarely
 from skep.agent.dropped import DropNames
@@ -75,6 +75,7 @@ def run(
         engine = Engine(programs, settings, kinds, names, clock, allowed=allowed, log=log)
         collect_rarely()
         warnings = [*cache_warnings(machine.refusals), *filter(None, [lacking])]
+        priority.take(priority.AGENT)  # its compiler, which is over, had none
         privileges.serve()
         asyncio.run(_serve(engine, claimed, order, environment, face, warnings=warnings))
 

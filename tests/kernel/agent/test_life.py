@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from skep.agent import privileges
+from skep.agent import priority, privileges
 from skep.kernel.privileges import held, mask
 from skep.lang.maps import NAME
 from skep.testing.network import Namespace
@@ -82,6 +82,8 @@ def test_its_processes_are_called_by_name_and_hold_what_they_need(agent: Up) -> 
         "the drain has given up what its start took",
     )
     for name, pid in found.items():
+        niceness = {"agent": priority.AGENT, "drain": priority.DRAIN}[name]
+        assert os.getpriority(os.PRIO_PROCESS, pid) == niceness
         assert Path(f"/proc/{pid}/comm").read_text() == f"skep-{name}\n"
         line = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")
         assert line == f"skep: {name} ({agent.paths.instance})"
