@@ -39,7 +39,7 @@ def xdp(program: Program, place: Place, door: Door) -> Link:
             if error.errno not in _NO_DRIVER or first == _GENERIC:
                 raise _xdp_refusal(error, name, index, door) from error
             if not others:
-                reason = f"the device's driver refuses it: {meaning(error.errno)}"
+                reason = f"the device's driver refuses it: {_reason(error)}"
                 instead = 'mode="generic", which is slower'
                 raise Unsupported(f"native mode for {name}", reason, instead=instead) from error
             fd, remark = _xdp_generic(program, index, name, error, door)
@@ -63,12 +63,18 @@ def _xdp_link(program: Program, index: int, flags: int, door: Door) -> int:
 def _xdp_generic(
     program: Program, index: int, name: str, why: OSError, door: Door
 ) -> tuple[int, str]:
-    reason = meaning(why.errno or 0)
-    remark = f"{name} runs in generic mode, slower, for the driver refuses it: {reason}"
+    remark = f"{name} runs in generic mode, slower, for the driver refuses it: {_reason(why)}"
     try:
         return _xdp_link(program, index, _GENERIC, door), remark
     except OSError as error:
         raise _xdp_refusal(error, name, index, door) from error
+
+
+def _reason(why: OSError) -> str:
+    """What the driver means; of packets longer than a page it knows no better word than a range."""
+    if why.errno == errno.ERANGE:
+        return "packets of its MTU need @skep.xdp(frags=True), or a smaller MTU [ERANGE]"
+    return meaning(why.errno or 0)
 
 
 def _xdp_refusal(error: OSError, name: str, index: int, door: Door) -> SkepError:

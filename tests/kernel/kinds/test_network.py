@@ -69,6 +69,27 @@ def test_a_long_packet_has_fragments() -> None:
     assert skep.run(programs.counts_fragments, bytes(200)).verdict == 2
 
 
+@pytest.mark.requires("prog.xdp_frags")
+def test_a_device_of_long_packets_takes_a_program_for_fragments(wire: Wire) -> None:
+    for side in (wire.left, wire.right):
+        side.run("ip", "link", "set", wire.device, "mtu", "9000")
+    with skep.load(programs.measures, programs.redirects) as live:
+        with pytest.raises(skep.Unsupported, match=r"MTU need @skep.xdp\(frags=True\)"):
+            live.attach(programs.redirects, wire.device, netns=wire.right.path, mode="native")
+        with live.attach(programs.redirects, wire.device, netns=wire.right.path) as link:
+            assert "generic mode" in link.remarks[0]
+        live.attach(programs.measures, wire.device, netns=wire.right.path, mode="native")
+        with wire.right.entered():
+            receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            receiver.bind((wire.addresses[1], 9))
+            receiver.settimeout(SECONDS)
+        with receiver, wire.left.entered(), socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(bytes(8500), (wire.addresses[1], 9))
+            assert len(receiver.recv(9000)) == 8500
+        assert live[programs.counts][20] == 14 + 20 + 8 + 8500
+        assert 0 < live[programs.counts][21] < 8500
+
+
 def test_a_packet_is_judged_again_behind_a_redirect(wire: Wire) -> None:
     """It goes back to the device that it came from, or to another CPU, and a program there drops it."""
     beside = (programs.drops_before_a_device, programs.drops_on_another_processor)
@@ -243,6 +264,20 @@ def test_a_flow_dissector_fills_the_keys_of_a_flow(netns: Namespace) -> None:
             live.attach(programs.dissects, netns=netns.path)
         link.close()
         live.attach(programs.dissects, netns=netns.path)
+
+
+def test_packets_are_hashed_by_what_the_flow_dissector_says(wire: Wire) -> None:
+    """By its keys all are of one flow; without it they are of as many as there are ports."""
+    with skep.load(programs.dissects, programs.hashes_flows) as live:
+        live.attach(programs.hashes_flows, wire.device, netns=wire.right.path)
+        link = live.attach(programs.dissects, netns=wire.right.path)
+        for flows in (1, 4):
+            live[programs.hashes].clear()
+            for _ in range(4):
+                send_to(wire, wire.addresses[1])
+            until(lambda: sum(live[programs.hashes].values()) == 4)
+            assert len(live[programs.hashes]) == flows
+            link.close()
 
 
 def send_to(wire: Wire, address: str, family: int = socket.AF_INET) -> None:

@@ -12,9 +12,10 @@ import skep
 from skep.base.errors import BadInput, KernelError
 from skep.kernel.namespaces import inside
 from skep.testing.cgroups import Cgroup
-from skep.testing.network import Namespace, join
+from skep.testing.network import Namespace, Wire, join
 from tests.kernel.lang import redirect_programs as p
 from tests.kernel.lang.redirect_programs import DROP, OURS, PASS, REDIRECT
+from tests.kernel.lang.xsk import Xsk
 
 SECONDS = 20.0
 
@@ -125,6 +126,26 @@ def test_a_packet_leaves_by_another_device() -> None:
             assert receiver.recv(100) == frame(3)
             marked = receiver.recv(100)
         assert (marked[6], marked[7:]) == (7, frame(4)[7:])
+
+
+@pytest.mark.requires("map.xskmap")
+def test_a_packet_goes_to_the_socket_of_its_queue(wire: Wire) -> None:
+    with skep.load(p.to_queue) as live:
+        live.attach(p.to_queue, wire.device, netns=wire.right.path, mode="generic")
+        sender = inside(wire.left.path, lambda: raw(wire.device))
+        receiver = inside(wire.right.path, lambda: raw(wire.device))
+        with inside(wire.right.path, lambda: Xsk(wire.device)) as xsk, sender, receiver:
+            sender.send(frame(1))
+            assert receiver.recv(100) == frame(1)
+            live[p.queues][0] = xsk
+            sender.send(frame(2))
+            seen = [xsk.recv(SECONDS)]
+            while seen[-1][12:14] != frame(2)[12:14]:  # a device that is up is spoken to by IPv6
+                seen.append(xsk.recv(SECONDS))
+            assert seen[-1] == frame(2)
+            del live[p.queues][0]
+            sender.send(frame(3))
+            assert receiver.recv(100) == frame(3)
 
 
 def test_only_loaded_programs_stand_beside_a_device() -> None:

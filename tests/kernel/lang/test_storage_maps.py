@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from tests.kernel.lang import storage_programs as p
 from tests.kernel.lang.storage_programs import Visit
 
 HERE = os.getpid()
+WAITS = "import os, sys; sys.stdin.readline(); os.getppid()"
 
 
 def test_a_task_has_a_value_from_its_first_use_on() -> None:
@@ -83,13 +85,19 @@ def test_a_socket_has_a_value_that_goes_with_it() -> None:
 
 @pytest.mark.requires("map.cgrp_storage")
 def test_a_cgroup_has_a_value(cgroup: Cgroup) -> None:
+    path = str(cgroup.path)
     with skep.load(p.on_call_by_cgroup) as live:
-        live[p.by_cgroup][str(cgroup.path)] = 5
-        assert live[p.by_cgroup][str(cgroup.path)] == 5
-        root = Path(cgroup.path).parent
-        live[p.mine][HERE] = 1
-        os.getppid()
-        assert str(root / "not-there") not in live[p.by_cgroup]
+        live[p.by_cgroup][path] = 5
+        assert live[p.by_cgroup][path] == 5
+        command = cgroup.command(sys.executable, "-c", WAITS)
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as child:
+            live[p.mine].update({child.pid: 1, HERE: 1})
+            child.communicate("go\n")
+        os.getppid()  # from another cgroup
+        assert live[p.by_cgroup][path] == 6
+        del live[p.by_cgroup][path]
+        assert path not in live[p.by_cgroup]
+        assert f"{path}-not-there" not in live[p.by_cgroup]
 
 
 def test_an_inode_has_a_value(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Programs on packets, messages and sockets; all are attached in a test's own namespaces, to its own sockets."""
 
 import skep
-from skep import Array, Global, Struct, be16, be32, s32, u8, u16, u32, u64
+from skep import Array, Global, Hash, Struct, be16, be32, s32, u8, u16, u32, u64
 from skep.lang.declared.redirects import CpuMap, DevMap, ReuseportArray, SockMap
 
 counts = Array(u64, 32)
@@ -36,6 +36,16 @@ def keeps_short_ones(ctx):
 def counts_fragments(ctx):
     whole = skep.xdp_get_buff_len()
     return 1 if whole == 9000 and len(ctx) < whole else 2
+
+
+@skep.xdp(frags=True)
+def measures(ctx):
+    """How long a packet is, and how much of it a view reaches."""
+    whole = skep.xdp_get_buff_len()
+    if whole > 8000:
+        counts[20] = whole
+        counts[21] = len(ctx)
+    return 2
 
 
 devices = DevMap(2)
@@ -171,6 +181,16 @@ def dissects(ctx):
     keys.sport = 1000
     keys.dport = 2000
     return 0 if kind is not None else 2
+
+
+hashes = Hash(u32, u32, 64)
+
+
+@skep.tc("ingress")
+def hashes_flows(ctx):
+    """The hash of each datagram of five bytes, made anew."""
+    if ctx.protocol == 0x0800 and ctx.len == 14 + 20 + 8 + 5:
+        hashes.increment(skep.get_hash_recalc())
 
 
 @skep.lwt("xmit")
