@@ -49,7 +49,7 @@ def _modules(kernel: Kernel, folder: Path) -> None:
     """Write the types of modules, as the kernel shows them once they are loaded."""
     shutil.rmtree(folder / "modules", ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder) as made:
-        for name, data in kernels.modules(kernel.modules, vm.NETWORK).items():
+        for name, data in kernels.modules(kernel.modules, vm.NETWORK + vm.TRACKING).items():
             with suppress(KeyError):  # one without types
                 (Path(made) / name).write_bytes(kernels.section(data, ".BTF"))
         shutil.copytree(made, folder / "modules")

@@ -22,7 +22,8 @@ from tools import cpio, debian, kernels
 INIT = Path(__file__).with_name("guest.init")
 FOLDERS = ("proc", "sys", "dev", "lower", "upper", "new")
 BOOT = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_rng")
-NETWORK = ("veth", "bridge", "vxlan", "dummy", "tun", "sch_ingress", "cls_bpf", "nf_conntrack")
+NETWORK = ("veth", "bridge", "vxlan", "dummy", "tun", "sch_ingress", "cls_bpf")
+TRACKING = ("crc32c_generic", "nf_conntrack")
 BLOCK = ("loop",)
 PARAMETERS = (
     "console=ttyS0 loglevel=4 panic=-1 no_timer_check random.trust_cpu=on lsm=lockdown,capability,bpf "
@@ -128,7 +129,7 @@ def start(
 def initrd(kernel: kernels.Kernel, held: Sequence[Held] = ()) -> Iterator[bytes]:
     """The initial root: busybox, the modules, ``guest.init``, and what is held in memory."""
     busybox = debian.fetch(["busybox"])[0] / "bin" / "busybox"
-    loaded = kernels.modules(kernel.modules, BOOT + NETWORK + BLOCK)
+    loaded = kernels.modules(kernel.modules, BOOT + NETWORK + TRACKING + BLOCK)
     files = {"init": INIT.read_bytes(), "bin/busybox": busybox.read_bytes()}
     files |= {f"modules/{name}.ko": data for name, data in loaded.items()}
     files["modules/order"] = "\n".join(loaded).encode() + b"\n"
