@@ -141,6 +141,7 @@ _PLACES = {
         "user_string",
     ),
     "skep.lang.kernel_names": ("kernel_enum", "kernel_struct", "kfunc"),
+    "skep.lang.kernel_variables": ("kernel_address", "kernel_variable"),
     "skep.lang.library.numbers": ("log2",),
     "skep.events.forms": ("Address", "Hex", "Names"),
     "skep.events.record": ("Record",),
@@ -248,6 +249,8 @@ if TYPE_CHECKING:
     from skep.lang.kernel_names import kernel_enum as kernel_enum
     from skep.lang.kernel_names import kernel_struct as kernel_struct
     from skep.lang.kernel_names import kfunc as kfunc
+    from skep.lang.kernel_variables import kernel_address as kernel_address
+    from skep.lang.kernel_variables import kernel_variable as kernel_variable
     from skep.lang.layout import bits as bits
     from skep.lang.library.numbers import log2 as log2
     from skep.lang.maps import Array as Array

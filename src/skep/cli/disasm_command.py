@@ -70,7 +70,10 @@ def _compiled(spec: ProgramSpec, helpers: dict[int, str]) -> str:
         func_info=spec.func_info,
         line_info=spec.line_info,
         helpers=helpers,
-        symbols=symbols | {one.insn: one.name for one in spec.kfuncs},
+        symbols=symbols
+        | {one.insn: one.name for one in spec.kfuncs}
+        | {one.insn: one.name for one in spec.variables}
+        | {one.insn: one.name for one in spec.addresses},
     )
 
 

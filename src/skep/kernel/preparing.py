@@ -12,7 +12,7 @@ from skep.base.similar import similar
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.btf.types import Struct as StructOf
-from skep.kernel import vmlinux
+from skep.kernel import kernel_symbols, vmlinux
 from skep.kernel.commands import Load
 from skep.kernel.modules import unloaded
 from skep.kernel.tracefs import TRACEPOINTS, absent
@@ -74,6 +74,7 @@ def resolve(
         _patch(code, reference.insn, source, fds[reference.index])
         if value:
             struct.pack_into("<i", code, 8 * (reference.insn + 1) + 4, reference.offset)
+    kernel_symbols.put(code, spec, btf)
     functions = {name: _function(name, btf) for name in sorted({call.name for call in spec.kfuncs})}
     modules = tuple(dict.fromkeys(module for module, _ in functions.values() if module))
     for call in spec.kfuncs:

@@ -185,6 +185,7 @@ _HELPERS = {
     "snprintf_btf": Feature(t.helper(149), "5.10"),
     "redirect_neigh": Feature(t.helper(152, 3), "5.10", "fib_lookup and a rewrite"),
     "redirect_peer": Feature(t.helper(155, 3), "5.10", "redirect"),
+    "this_cpu_ptr": Feature(t.variable("runqueues"), "5.10"),
     "task_storage_get": Feature(t.helper(156), "5.11", "a hash by thread id"),
     "get_current_task_btf": Feature(t.helper(158), "5.11"),
     "snprintf": Feature(t.helper(165), "5.13"),

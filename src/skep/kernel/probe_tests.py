@@ -147,6 +147,27 @@ def kfunc(name: str) -> Test:
     return test
 
 
+def variable(name: str) -> Test:
+    """A program may read that variable of each CPU."""
+
+    def test(kernel: Kernel) -> None:
+        number = kernel.find(Kind.VAR, name)
+        code = struct.pack("<BBhiBBhi", 0x18, 0x31, 0, number, 0, 0, 0, 0)
+        call = struct.pack("<BBhi", 0x85, 0, 0, 154)
+        log = bytearray(_LOG)
+        try:
+            kernel.door.close(
+                commands.prog_load(kernel.door, Load(5, code + call + EXIT), log_level=1, log=log)
+            )
+        except OSError as error:
+            if b"failed to find the address" in log:
+                why = "it lists no addresses of variables (CONFIG_KALLSYMS_ALL)"
+                raise OSError(errno.ENOENT, why) from error
+            raise
+
+    return test
+
+
 def sized(name: str, size: int) -> Test:
     """The kernel has a struct of that name and size in its BTF."""
 

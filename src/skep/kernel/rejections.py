@@ -292,6 +292,11 @@ TABLE: tuple[Rejection, ...] = (
         "use a helper instead, or another kind of program",
     ),
     Rejection(
+        r"failed to find the address for kernel symbol '(?P<name>\w+)'",
+        "this kernel lists no addresses of variables, by which it would find {name}",
+        "it takes a kernel with CONFIG_KALLSYMS_ALL; `skep features` tells by helper.this_cpu_ptr",
+    ),
+    Rejection(
         r"might sleep|non-sleepable prog",
         "{call} may wait, and programs of kind {kind} may not",
         "use the helper that does not wait (probe_read_user for copy_from_user)",

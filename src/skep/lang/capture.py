@@ -14,6 +14,7 @@ from typing import Any
 
 from skep.lang.helpers import Helper
 from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
+from skep.lang.kernel_variables import KernelAddress, KernelVariable
 from skep.lang.maps import Declaration, Ring
 from skep.lang.objects import element_of, is_head
 from skep.lang.source import text_of
@@ -25,7 +26,7 @@ DEPTH = 3
 LIBRARY = f"{os.path.dirname(os.__file__)}{os.sep}"
 OUTSIDE = (
     *("skep.lang.kernel_names", "skep.lang.decorators", "skep.lang.programs", "skep.lang.layout"),
-    *("skep.lang.struct_ops", "skep.lang.syscalls", "skep.program"),
+    *("skep.lang.struct_ops", "skep.lang.syscalls", "skep.program", "skep.lang.kernel_variables"),
 )
 """The modules of what is called while Python runs, not in a program."""
 WORD = re.compile(r"[^\W\d]\w*")
@@ -167,7 +168,13 @@ def _describe(value: Any) -> str | None:
             return repr(sorted(value, key=repr) if isinstance(value, frozenset) else value)
         case Helper():
             return f"{value.name}#{value.number}"
-        case KernelView(name=name) | KernelEnum(name=name) | KernelFunction(symbol=name):
+        case (
+            KernelView(name=name)
+            | KernelEnum(name=name)
+            | KernelFunction(symbol=name)
+            | KernelVariable(name=name)
+            | KernelAddress(name=name)
+        ):
             return f"{type(value).__name__} {name}"
         case _:
             return None

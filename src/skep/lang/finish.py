@@ -7,15 +7,24 @@ from dataclasses import dataclass, replace
 
 from skep.base.errors import CompileError
 from skep.lang.capture import declarations, reached
+from skep.lang.kernel_variables import Wanted
 from skep.lang.linked import Linked
 from skep.lang.maps import Declaration, Global
 from skep.lang.objects import is_object, objects_of
 from skep.lang.programs import Program
-from skep.lang.spec import MapReference, MapSpec, ProgramSpec, TypeReference
+from skep.lang.spec import (
+    AddressReference,
+    MapReference,
+    MapSpec,
+    ProgramSpec,
+    TypeReference,
+    VariableReference,
+)
 from skep.lang.struct import StructType
 
 NAME = 15
-TYPE = "type."
+MAP, TYPE = "map.", "type."
+"""How the symbols begin by which code refers to what a loader knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +45,9 @@ def finish(program: Program, linked: Linked) -> Compiled:
         )
     objects = _objects(program, maps)
     references = tuple(
-        _reference(insn.insn, insn.symbol, insn.addend, maps)
-        for insn in linked.references
-        if not insn.symbol.startswith(TYPE)
+        _reference(insn, name, addend, maps) for insn, name, addend in _of(linked, MAP)
     )
-    types = tuple(
-        TypeReference(insn.insn, objects[insn.symbol.removeprefix(TYPE)])
-        for insn in linked.references
-        if insn.symbol.startswith(TYPE)
-    )
+    types = tuple(TypeReference(insn, objects[name]) for insn, name, _ in _of(linked, TYPE))
     made = ProgramSpec(
         program.name[:NAME],
         program.kind,
@@ -64,8 +67,25 @@ def finish(program: Program, linked: Linked) -> Compiled:
         prints=linked.prints,
         replaces=program.replaces.__name__ if program.replaces else "",
         types=types,
+        variables=tuple(
+            VariableReference(insn, name) for insn, name, _ in _of(linked, Wanted.VARIABLE.value)
+        ),
+        addresses=tuple(
+            AddressReference(insn, name, addend, tested=wanted is Wanted.TESTED)
+            for wanted in (Wanted.ADDRESS, Wanted.TESTED)
+            for insn, name, addend in _of(linked, wanted.value)
+        ),
     )
     return Compiled(made, maps)
+
+
+def _of(linked: Linked, prefix: str) -> list[tuple[int, str, int]]:
+    """The references to symbols that begin so: instruction, the rest of the name, and what is added."""
+    return [
+        (one.insn, one.symbol.removeprefix(prefix), one.addend)
+        for one in linked.references
+        if one.symbol.startswith(prefix)
+    ]
 
 
 def _objects(program: Program, maps: tuple[Declaration, ...]) -> dict[str, StructType]:
@@ -85,5 +105,5 @@ def _map_spec(name: str, declared: Declaration) -> MapSpec:
 
 
 def _reference(insn: int, symbol: str, addend: int, maps: tuple[Declaration, ...]) -> MapReference:
-    index = int(symbol.removeprefix("map."))
+    index = int(symbol)
     return MapReference(insn, index, addend if isinstance(maps[index], Global) else None)

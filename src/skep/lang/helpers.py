@@ -24,6 +24,7 @@ class Arg(Enum):
     SIZE = "the size of the memory before it, in bytes"
     ADDRESS = "an address that is only followed safely"
     KERNEL = "a kernel object"
+    VARIABLE = "a variable of the kernel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ LETTERS = {
     "S": Arg.SIZE,
     "A": Arg.ADDRESS,
     "K": Arg.KERNEL,
+    "V": Arg.VARIABLE,
 }
 _NUMBERS = {"u32": u32, "u64": u64, "s32": s32, "s64": s64}
 _SLEEPING = frozenset({"copy_from_user", "copy_from_user_task", "ima_inode_hash", "ima_file_hash"})

@@ -199,6 +199,27 @@ class KfuncReference:
 
 
 @dataclass(frozen=True, slots=True)
+class VariableReference:
+    """``insns[insn]`` (two slots) takes the kernel's variable of that name."""
+
+    insn: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressReference:
+    """``insns[insn]`` (two slots) takes the address of what has that name in the kernel, plus ``addend`` bytes.
+
+    Where one of a name is ``tested``, all of that name are 0 in a kernel that has none.
+    """
+
+    insn: int
+    name: str
+    addend: int = 0
+    tested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramSpec:
     """A compiled program.
 
@@ -229,3 +250,5 @@ class ProgramSpec:
     prints: tuple[str, ...] = ()
     replaces: str = ""
     types: tuple[TypeReference, ...] = ()
+    variables: tuple[VariableReference, ...] = ()
+    addresses: tuple[AddressReference, ...] = ()

@@ -22,6 +22,7 @@ MACHINE = (
 # Features by the option of the kernel's configuration that they need, where Debian's or others' kernels lack one.
 OPTIONS = {
     "helper.override_return": "CONFIG_BPF_KPROBE_OVERRIDE",
+    "helper.this_cpu_ptr": "CONFIG_KALLSYMS_ALL",
     "kfunc.bpf_arena_alloc_pages": "CONFIG_MMU",
     "kfunc.bpf_skb_ct_lookup": "CONFIG_NF_CONNTRACK",
     "kfunc.bpf_xdp_ct_lookup": "CONFIG_NF_CONNTRACK",

@@ -1,10 +1,13 @@
 """docs/language.md in the kernel: its programs load, and those that check themselves are right."""
 
+from typing import Any
+
 import pytest
 
 import skep
+from skep.lang.compile import compile_all
 from skep.lang.programs import Program
-from tests.unit.lang.page import PAGE, blocks, run_page
+from tests.unit.lang.page import EVERY, PAGE, blocks, run_page
 
 pytestmark = pytest.mark.native("compiles what is on the page")
 CHECKING = (
@@ -21,8 +24,19 @@ CHECKING = (
 )
 
 
+def programs_of(page: dict[str, Any]) -> list[Program]:
+    """The programs on the page."""
+    return [value for value in page.values() if isinstance(value, Program)]
+
+
+def test_every_program_of_the_page_compiles() -> None:
+    wanted = programs_of(run_page(kinds=EVERY))
+    made = compile_all(wanted, skep.Machine().target)
+    assert len(made) == len(wanted) > len(programs_of(run_page()))
+
+
 def test_every_program_of_the_page_is_loaded() -> None:
-    programs = [value for value in run_page().values() if isinstance(value, Program)]
+    programs = programs_of(run_page())
     with skep.load(*programs, attach=False) as live:
         assert len(live.programs) == len(programs)
 

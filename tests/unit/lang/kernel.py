@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from skep.base.errors import BadInput
 from skep.btf.reader import Btf
-from skep.btf.types import Kind, Member, Param
+from skep.btf.types import Kind, Member, Param, Section
 from skep.btf.writer import Builder
 from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
@@ -263,6 +263,19 @@ class _Kernel:
         ):
             b.func(name, b.prototype(result, [Param(one, kind) for one, kind in params]))
 
+    def variables(self, task: int) -> None:
+        """Variables: of each CPU a struct, a number and one that programs do not know, and one of the whole kernel."""
+        b = self.b
+        queue = self.struct("rq", 16, [("nr_running", self.u32, 0), ("curr", b.ptr(task), 8)])
+        kinds = {
+            "runqueues": queue,
+            "bpf_prog_active": self.s32,
+            "load_ratio": b.floating("double", 8),
+        }
+        listed = [b.var(name, kind) for name, kind in kinds.items()]
+        b.var("init_task", task)
+        b.datasec(".data..percpu", 32, [Section(one, 8 * i, 8) for i, one in enumerate(listed)])
+
     def build(self) -> Btf:
         """The whole."""
         b = self.b
@@ -279,6 +292,7 @@ class _Kernel:
         self.event("tcp_test", b.typedef("__be32", self.u32))
         self.offered(b.ptr(task))
         self.group()
+        self.variables(task)
         b.enum("tcp_state", [("TCP_ESTABLISHED", 1), ("TCP_LISTEN", 10)])
         return Btf(b.build())
 

@@ -1,6 +1,7 @@
 """The code on docs/language.md: each block with what its fence says of it.
 
-``python``: runs, and its programs are loaded; ``run``: its programs with a packet give 2 as well; ``kernel``: runs
+``python``: runs, and its programs are loaded; ``run``: its programs with a packet give 2 as well; ``plain``: runs, and
+its programs compile, for not each kernel takes them; ``kernel``: runs
 where there is a kernel; ``wrong``: does not compile, and the ``text`` block behind it is the error; ``file=...``: is
 that file.
 """
@@ -34,12 +35,16 @@ def blocks(path: Path = PAGE) -> list[Block]:
     ]
 
 
-def run_page(path: Path = PAGE) -> dict[str, Any]:
-    """Run the blocks that need no kernel, one after the other, at their own lines of the page."""
+LOADED = ("", "run")
+EVERY = (*LOADED, "plain")
+
+
+def run_page(path: Path = PAGE, kinds: tuple[str, ...] = LOADED) -> dict[str, Any]:
+    """Run the blocks of some kinds, which need no kernel, one after the other, at their own lines of the page."""
     text, file = path.read_text(), str(path)
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     space: dict[str, Any] = {"__name__": "page"}
     for block in blocks(path):
-        if block.language == "python" and block.kind in ("", "run"):
+        if block.language == "python" and block.kind in kinds:
             exec(compile("\n" * (block.line - 1) + block.text, file, "exec"), space)
     return space

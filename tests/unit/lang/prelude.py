@@ -24,8 +24,10 @@ from skep import (
     be32,
     bits,
     char,
+    kernel_address,
     kernel_enum,
     kernel_struct,
+    kernel_variable,
     kfunc,
     s32,
     u8,
@@ -158,6 +160,10 @@ rings = Ring(Other, Padded)
 task_from_pid, task_release = kfunc("bpf_task_from_pid"), kfunc("bpf_task_release")
 tell, scale, unknown = kfunc("bpf_tell"), kfunc("bpf_scale"), kfunc("bpf_task_from_pit")
 port_of, counted_by = kfunc("bpf_port"), kfunc("bpf_counted_by")
+RUNQUEUES, ACTIVE = kernel_variable("runqueues"), kernel_variable("bpf_prog_active")
+MISSPELT, NO_VARIABLE = kernel_variable("runquees"), kernel_variable("no_such_thing")
+INIT_TASK, RATIO = kernel_variable("init_task"), kernel_variable("load_ratio")
+INIT_ADDRESS = kernel_address("init_task")
 queue_of, queue_put = kfunc("veth:bpf_veth_rq"), kfunc("veth:bpf_veth_put")
 queue_unnamed, queue_got = kfunc("bpf_veth_rq"), kfunc("veth:bpf_veth_get")
 elsewhere = kfunc("nowhere:bpf_thing")

@@ -3,10 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from skep.lang.emit import arithmetic, callbacks, maps, memory, objects, packets, references, rings
+from skep.lang.emit import (
+    arithmetic,
+    callbacks,
+    maps,
+    memory,
+    objects,
+    packets,
+    references,
+    rings,
+    symbols,
+)
 from skep.lang.emit.function import READ, WRITTEN, Value, Writer, paired
 from skep.lang.emit.text import DECLARED, llvm_type
 from skep.lang.helpers import Arg
+from skep.lang.kernel_symbols import KernelSymbol
 from skep.lang.object_calls import ObjectCall
 from skep.lang.tree import (
     Address,
@@ -286,4 +297,5 @@ RULES: dict[type[Expr], Callable[[Writer, Any], Value]] = {
     Reserve: rings.reserve,
     Release: rings.release,
     View: packets.view,
+    KernelSymbol: symbols.named,
 }

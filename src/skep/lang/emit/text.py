@@ -64,6 +64,7 @@ class Module:
     kernel: dict[str, str] = field(default_factory=dict)
     maps: set[int] = field(default_factory=set)
     objects: set[str] = field(default_factory=set)
+    symbols: set[str] = field(default_factory=set)
     sources: dict[str, str] = field(default_factory=dict)
     _nodes: list[str] = field(default_factory=list)
     _files: dict[str, int] = field(default_factory=dict)
@@ -149,6 +150,7 @@ class Module:
         parts = [HEAD]
         parts += [f"@map.{index} = external global i8" for index in sorted(self.maps)]
         parts += [f"@{symbol} = external global i8" for symbol in sorted(self.objects)]
+        parts += [f"@{symbol} = extern_weak global i8" for symbol in sorted(self.symbols)]
         parts += self.functions
         parts += [DECLARED[name] for name in sorted(self.used)]
         parts += [self.kernel[name] for name in sorted(self.kernel)]

@@ -2,7 +2,7 @@
 
 import ast
 import difflib
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from types import FunctionType
 from typing import Any
@@ -15,6 +15,7 @@ from skep.lang.front.global_functions import is_context
 from skep.lang.front.helping import helper, intrinsic
 from skep.lang.front.integers import constant, converted, dereferenced
 from skep.lang.front.kernel_calls import kernel_call
+from skep.lang.front.kernel_variables import of_cpu
 from skep.lang.front.methods import method
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import build
@@ -28,6 +29,7 @@ from skep.lang.kernel_names import (
     kernel_struct,
     kfunc,
 )
+from skep.lang.kernel_variables import kernel_address, kernel_variable
 from skep.lang.maps import Declaration
 from skep.lang.objects import is_object
 from skep.lang.struct import StructType
@@ -43,7 +45,12 @@ from skep.lang.tree import (
 from skep.lang.types import ArrayType, IntType, u64
 from skep.lang.values import UNKNOWN, Literal, Memory, Pointer, Several, Static, describe, register
 
-NAMES = (kfunc, kernel_struct, kernel_enum)
+NAMES = (kfunc, kernel_struct, kernel_enum, kernel_variable, kernel_address)
+SHAPED: dict[str, Callable[[Scope, ast.Call, Helper], Expr]] = {
+    "this_cpu_ptr": of_cpu,
+    "per_cpu_ptr": of_cpu,
+}
+"""Helpers whose arguments are more than numbers and memory."""
 INSTEAD = HINTS | {
     "time": "skep.ktime_get_ns() counts from the start of the machine",
     "time_ns": "skep.ktime_get_ns() counts from the start of the machine",
@@ -90,7 +97,7 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
                 scope.span(node), Pointer(value, Memory.STACK), scope.own_slot(node, value)
             )
         case Helper():
-            return helper(scope, node, value)
+            return SHAPED.get(value.name, helper)(scope, node, value)
         case KernelView() | KernelFunction():
             return _of_kernel(scope, node, value)
         case Intrinsic(name=name):

@@ -15,10 +15,12 @@ from skep.lang.front.integers import (
     meeting,
     number,
 )
+from skep.lang.front.kernel_variables import is_absent
 from skep.lang.front.methods import has_key, is_map
 from skep.lang.front.network_order import refuse_beside
 from skep.lang.front.presence import is_missing
 from skep.lang.front.scope import Scope
+from skep.lang.kernel_symbols import KernelSymbol
 from skep.lang.tree import (
     Compare,
     Const,
@@ -221,6 +223,9 @@ def _is_none(scope: Scope, value: Expr, op: ast.cmpop, node: ast.AST) -> Expr:
         nothing = isinstance(value, NoneValue) or is_missing(scope, value.type)
         none = nothing == isinstance(op, ast.Is | ast.Eq)
         return Const(scope.span(node), BOOL, int(none))
+    if isinstance(value, KernelSymbol):
+        absent = is_absent(scope, value, node)
+        return negated(scope, absent, node) if isinstance(op, ast.IsNot | ast.NotEq) else absent
     if value.type in (UNKNOWN, NONE):  # None so far: what is assigned later may be a pointer
         return NoneValue(value.span, UNKNOWN)
     if not isinstance(value.type, Pointer):

@@ -9,6 +9,8 @@ from skep.lang.front.integers import (
     constant,
 )
 from skep.lang.front.scope import Scope
+from skep.lang.kernel_symbols import KernelSymbol
+from skep.lang.kernel_variables import KernelAddress, Wanted
 from skep.lang.maps import Global
 from skep.lang.tree import (
     Const,
@@ -17,6 +19,7 @@ from skep.lang.tree import (
     StaticValue,
     ValueAddress,
 )
+from skep.lang.types import u64
 from skep.lang.values import (
     BOOL,
     NONE,
@@ -41,6 +44,8 @@ def static(scope: Scope, node: ast.AST, value: Any) -> Expr:
         case Global():
             memory = Memory.CONSTANT if value.constant else Memory.VALUE
             return ValueAddress(span, Pointer(value.value, memory), value)
+        case KernelAddress(name=name):
+            return KernelSymbol(span, u64, name, Wanted.ADDRESS)
         case float():
             raise scope.error(
                 node,

@@ -25,10 +25,12 @@ from skep.lang.front.integers import (
     number,
     operation,
 )
+from skep.lang.front.kernel_variables import without_cpu
 from skep.lang.front.methods import is_map
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import HELPERS
 from skep.lang.kernel_names import KernelEnum
+from skep.lang.kernel_variables import KernelVariable
 from skep.lang.struct import StructType
 from skep.lang.tree import (
     Const,
@@ -175,6 +177,8 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
             return _enumerator(scope, node, owner)
         if isinstance(owner, ModuleType | enum.EnumMeta | type) and hasattr(owner, node.attr):
             return static(scope, node, getattr(owner, node.attr))
+        if isinstance(owner, KernelVariable):
+            raise scope.error(node, *without_cpu(node, owner))
         near = similar(node.attr, dir(owner)) if isinstance(owner, ModuleType) else None
         raise scope.error(
             node,

@@ -43,9 +43,7 @@ def context(scope: Scope, node: ast.AST) -> Expr:
 
 def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
     """A call of a helper. The context is never written, and sizes may be left out."""
-    lacking = lack(row, scope.kind, scope.target.types.numbers("bpf_func_id"))
-    if lacking is not None:
-        raise scope.error(node, *lacking)
+    refuse_lacking(scope, node, row)
     written = [kind for kind in row.args if kind is not Arg.CONTEXT]
     sizes = written.count(Arg.SIZE)
     explicit = len(node.args) == len(written)
@@ -73,6 +71,13 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
     return HelperCall(
         scope.span(node), _helper_result(scope, node, row), row, tuple(args), tuple(writes)
     )
+
+
+def refuse_lacking(scope: Scope, node: ast.AST, row: Helper) -> None:
+    """Refuse a helper that this kind of program, or this kernel, has not. CompileError."""
+    lacking = lack(row, scope.kind, scope.target.types.numbers("bpf_func_id"))
+    if lacking is not None:
+        raise scope.error(node, *lacking)
 
 
 def _refuse_size(scope: Scope, row: Helper, place: Place, node: ast.AST) -> None:

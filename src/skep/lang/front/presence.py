@@ -1,9 +1,11 @@
-"""What the kernel that a program is compiled for has: fields, numbers, structs, functions. Known while compiling."""
+"""What the kernel compiled for has: fields, numbers, structs, functions, variables. Known while compiling."""
 
 from skep.lang.front.contexts import visible
 from skep.lang.front.kernel_calls import offering
+from skep.lang.front.kernel_variables import found, type_of
 from skep.lang.front.scope import Scope
 from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
+from skep.lang.kernel_variables import KernelVariable
 from skep.lang.struct import StructType
 from skep.lang.values import KernelStruct, Pointer, Static, Type
 
@@ -19,16 +21,21 @@ def has(scope: Scope, kind: Type, name: str) -> bool | None:
         case Static(value=KernelView(name=struct_name)):
             known = types.struct(struct_name)
             return known is not None and types.member(known, name) is not None
+        case Static(value=KernelVariable(name=variable)):
+            struct_of = type_of(types, variable)
+            return isinstance(struct_of, KernelStruct) and types.member(struct_of, name) is not None
         case Static(value=KernelEnum(name=enum)):
             return name in types.numbers(enum)
     return None
 
 
 def is_missing(scope: Scope, kind: Type) -> bool:
-    """Whether a type is a struct or a function of the kernel that this kernel has not: it is None then."""
+    """Whether a type is a struct, a function or a variable of the kernel that this kernel has not: it is None then."""
     match kind:
         case Static(value=KernelFunction() as function):
             return offering(scope.target, function) is None
         case Static(value=KernelView(name=name)):
             return scope.target.types.struct(name) is None
+        case Static(value=KernelVariable(name=name)):
+            return found(scope.target.types, name) is None
     return False

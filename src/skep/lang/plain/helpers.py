@@ -254,6 +254,8 @@ FAKES: dict[str, Fake] = {
         ),
         lambda _, socket: socket,
     ),
+    "this_cpu_ptr": lambda kernel, variable: variable.of(kernel.cpu),
+    "per_cpu_ptr": lambda _, variable, cpu: variable.of(cpu),
     "sk_release": lambda _, _socket: 0,
 }
 """The fakes by name."""

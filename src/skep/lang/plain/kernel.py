@@ -63,7 +63,8 @@ class FakeKernel:
     """The current task, the clock ``now`` in ns, the CPU of ``cpus``, maps and rings, and fakes of helpers.
 
     ``helpers`` gives a function for a helper by its name, with the arguments that a program writes; it goes before the
-    fakes that are here. ``objects`` are what stands at addresses: an object with fields, bytes, text. ``current`` is
+    fakes that are here. ``objects`` are what stands at addresses: an object with fields, bytes, text. ``symbols`` are
+    variables of the kernel by name: a list, of each CPU, or an address; None: there is none. ``current`` is
     the task_struct of ``task``, where a program asks for it. The clock stands still unless a test moves ``now``, or
     calls ``advance``; a test also sets ``task``, ``cpu`` and ``cookie`` (that of the attachment).
 
@@ -80,9 +81,11 @@ class FakeKernel:
         cpus: int = 2,
         helpers: Mapping[str, Callable[..., Any]] | None = None,
         objects: Mapping[int, Any] | None = None,
+        symbols: Mapping[str, Any] | None = None,
     ) -> None:
         self.task, self.now, self.cpu, self.cpus = task or Task(), now, cpu, cpus
         self.helpers, self.objects = dict(helpers or {}), dict(objects or {})
+        self.symbols = dict(symbols or {})
         self.cookie = self.retval = 0
         self.sent: list[int] = []
         self.signals: list[int] = []
@@ -173,6 +176,14 @@ class FakeKernel:
                 f"plain Python has nothing at {int(address):#x}; give it: FakeKernel(objects={{...}})"
             )
         return self.objects[int(address)]
+
+    def symbol(self, name: str) -> Any:
+        """What the kernel has under a name. TypeError where the test does not say."""
+        if name not in self.symbols:
+            raise TypeError(
+                f"plain Python has no {name}; give it: FakeKernel(symbols={{{name!r}: ...}})"
+            )
+        return self.symbols[name]
 
     def held(self) -> list[str]:
         """The records that are neither submitted nor discarded, by the names of their classes."""

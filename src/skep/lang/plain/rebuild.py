@@ -13,10 +13,12 @@ from skep.lang.capture import captured, plain
 from skep.lang.helpers import Helper
 from skep.lang.intrinsics import SWAPS, TEXTS, Intrinsic
 from skep.lang.kernel_names import KernelFunction, KernelView
+from skep.lang.kernel_variables import KernelAddress, KernelVariable
 from skep.lang.maps import Declaration
 from skep.lang.objects import is_object
 from skep.lang.plain.builtin_calls import BUILTINS as PYTHONS
 from skep.lang.plain.kernel import FakeKernel, Rewritten, no_fake
+from skep.lang.plain.kernel_variables import CpuVariable
 from skep.lang.plain.memory import Kind, fresh, in_place, kept
 from skep.lang.plain.nested import TailCall
 from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
@@ -26,7 +28,7 @@ from skep.lang.plain.widths import IN_PLACE, KEPT, OPERATE, Widths
 from skep.lang.source import parse
 from skep.lang.spec import ProgramKind
 from skep.lang.struct import StructType
-from skep.lang.types import ArrayType, IntType, char, s32
+from skep.lang.types import ArrayType, IntType, char, s32, u64
 
 
 def run(
@@ -115,6 +117,15 @@ class Binding:
         made.memory[:] = data.split(b"\0", 1)[0][: int(size) - 1].ljust(int(size), b"\0")
         return made
 
+    def _named(self, value: KernelView | KernelAddress | KernelVariable) -> Any:
+        """What stands for what is named of the kernel; None for a variable that the test says is not there."""
+        if isinstance(value, KernelView):
+            return self.kernel.seen
+        found = self.kernel.symbol(value.name)
+        if found is None:
+            return None
+        return Number(u64, found) if isinstance(value, KernelAddress) else CpuVariable(found)
+
     def value(self, value: Any) -> Any:
         """What stands in plain Python for a captured object."""
         value = plain(value)
@@ -124,8 +135,8 @@ class Binding:
             case Helper() | KernelFunction():
                 call = self.kernel.call if isinstance(value, Helper) else self._fake
                 return lambda *args: call(value.name, *args)
-            case KernelView():
-                return self.kernel.seen
+            case KernelView() | KernelAddress() | KernelVariable():
+                return self._named(value)
             case Intrinsic():
                 text = value.name in TEXTS
                 return self._text if text else lambda *args: _intrinsic(value, *args)
