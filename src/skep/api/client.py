@@ -2,13 +2,14 @@
 
 Each call opens a connection of its own and closes it. What comes back is JSON as the agent wrote it; keys that a newer
 agent adds are passed on, and what an older one lacks is the caller's to do without. Errors of the agent are raised as
-Refused, its absence as Unreachable.
+Refused, its absence as Unreachable, its silence as Busy.
 """
 
 import json
 import os
 import select
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -17,7 +18,7 @@ from skep.api import http, query
 from skep.api.http import Answer, Chunks, Malformed
 from skep.api.query import Query
 from skep.api.version import HEADER, VERSION, compatible
-from skep.base.errors import Forbidden, Refused, SkepError, Unreachable
+from skep.base.errors import Busy, Forbidden, Refused, SkepError, Unreachable
 
 SECONDS = 30.0
 PIECE = 256 * 1024
@@ -94,18 +95,25 @@ class Client:
     @contextmanager
     def _sent(self, method: str, target: str) -> Iterator[socket.socket]:
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
-            connection.settimeout(self.seconds)
             try:
-                connection.connect(self.path)
+                self._connect(connection)
                 headers = {"Host": "skep", HEADER: VERSION, "Connection": "close"}
                 connection.sendall(http.write_request(method, target, headers))
                 yield connection
             except PermissionError as error:
                 raise Forbidden("speaking to the agent") from error
-            except TimeoutError as error:
-                raise Unreachable(self.path, f"no answer within {self.seconds:g} s") from error
+            except (TimeoutError, BlockingIOError) as error:
+                raise Busy(self.path, self.seconds) from error
             except (ConnectionError, FileNotFoundError) as error:
                 raise Unreachable(self.path, os.strerror(error.errno or 0)) from error
+
+    def _connect(self, connection: socket.socket) -> None:
+        """Connect, and wait where many wait before: with a timeout of Python's that would fail at once."""
+        whole, rest = divmod(self.seconds, 1)
+        limit = struct.pack("ll", int(whole), int(rest * 1_000_000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        connection.connect(self.path)
+        connection.settimeout(self.seconds)
 
 
 def _read_head(connection: socket.socket) -> tuple[Answer, bytes]:

@@ -157,3 +157,14 @@ class Unreachable(SkepError):
     def __str__(self) -> str:
         start = "`skep up` or `skep agent` starts one"
         return f"no agent answers at {self.where}: {self.reason}; {start}"
+
+
+class Busy(Unreachable):
+    """An agent is there and says nothing: it may answer later, and is not to be taken for gone."""
+
+    def __init__(self, where: str, seconds: float) -> None:
+        super().__init__(where, f"no answer within {seconds:g} s")
+
+    def __str__(self) -> str:
+        hint = "it is busy, or hangs: `skep down --force` ends it"
+        return f"the agent at {self.where} runs, but gives {self.reason}; {hint}"

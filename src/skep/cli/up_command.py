@@ -13,7 +13,7 @@ from skep.agent.order import Order
 from skep.api.client import Client, Cut
 from skep.api.query import Query
 from skep.base import exits
-from skep.base.errors import Forbidden, SkepError, Unreachable
+from skep.base.errors import Busy, Forbidden, SkepError, Unreachable
 from skep.cli import screens, stream, terminal
 from skep.cli.agent_process import AgentProcess, NotStarted
 from skep.cli.commands import examples
@@ -76,6 +76,8 @@ def _live(client: Client, ending: Ending, only: frozenset[str], *, as_json: bool
         if not as_json:
             print(EventText(screen).head(), flush=True)
         stream.show(client, Query(kinds=only, follow=True), ending, None if as_json else screen)
+    except Busy:
+        raise
     except Unreachable as error:
         raise Cut from error
     with suppress(SkepError):

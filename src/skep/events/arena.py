@@ -53,9 +53,19 @@ class Arena:
         return self.capacity // 4 - _PREFIX.size
 
     @property
+    def written(self) -> int:
+        """Bytes that were ever written: where the writer is."""
+        return self._words[_HEAD]
+
+    @property
+    def taken(self) -> int:
+        """Bytes of them that were read: where the reader is."""
+        return self._words[_TAIL]
+
+    @property
     def used(self) -> int:
         """Bytes that the reader has not yet taken."""
-        return self._words[_HEAD] - self._words[_TAIL]
+        return self.written - self.taken
 
     def write(self, kind: int, body: bytes) -> bool:
         """Appends a message; False where there is no room. The reader sees ``body`` padded to 8."""

@@ -178,9 +178,13 @@ class Receiver:
         return -1 if self._socket is None else self._socket.fileno()
 
     def receive(self) -> Iterator[Message]:
-        """What has come, in order; each message is the caller's own."""
+        """What has come until now, in order; each message is the caller's own.
+
+        Of what comes meanwhile ``fileno`` will tell: a sender that is faster keeps nobody here.
+        """
         self._listen()
-        while True:
+        end = self._arena.written
+        while self._arena.taken < end:
             try:
                 taken = self._arena.read()
             except ValueError:

@@ -17,7 +17,7 @@ from skep.api.query import Position, Query
 from skep.api.server import Server
 from skep.api.sink import PATIENCE
 from skep.api.version import VERSION, compatible
-from skep.base.errors import Refused, Unreachable
+from skep.base.errors import Busy, Refused, Unreachable
 from tests.unit.api.fake_node import FakeNode
 
 T = TypeVar("T")
@@ -344,12 +344,21 @@ def test_no_agent_is_unreachable(tmp_path: Path) -> None:
         Client(str(tmp_path / "dead.sock")).status()
 
 
-def test_an_agent_that_is_silent_is_unreachable(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(tmp_path / "silent.sock"))
-        silent.listen()
-        with pytest.raises(Unreachable, match=r"no answer within 0\.05 s"):
-            Client(str(tmp_path / "silent.sock"), seconds=0.05).status()
+@pytest.mark.parametrize("before", [0, 1])
+def test_an_agent_that_is_silent_is_told_from_none(tmp_path: Path, before: int) -> None:
+    """Also where more wait already than the kernel lets wait, so that there is not even a connection."""
+    path = str(tmp_path / "silent.sock")
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as other:
+        silent.bind(path)
+        silent.listen(0)
+        if before:
+            other.connect(path)
+        with pytest.raises(Busy) as caught:
+            Client(path, seconds=0.05).status()
+    assert str(caught.value) == (
+        f"the agent at {path} runs, but gives no answer within 0.05 s;"
+        " it is busy, or hangs: `skep down --force` ends it"
+    )
 
 
 def test_releases_one_minor_apart_understand_each_other() -> None:

@@ -112,6 +112,20 @@ def test_flush_wakes_the_receiver_and_sends_definitions(receiver: Receiver, send
     assert select.select([receiver], [], [], 0)[0] == []
 
 
+def test_what_comes_while_it_receives_is_told_and_received_the_next_time(
+    receiver: Receiver, sender: Sender
+) -> None:
+    sender.send(notes(0))
+    sender.flush()
+    for seq in range(1, 4):
+        for message in receiver.receive():
+            assert isinstance(message, Batch)
+            assert message["seq"].tolist() == [seq - 1]
+            sender.send(notes(seq))
+            sender.flush()
+        assert select.select([receiver], [], [], 0)[0] == [receiver]
+
+
 def test_a_receiver_that_does_not_read_costs_batches_and_never_blocks(
     receiver: Receiver, sender: Sender
 ) -> None:
