@@ -8,6 +8,7 @@ import errno
 import os
 import struct
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from skep.base.lazy import lazy
 from skep.base.similar import similar
 from skep.kernel import commands, perf
 from skep.kernel.binaries import Binary
-from skep.kernel.bpf import Door, address, packed
+from skep.kernel.bpf import DOOR, Door, address, packed
 from skep.kernel.libraries import find
 from skep.kernel.link import Link
 from skep.kernel.perf import Probe
@@ -25,11 +26,11 @@ from skep.kernel.programs import Program
 from skep.kernel.refusal import ABSENT, TRACING, refused
 from skep.kernel.static_probes import locations
 from skep.kernel.tracefs import FUNCTIONS, Tracefs
-from skep.lang.spec import Context
+from skep.lang.spec import Context, ProgramSpec
 
 probes = lazy("skep.kernel.probes")  # only an older kernel needs it
 
-_PERF_EVENT, _RETURN = 41, 1
+_PERF_EVENT, _KPROBE_MULTI, _RETURN = 41, 42, 1
 _SYSCALLS = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_"}
 _WILD = frozenset("*?[")
 _ALIKE = 2
@@ -56,9 +57,26 @@ def kprobe(program: Program, place: Place, door: Door) -> Link:
     return Link((fd,), name_of(program, place), door=door)
 
 
+def singly(spec: ProgramSpec, door: Door = DOOR) -> ProgramSpec:
+    """A program on many functions as single probes take it, where the kernel has these and no link for many.
+
+    It is known before it is loaded: programs of such a link ask it for their cookies, and for where they are.
+    """
+    kind = spec.kind
+    if kind.attach_type != _KPROBE_MULTI or probes.probe("link.kprobe_multi", door=door).on:
+        return spec
+    if not probes.probe("link.kprobe", door=door).on:
+        return spec
+    return replace(spec, kind=replace(kind, attach_type=0))
+
+
 def kprobe_multi(program: Program, place: Place, door: Door) -> Link:
-    """On many functions of the kernel, by one link (5.18)."""
+    """On many functions of the kernel, by one link (5.18); a program that was made so, by a probe for each."""
     names = _functions(str(place.target).split(","), door)
+    if not program.spec.kind.attach_type:
+        remark = _instead("functions", program, place, len(names), "5.18")
+        found = [Probe("kprobe", name, 0, _returns(program)) for name in names]
+        return _each(program, place, found, [place.cookie] * len(names), door, remarks=(remark,))
     texts = [name.encode() + b"\0" for name in names]
     symbols = struct.pack(f"<{len(texts)}Q", *map(address, texts))
     cookies = struct.pack(f"<{len(texts)}Q", *[place.cookie] * len(texts))
@@ -122,12 +140,17 @@ def uprobe_multi(program: Program, place: Place, door: Door) -> Link:
     except KernelError as error:
         if error.errno != errno.EINVAL or probes.probe("link.uprobe_multi", door=door).on:
             raise
-    if len(spots) > _MOST:
-        problem = f"{place.target} stands for {len(spots)} places"
-        instead = f"a pattern of at most {_MOST}, which become single probes"
-        raise Unsupported("one link for many places of a binary", problem, "6.6", instead)
-    remark = f"{name_of(program, place)} uses {len(spots)} single probes (since 6.6: one link)"
+    remark = _instead("places of a binary", program, place, len(spots), "6.6")
     return _single(program, place, path, spots, door, remarks=(remark,))
+
+
+def _instead(what: str, program: Program, place: Place, found: int, since: str) -> str:
+    """What is said of single probes where a newer kernel has one link. Unsupported where they would be too many."""
+    if found > _MOST:
+        problem = f"{place.target} stands for {found} of them"
+        instead = f"a pattern of at most {_MOST}, which become single probes"
+        raise Unsupported(f"one link for many {what}", problem, since, instead)
+    return f"{name_of(program, place)} uses {found} single probes (since {since}: one link)"
 
 
 def usdt(program: Program, place: Place, door: Door) -> Link:
@@ -193,11 +216,26 @@ def _single(
     *,
     remarks: tuple[str, ...] = (),
 ) -> Link:
+    returns = _returns(program)
+    found = [Probe("uprobe", path, one.offset, returns, one.semaphore) for one in spots]
+    cookies = [place.cookie or one.cookie for one in spots]
+    return _each(program, place, found, cookies, door, remarks=remarks)
+
+
+def _each(
+    program: Program,
+    place: Place,
+    found: list[Probe],
+    cookies: list[int],
+    door: Door,
+    *,
+    remarks: tuple[str, ...] = (),
+) -> Link:
+    """One link that is a probe at each place, with its cookie."""
     with ExitStack() as stack:
         fds = []
-        for spot in spots:
-            probe = Probe("uprobe", path, spot.offset, _returns(program), spot.semaphore)
-            fd = _probe(program, place._replace(cookie=place.cookie or spot.cookie), probe, door)
+        for one, cookie in zip(found, cookies, strict=True):
+            fd = _probe(program, place._replace(cookie=cookie), one, door)
             stack.callback(door.close, fd)
             fds.append(fd)
         stack.pop_all()
@@ -217,6 +255,10 @@ def _probe(program: Program, place: Place, probe: Probe, door: Door) -> int:
     except perf.NoSource as error:
         raise Unsupported(kind.name, str(error), kind.since, kind.instead) from error
     except KernelError as error:
+        if error.errno == errno.EILSEQ:
+            hint = "an offset is that of a whole instruction, as a disassembler shows them"
+            where = f"{probe.name}+{probe.offset:#x}"
+            raise BadInput(where, "no instruction begins there", hint) from error
         if error.errno != errno.ENOENT or probe.source != "kprobe":
             raise
         raise _unknown(probe.name, door) from error

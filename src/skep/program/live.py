@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 dispatched = lazy("skep.program.dispatched")  # only programs that share a hook need it
 results = lazy("skep.program.results")  # only runs on given input need it
 struct_ops = lazy("skep.kernel.struct_ops")  # few programs need it
+probing = lazy("skep.kernel.probing")  # as above
 prints = lazy("skep.program.prints")  # only tracing needs it
 
 
@@ -115,7 +116,9 @@ class Live:
             held.append(self._create(spec) if own else self.map(declared, spec))
         onto = self._loaded(program.onto) if program.onto else None
         types = self._types.fd if self._types and links_objects(made.spec) else 0
-        loaded = programs.Program.load(made.spec, held, self._machine.btf, onto=onto, types=types)
+        many = made.spec.kind.hook is Hook.KPROBE_MULTI
+        wanted = probing.singly(made.spec) if many else made.spec
+        loaded = programs.Program.load(wanted, held, self._machine.btf, onto=onto, types=types)
         self._stack.callback(loaded.close)
         return loaded
 

@@ -20,6 +20,7 @@ from skep.kernel.links import AnyLink, Link, attach
 from skep.kernel.maps import Map
 from skep.kernel.namespaces import inside
 from skep.kernel.netlink import INGRESS, Netlink
+from skep.kernel.probes import probe
 from skep.kernel.programs import Program
 from skep.lang.spec import MapReference, MapSpec, MapType
 from skep.lang.types import u32, u64
@@ -198,12 +199,16 @@ def test_a_link_takes_another_program_in_its_place(load: Load, wire: Wire) -> No
         assert eventually(lambda: second.runs > 0)
 
 
-@pytest.mark.requires("link.tcx")
 @pytest.mark.parametrize("kind", ["tcx_ingress", "tcx_egress"])
-def test_tcx_sees_the_packets_of_its_device(load: Load, wire: Wire, kind: str) -> None:
+def test_tc_sees_the_packets_of_its_device_also_where_there_is_no_tcx(
+    load: Load, btf: Btf, wire: Wire, kind: str
+) -> None:
     counted = load(kind, result=-1)
     side = wire.left if kind == "tcx_ingress" else wire.right
-    hit(counted, lambda: send(wire), attach(counted.program, wire.device, netns=side.path))
+    link = attach(counted.program, wire.device, netns=side.path)
+    assert isinstance(link, Link) is probe("link.tcx", btf).on
+    assert ("clsact" in "".join(link.remarks)) is isinstance(link, ClsactLink)
+    hit(counted, lambda: send(wire), link)
 
 
 @pytest.mark.requires("link.tcx")

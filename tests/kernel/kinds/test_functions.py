@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import skep
+from skep.base.errors import KernelError
 from skep.kernel.bpf import DOOR
 from skep.kernel.targets import Target, target
 from skep.kernel.vmlinux import vmlinux
@@ -107,6 +108,23 @@ def test_a_sleepable_program_waits_for_memory(tmp_path: Path) -> None:
     with watch(functions.reads_user_memory) as live:
         (tmp_path / "file").touch()
         assert live[functions.counts][1] > 0
+
+
+@pytest.mark.requires("prog.fentry", "prog.fexit", "kfunc.bpf_iter_num_new")  # as of 6.3
+def test_a_program_on_a_function_waits_for_memory_where_the_kernel_lets_it() -> None:
+    with watch(functions.waits_at_the_begin, functions.waits_at_the_end) as live:
+        live.programs["waits_at_the_begin"].test_run(b"")
+        assert [live[functions.counts][i] for i in (3, 4)] == [1, 1]
+    with pytest.raises(skep.VerifierError, match="do_unlinkat is not sleepable"):
+        skep.load(functions.waits_where_none_may)
+
+
+@pytest.mark.requires("prog.fmod_ret", "prog.fentry", "kfunc.bpf_iter_num_new")
+def test_a_program_that_decides_for_a_function_may_wait() -> None:
+    with watch(functions.waits_and_decides, functions.waits_at_the_begin) as live:
+        with pytest.raises(KernelError, match="EFAULT"):  # the kernel misses its own result
+            live.programs["waits_at_the_begin"].test_run(b"")
+        assert live[functions.counts][5] == 1
 
 
 @pytest.mark.requires("prog.lsm_cgroup")

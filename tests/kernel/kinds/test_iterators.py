@@ -1,7 +1,9 @@
 """Iterators read what they are pointed at, and every kind of object that this kernel iterates over can be."""
 
 import os
+import socket
 import subprocess
+from contextlib import ExitStack
 
 import pytest
 
@@ -10,10 +12,19 @@ from skep.btf.reader import Btf
 from skep.kernel.probe_table import FEATURES
 from skep.kernel.probes import State, probe_all
 from skep.lang.kernel_types import KernelTypes
+from skep.lang.maps import Declaration
 from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 from tests.kernel.kinds.programs import iterators as programs
 from tests.kernel.kinds.programs.iterators import Line
+
+OF_MAPS: dict[str, Declaration] = {
+    "bpf_map_elem": programs.numbers,
+    "bpf_sk_storage_map": programs.values,
+    "sockmap": programs.sockets,
+}
+UNTOLD = ("dmabuf",)
+"""Kinds of which there is nothing on most machines, and whose programs are not run at the end."""
 
 
 def lines(data: bytes) -> set[tuple[int, int]]:
@@ -53,6 +64,32 @@ def test_the_entries_of_a_map_are_gone_over() -> None:
         assert {(3, 30), (4, 40)} <= lines(live.read(programs.entries))
 
 
+@pytest.mark.requires("iterator.bpf_sk_storage_map")
+def test_the_values_of_sockets_are_gone_over() -> None:
+    with (
+        skep.load(programs.stored, programs.keeps_sockets) as live,
+        socket.socket() as one,
+        socket.socket() as other,
+    ):
+        live.attach(programs.stored, programs.values)
+        for sock, value in ((one, 7), (other, 8)):
+            sock.bind(("127.0.0.1", 0))
+            live[programs.values][sock] = value
+        wanted = {(7, one.getsockname()[1]), (8, other.getsockname()[1])}
+        assert lines(live.read(programs.stored)) == wanted
+
+
+@pytest.mark.requires("iterator.sockmap")
+def test_the_sockets_of_a_map_are_gone_over() -> None:
+    with ExitStack() as stack, skep.load(programs.connected, programs.keeps_sockets) as live:
+        live.attach(programs.connected, programs.sockets)
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        client = stack.enter_context(socket.create_connection(server.getsockname()))
+        live[programs.sockets].update({1: client, 3: server})
+        wanted = {(1, client.getsockname()[1]), (3, server.getsockname()[1])}
+        assert lines(live.read(programs.connected)) == wanted
+
+
 @pytest.mark.requires("iterator.cgroup")
 def test_the_cgroups_below_one_are_gone_over(cgroup: Cgroup) -> None:
     os.mkdir(f"{cgroup.path}/below")
@@ -82,7 +119,7 @@ def btf() -> Btf:
 
 
 @pytest.mark.native("compiles a program for each kind of object")
-def test_every_kind_of_object_has_a_program(btf: Btf) -> None:
+def test_every_kind_of_object_is_gone_over(btf: Btf, cgroup: Cgroup) -> None:
     known = [
         name
         for name in KernelTypes(btf).iterators()
@@ -94,9 +131,12 @@ def test_every_kind_of_object_has_a_program(btf: Btf) -> None:
         name.removeprefix("iterator.") for name, one in asked.items() if one.state is State.REFUSED
     }
     assert not {"task", "bpf_map", "tcp", "cgroup"} & refused
-    made = [skep.iterator(name)(programs.each) for name in known if name not in refused]
-    with skep.load(*made, attach=False) as live:
-        assert len(live.programs) == len(made)
+    made = {name: skep.iterator(name)(programs.each) for name in known if name not in refused}
+    for name, program in made.items():
+        with skep.load(program, attach=False) as live:
+            live.attach(program, OF_MAPS.get(name, cgroup.path if name == "cgroup" else ""))
+            assert live.read(program) == b""
+            assert live[programs.counts][1] > 0 or name in UNTOLD, name
     for name in refused:
         what = f"iterator {name} programs: a policy of this host refuses it"
         with pytest.raises(skep.Unsupported, match=what):

@@ -10,6 +10,8 @@ import pytest
 import skep
 from skep.kernel.binaries import Binary
 from skep.kernel.libraries import find
+from skep.kernel.probes import probe
+from skep.kernel.vmlinux import vmlinux
 from skep.lang.programs import Program
 from skep.program.live import Live
 from tests.kernel.kinds.programs import probes
@@ -45,9 +47,9 @@ def test_a_cookie_tells_which_place_it_was() -> None:
 
 @pytest.mark.requires("link.uprobe")
 def test_numbers_come_as_annotated_and_the_result_where_a_function_ends() -> None:
-    with watch(probes.on_abs, probes.after_abs, probes.waits) as live:
+    with watch(probes.on_abs, probes.after_abs, probes.waits, probes.at_an_offset) as live:
         assert LIBC.abs(-77) == 77
-        assert [live[probes.counts][i] for i in (0, 1, 3)] == [1, 1, 1]
+        assert [live[probes.counts][i] for i in (0, 1, 3, 13)] == [1, 1, 1, 1]
         for link in (link for links in live.links.values() for link in links):
             link.close()
         LIBC.abs(-77)
@@ -79,7 +81,7 @@ def test_many_functions_of_a_library_are_probed_at_once_or_one_by_one() -> None:
         assert live[probes.counts][4] == 2
         assert live[probes.counts][5] == 2
         (link,) = live.links["on_many"]
-        assert not link.remarks or "single probes" in link.remarks[0]
+        assert "single probes" in "".join(link.remarks) or probe("link.uprobe_multi", vmlinux()).on
 
 
 @pytest.mark.requires("link.uprobe_session")
@@ -117,6 +119,23 @@ def test_a_function_of_the_kernel_is_seen_with_typed_arguments(tmp_path: Path) -
 
 
 @pytest.mark.requires("link.kprobe")
+def test_a_function_of_the_kernel_is_seen_behind_its_begin(tmp_path: Path) -> None:
+    """Which of the two places is one of an instruction depends on how the kernel was built."""
+    hits, refused = 0, []
+    for program in (probes.behind_the_call, probes.behind_the_mark):
+        (tmp_path / "file").touch()
+        try:
+            with watch(program) as live:
+                (tmp_path / "file").unlink()
+                assert live[probes.counts][14] == 1
+                hits += 1
+        except skep.SkepError as error:
+            refused.append(str(error))
+    assert hits
+    assert all("no instruction begins there" in text for text in refused)
+
+
+@pytest.mark.requires("link.kprobe")
 def test_a_function_of_the_kernel_is_seen_where_it_ends(tmp_path: Path) -> None:
     with watch(probes.after_unlink) as live:
         with pytest.raises(FileNotFoundError):
@@ -146,14 +165,14 @@ def test_a_function_that_the_kernel_does_not_have_is_told() -> None:
         skep.load(probes.on_nothing)
 
 
-@pytest.mark.requires("link.kprobe_multi")
+@pytest.mark.requires("link.kprobe")
 def test_the_one_of_several_functions_that_the_kernel_does_not_have_is_told() -> None:
     told = "do_unlinkot: the kernel has no function of that name .* did you mean 'do_unlinkat'"
     with pytest.raises(skep.SkepError, match=told):
         skep.load(probes.on_one_that_is_misspelt)
 
 
-@pytest.mark.requires("link.kprobe_multi")
+@pytest.mark.requires("link.kprobe")
 def test_many_functions_of_the_kernel_are_probed_at_once(tmp_path: Path) -> None:
     wanted = (probes.on_removals, probes.on_patterns, probes.after_removals)
     with watch(*wanted) as live:
@@ -167,6 +186,10 @@ def test_many_functions_of_the_kernel_are_probed_at_once(tmp_path: Path) -> None
         assert sorted(seen) == sorted((name, cookie) for name in names for cookie in (0, 5))
         assert live[probes.counts][8] >= 2  # a file system on top of another removes in both
         assert live[probes.counts][9] == 2
+        said = "".join(link.remarks[0] for link in live.links["on_removals"] if link.remarks)
+        assert said.count("2 single probes") == (
+            0 if probe("link.kprobe_multi", vmlinux()).on else 2
+        )
 
 
 @pytest.mark.requires("link.kprobe_session")

@@ -13,7 +13,7 @@ from skep.kernel.bpf import memory
 from skep.kernel.commands import Command
 from skep.kernel.links import attach
 from skep.kernel.perf import NoSource, Probe
-from skep.kernel.probing import static_spots, static_ways
+from skep.kernel.probing import singly, static_spots, static_ways
 from skep.kernel.programs import Program
 from skep.testing.door import FakeBlob, FakeDoor, FakeLink
 from tests.unit.kernel.elves import BASE, SHIFT, TEXT, Function, elf, note
@@ -153,6 +153,17 @@ def test_many_functions_of_the_kernel_are_one_link(door: Door) -> None:
     door.refuse(Command.LINK_CREATE, 95)
     with pytest.raises(Unsupported, match="single kprobes"):
         attach(loaded(door, "kprobe_multi", "do_exit"))
+
+
+def test_where_there_is_no_link_for_many_functions_they_are_probed_one_by_one(
+    door: Door,
+) -> None:
+    spec = program("kprobe_multi", "do_exit,do_fork")
+    assert singly(spec, door) is spec
+    door.refuse(Command.LINK_CREATE, 95)
+    alone = singly(spec, door).kind
+    there = os.path.exists(f"{perf.SOURCES}/kprobe/type")  # else nothing is an instead
+    assert (alone.attach_type, alone.name) == (0 if there else 42, "kprobe_multi")
 
 
 @pytest.mark.parametrize("place", ["", "alpha", "app:"])

@@ -95,6 +95,38 @@ def refuses_bind(sock, address, length):
     return 0
 
 
+@skep.inline
+def waited_for(slot: u32):
+    """Whether memory of the process was read, which a program may have to wait for; counted."""
+    word = u64[1]()
+    registers = skep.task_pt_regs(skep.get_current_task_btf())
+    if is_mine() and skep.copy_from_user(word, registers.sp) == 0:
+        counts.increment(slot)
+
+
+@skep.fentry("bpf_fentry_test1", sleepable=True)
+def waits_at_the_begin(number):
+    """The kernel calls this function in test runs of such programs; few others let programs wait."""
+    waited_for(3)
+
+
+@skep.fexit("bpf_fentry_test1", sleepable=True)
+def waits_at_the_end(number, result):
+    if result == number + 1:
+        waited_for(4)
+
+
+@skep.fmod_ret("bpf_fentry_test1", sleepable=True)
+def waits_and_decides(number, result):
+    waited_for(5)
+    return 9
+
+
+@skep.fentry("do_unlinkat", sleepable=True)
+def waits_where_none_may(dfd, name):
+    waited_for(3)
+
+
 @skep.fentry("veth:veth_xmit")
 def on_veth(skb, dev):
     """A function of a module, with types of the kernel."""

@@ -1,10 +1,12 @@
 """Iterators: over all objects, and over those of one map, cgroup or process."""
 
 import skep
-from skep import Array, Hash, Struct, u32, u64
+from skep import Array, Hash, SocketStorage, SockMap, Struct, u32, u64
 
 counts = Array(u64, 4)
 numbers = Hash(u32, u64, 16)
+values = SocketStorage(u64)
+sockets = SockMap(4)
 
 
 class Line(Struct):
@@ -49,6 +51,42 @@ def entries(ctx):
     counts.increment(0)
     numbers.increment(1000, 0)
     return 0
+
+
+@skep.iterator("bpf_sk_storage_map")
+def stored(ctx):
+    """The value of each socket that has one, and the socket's port."""
+    sk, value = ctx.sk, ctx.value
+    if sk is None or u64(value) == 0:
+        return 0
+    number = u64[1]()
+    skep.probe_read_kernel(number, value)
+    line = Line(number[0], sk.__sk_common.skc_num)
+    skep.seq_write(ctx.meta.seq, line)
+    return 0
+
+
+@skep.iterator("sockmap")
+def connected(ctx):
+    """The key of each socket in the map, and the socket's port."""
+    sk = ctx.sk
+    if sk is None or u64(ctx.key) == 0:
+        return 0
+    key = u32[1]()
+    skep.probe_read_kernel(key, ctx.key)
+    line = Line(key[0], sk.__sk_common.skc_num)
+    skep.seq_write(ctx.meta.seq, line)
+    return 0
+
+
+@skep.sockops
+def keeps_sockets(ctx):
+    """Whose maps these are; it is attached to nothing."""
+    sk = ctx.sk
+    if sk is not None:
+        values.get(sk, 0)
+        sockets.update(ctx, 0)
+    return 1
 
 
 @skep.iterator("cgroup")

@@ -2,6 +2,8 @@
 
 import skep
 from skep import Array, Hash, Record, Ring, char, s32, s64, u32, u64
+from skep.kernel.binaries import Binary
+from skep.kernel.libraries import find
 
 
 class Seen(Record):
@@ -43,6 +45,16 @@ def on_lookup(name, protocol):
 def on_abs(value: s32):
     if is_mine() and value == -77:
         counts.increment(0)
+
+
+with Binary.open(find("libc")) as libc:
+    ABS = libc.place("abs")
+
+
+@skep.uprobe("libc", offset=ABS)
+def at_an_offset(value: s32):
+    if is_mine() and value == -77:
+        counts.increment(13)
 
 
 @skep.uretprobe("libc", "abs")
@@ -159,6 +171,20 @@ def after_call(result):
 def registers(ctx):
     if is_mine() and ctx.ip != 0 and s32(ctx.di) == -100:
         counts.increment(7)
+
+
+@skep.kprobe("do_unlinkat", offset=5)
+def behind_the_call(ctx):
+    """Behind what calls a tracer, the first instruction."""
+    if is_mine() and ctx.ip != 0:
+        counts.increment(14)
+
+
+@skep.kprobe("do_unlinkat", offset=9)
+def behind_the_mark(ctx):
+    """The same of a kernel whose functions begin with a mark for indirect branches."""
+    if is_mine() and ctx.ip != 0:
+        counts.increment(14)
 
 
 @skep.kprobe("do_unlinkat_none")
