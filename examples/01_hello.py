@@ -13,12 +13,9 @@ ring = skep.Ring(Exec)
 
 @skep.tp_btf("sched_process_exec")
 def on_exec(task, old_pid, bprm):
-    event = ring.reserve()
-    if event is None:
-        return
-    event.pid = task.tgid
-    event.comm = task.comm
-    event.submit()
+    if event := ring.reserve():
+        event.pid, event.comm = task.tgid, task.comm
+        event.submit()
 
 
 if __name__ == "__main__":
