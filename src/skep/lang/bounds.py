@@ -7,12 +7,16 @@ from skep.lang.types import IntType
 
 
 class Bound(NamedTuple):
-    """What an expression may be at most; the error where nothing limits it, ``{}`` for its name, and a hint."""
+    """What an expression may be at most; the error where nothing limits it, ``{}`` for its name, and a hint.
+
+    ``known``: it is to be known to the verifier, not only limited.
+    """
 
     value: Expr
     high: int
     problem: str
     hint: str
+    known: bool = False
 
 
 def upper_bound(node: Expr) -> int:

@@ -90,10 +90,17 @@ class Source:
         column = getattr(node, "col_offset", 0)
         end = getattr(node, "end_col_offset", column + 1)
         text = self.lines[line - 1] if line <= len(self.lines) else ""
+        if not text.isascii():  # Python counts the bytes of a line
+            column, end = (_characters(text[self.indent :], count) for count in (column, end))
         if getattr(node, "end_lineno", line) != line:
             end = len(text) - self.indent
         first, shift = self.text.line, self.indent + 1
         return Span(self.text.file, first + line - 1, column + shift, end + shift, text)
+
+
+def _characters(line: str, count: int) -> int:
+    """How many characters the first ``count`` bytes of a line are."""
+    return len(line.encode()[:count].decode(errors="ignore"))
 
 
 def parse(function: Callable[..., Any]) -> Source:
@@ -109,7 +116,8 @@ def parse(function: Callable[..., Any]) -> Source:
             f"{function.__name__} is not a function with a block of its own: {error.msg}"
         ) from error
     if not isinstance(node, ast.FunctionDef):
-        span = Span(text.file, text.line, 1, 2, lines[0])
+        first, word = node.lineno - 1, lines[node.lineno - 1].split(" ")[0]
+        span = Span(text.file, text.line + first, 1, len(word) + 1, lines[first])
         raise CompileError(
             "only functions written with def can be compiled", span, "write it with def"
         )

@@ -57,6 +57,10 @@ class StructType(type):
             kind = _annotation(cls, value)
             sized(f"{cls.__name__}.{key}", kind)
             part = space.get(key)
+            if part is not None and not isinstance(part, Bits):
+                raise TypeError(
+                    f"{name}.{key}: a field has no default; it is 0 where nothing is given"
+                )
             layout.add(key, kind, part if isinstance(part, Bits) else None)
             if isinstance(part, Bits):
                 _check_bits(cls, key)

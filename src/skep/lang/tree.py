@@ -454,7 +454,7 @@ class Function:
     default: int = 0
     calls: tuple["Function", ...] = ()
     tails: bool = False
-    bounds: tuple[tuple[Expr, int, str, str], ...] = ()
+    bounds: tuple[tuple[Expr, int, str, str, bool], ...] = ()
     is_global: bool = False
     window: Any = None
 

@@ -199,7 +199,7 @@ def _described(value: Any) -> str:
         return f"a Python {type(value).__name__}"
     name = getattr(value, "__name__", "")
     kind = "class" if isinstance(value, type) else type(value).__name__
-    return f"the {kind} {name!r}" if name else f"a {kind}"
+    return f"the {kind} {name!r}" if name else f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
 def fits(value: int, kind: IntType) -> bool:

@@ -13,8 +13,10 @@ from skep.lang.tree import (
     Argument,
     Assign,
     Binary,
+    Break,
     Compare,
     Const,
+    Continue,
     Convert,
     Copy,
     Expr,
@@ -55,6 +57,8 @@ FOREIGN = frozenset({Memory.CONTEXT, Memory.KERNEL, Memory.PROBE, Memory.USER})
 SHARED = frozenset({Memory.VALUE, Memory.PACKET})
 LIMITING = (Binary, Compare, Logic, Not, Select, Store, SubCall, View)
 """What may tell the verifier more of a value."""
+TURNING = (Break, Continue, Return, If, While, For, Select, Logic)
+"""What may keep a round of a loop from coming to each of its parts."""
 CHANGING = (Copy, Write, Zero, SubCall)
 
 Key = str | tuple[int, object]
@@ -91,6 +95,19 @@ class _Facts:
                 return sure and self.boundless(values[0])
         return False
 
+    def unknown(self, node: Expr) -> bool:
+        """Whether a value is computed of one that nothing limits."""
+        match node:
+            case Convert(operand=operand) | Once(operand=operand) | Opaque(operand=operand):
+                return self.unknown(operand)
+            case Binary(left=left, right=right):
+                return self.unknown(left) or self.unknown(right)
+            case Local(name=name):
+                values = self.values.get(name, [])
+                sure = len(values) == 1 and name not in self.limited
+                return sure and self.unknown(values[0])
+        return self.boundless(node)
+
     def _foreign(self, place: Place) -> bool:
         """Whether what lies at a place is not known from the program itself."""
         kind = place.base.type
@@ -105,8 +122,40 @@ def refuse_boundless(function: Function, kind: ProgramKind) -> None:
     asked = [Bound(*one) for one in bounds if upper_bound(one[0]) > one[1]]
     facts = _facts(function) if asked else _Facts()
     for bound in asked:
-        if facts.boundless(bound.value):
+        refused = facts.unknown if bound.known else facts.boundless
+        if refused(bound.value):
             raise _error(bound)
+    for loop in statements(*function.body):
+        if isinstance(loop, For) and asked:
+            _refuse_overrun(loop, asked)
+
+
+def _refuse_overrun(loop: For, bounds: list[Bound]) -> None:
+    """Refuse a loop whose last round surely lies behind the end of an array: nothing in it turns off or leaves it."""
+    if not isinstance(loop.start, Const) or not isinstance(loop.stop, Const):
+        return
+    rounds = range(loop.start.value, loop.stop.value, loop.step)
+    parts = list(walk(*loop.body))
+    if not rounds or any(isinstance(part, TURNING) for part in parts):
+        return
+    places = {part.span for part in parts}
+    for bound in bounds:
+        within = bound.value.span in places and not bound.known
+        reached = _reached(bound.value, loop.name, max(rounds)) if within else 0
+        if reached > bound.high:
+            problem = f"an index goes up to {reached}, behind the array's 0..{bound.high}"
+            raise CompileError(problem, bound.value.span, "let the loop end before")
+
+
+def _reached(value: Expr, name: str, most: int) -> int:
+    """What an index is when the loop's variable is ``most``; 0 where it depends on anything else."""
+    match _source(value):
+        case Local(name=found) if found == name:
+            return most
+        case Binary(op="+", left=left, right=Const(value=by)):
+            reached = _reached(left, name, most)
+            return reached + by if reached else 0
+    return 0
 
 
 def _results(function: Function, kind: ProgramKind) -> list[Bound]:

@@ -15,23 +15,32 @@ from skep.lang.check.loans import assigned, entering
 from skep.lang.check.records import Records, Touch, anything, nothing
 from skep.lang.check.state import State, merge
 from skep.lang.check.uses import condition, expr, place
+from skep.lang.helpers import Helper
 from skep.lang.spec import ProgramKind
 from skep.lang.tree import (
     Argument,
     Assign,
+    Binary,
     Break,
+    Compare,
     Const,
     Continue,
+    Convert,
     Copy,
     Evaluate,
     Expr,
     For,
     Function,
+    HelperCall,
     If,
+    IsNone,
+    KernelCall,
     Local,
+    Logic,
     MapCall,
     Node,
     NoneValue,
+    Not,
     Release,
     Reserve,
     Return,
@@ -154,10 +163,7 @@ class Flow:
 
     def _release(self, state: State, node: Release) -> State:
         held = state.held.get(node.name)
-        if held is None:
-            hint = f"assign {node.name} = ring.reserve() before"
-            raise CompileError(f"{node.name!r} holds no record here", node.span, hint)
-        if node.action == "submit":
+        if held is not None and node.action == "submit":
             self.records.require(held.reserve, ~held.written)
         return state.release(node.name, node.action)
 
@@ -229,17 +235,45 @@ class Flow:
             return
         low, high = self.returns
         if not low <= value.value <= high:
-            taken = f"{low} to {high}" if low != high else f"{low} only"
+            taken = f"{low} to {high}" if high - low > 1 else f"{low} or {high}"
+            taken = taken if low != high else f"{low} only"
             problem = f"{self.kind.name} programs return {taken}, not {value.value}"
-            raise CompileError(problem, value.span)
+            negative = value.value > 0 and low <= -value.value
+            hint = "an error number is negative, as -errno.EPERM" if negative else ""
+            raise CompileError(problem, value.span, hint)
 
 
 def _refuse_endless(node: While) -> None:
-    if not isinstance(node.test, Const) or not node.test.value:
+    """Refuse a loop that is always true, or whose test no round changes, where nothing else ends it."""
+    if isinstance(node.test, Const):
+        names, hint = set[str](), "end it with break or return"
+    else:
+        names = {part.name for part in walk(node.test) if isinstance(part, Local)}
+        hint = f"change {' or '.join(map(repr, sorted(names)))} in it"
+    fixed = bool(names) or (isinstance(node.test, Const) and bool(node.test.value))
+    if not fixed or not all(isinstance(part, UNCHANGED) for part in walk(node.test)):
         return
-    if not any(isinstance(part, Break | Return | SubCall | MapCall) for part in walk(*node.body)):
-        hint = "end it with break or return, or count its rounds: for i in range(N)"
+    if not any(_may_end(part, names) for part in walk(*node.body)):
+        hint += ", or count its rounds: for i in range(N)"
         raise CompileError("this loop never ends", node.span, hint)
+
+
+UNCHANGED = (Local, Const, Compare, Logic, Not, Binary, Convert, IsNone)
+"""What has the same value as long as its variables have."""
+
+
+def _may_end(node: Node, names: set[str]) -> bool:
+    """Whether a part of a loop may leave it, or change one of these variables."""
+    match node:
+        case Break() | Return() | KernelCall():  # a function of the kernel may throw
+            return True
+        case SubCall(function=function):
+            return function.tails
+        case MapCall(method=name) | HelperCall(helper=Helper(name=name)):
+            return name == "tail_call"
+        case Assign(name=name) | For(name=name):
+            return name in names
+    return False
 
 
 def _lost(state: State, name: str, span: Span) -> CompileError:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import gcd
 
 from skep.lang.bounds import Bound
-from skep.lang.front import contexts
+from skep.lang.front import contexts, instead
 from skep.lang.front.integers import converted, loaded, number
 from skep.lang.front.scope import Scope
 from skep.lang.layout import Bitfield, Field
@@ -116,7 +116,10 @@ def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
             if known.bits is None:
                 return place
             return replace(place, bits=known.bits)
-    raise scope.error(node, f"{describe(pointer)} has no fields")
+    hint = 'give it a type: NAME = skep.kernel_struct("name") outside, then NAME(x).field'
+    raise scope.error(
+        node, f"{describe(pointer)} has no fields", hint if pointer.target is None else ""
+    )
 
 
 def member(scope: Scope, base: Expr, found: Field, node: ast.AST) -> Place:
@@ -142,7 +145,8 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
     """The place of an element of an array, or of what a pointer points at."""
     pointer = base.type
     if not isinstance(pointer, Pointer):
-        raise scope.error(node, f"{describe(base.type)} cannot be indexed")
+        problem = f"{describe(base.type)} cannot be indexed"
+        raise scope.error(node, problem, instead.of_element(base.type))
     contexts.numbered(scope, base, node)
     if isinstance(index, ast.Slice):
         return _slice(scope, base, index, node)
@@ -160,6 +164,8 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
         return step(scope, base, kind, where.value * kind.size, node)
     if isinstance(pointer.target, ArrayType) and pointer.memory in FINITE:
         scope.bounds.append(_index_bound(where, index, pointer.target.count - 1))
+        if pointer.memory is Memory.PACKET:
+            scope.bounds.append(_index_known(where, index, kind))
     where = converted(scope, bounded(where), u64, index, wrap=True)
     inner = Place(scope.span(node), kind, base)
     if isinstance(base, Address) and base.place.index is None:
@@ -199,6 +205,16 @@ def _index_bound(where: Expr, index: ast.expr, last: int) -> Bound:
         hint = f"test it before: if {name} > {last}: return"
     problem = f"an index may lie outside of the array's 0..{last}: nothing limits {{}}"
     return Bound(where, last, problem, hint)
+
+
+def _index_known(where: Expr, index: ast.expr, kind: Type) -> Bound:
+    """That an index into a packet is known."""
+    problem = "an index into a packet is a constant, or counted by a short loop"
+    written = ast.unparse(index)
+    at = f"({written})" if isinstance(index, ast.BinOp) else written
+    at = at if getattr(kind, "size", 1) == 1 else f"{getattr(kind, 'size', 1)} * {at}"
+    hint = f"take a view there, ctx.view({kind!r}, offset + {at}), and test it for None"
+    return Bound(where, 0, problem, hint, known=True)
 
 
 def _slice(scope: Scope, base: Expr, index: ast.Slice, node: ast.AST) -> Place:
@@ -279,6 +295,15 @@ def buffer(scope: Scope, node: ast.expr) -> Place:
     if memory_of(place) is Memory.OBJECT:
         problem = "helpers take no memory of an allocated object"
         raise scope.error(node, problem, "copy it into an array or a Struct of the program's own")
+    return place
+
+
+def handed(scope: Scope, node: ast.expr) -> Place:
+    """The same as an argument of a helper, which reaches no arena."""
+    place = buffer(scope, node)
+    if memory_of(place) is Memory.ARENA:
+        problem = "helpers take no memory of an arena"
+        raise scope.error(node, problem, "give it a local array or Struct, and copy that")
     return place
 
 

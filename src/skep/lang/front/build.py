@@ -294,7 +294,7 @@ def _named_arguments(source: Source) -> list[str]:
     args = source.tree.args
     if args.vararg or args.kwarg or args.kwonlyargs or args.posonlyargs:
         problem = "a compiled function takes plain arguments only, without * or /"
-        raise source_error(source, source.tree, problem)
+        raise source_error(source, source.tree, problem, "name each: def f(a, b=0):")
     return [argument.arg for argument in args.args]
 
 
@@ -367,4 +367,10 @@ def _holding(kind: Literal, met: IntType) -> IntType:
 def _refuse_empty(scope: Scope, source: Source) -> None:
     for name, kind in scope.found.items():
         if kind is NONE:
-            raise source_error(source, source.tree, f"{name!r} is always None")
+            stored = (one for one in ast.walk(source.tree) if _is_stored(one, name))
+            hint = "give it what may be something else, as a lookup, or leave it out"
+            raise source_error(source, next(stored, source.tree), f"{name!r} is always None", hint)
+
+
+def _is_stored(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)

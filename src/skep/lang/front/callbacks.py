@@ -8,6 +8,14 @@ from skep.lang.front.scope import Scope
 from skep.lang.tree import Callback, NoneValue
 from skep.lang.values import VOID, Pointer, Static, describe
 
+NAMES = {
+    "element": ("key", "value"),
+    "entry": ("key", "value"),
+    "less": ("a", "b"),
+    "message": ("message",),
+}
+"""What functions of each shape are called with."""
+
 
 def callback(scope: Scope, node: ast.expr, shape: str, *pointers: Pointer) -> Callback:
     """A function as an argument; ``pointers`` are the types of what it is called with.
@@ -23,6 +31,13 @@ def callback(scope: Scope, node: ast.expr, shape: str, *pointers: Pointer) -> Ca
     if is_global(function):
         problem = f"{function.__name__}() is a global function, which a helper does not call"
         raise scope.error(node, problem, "give one that is none, and call it there")
+    count = function.__code__.co_argcount
+    if count != len(pointers):
+        named = " and ".join(NAMES[shape][: len(pointers)])
+        words = "argument" if count == 1 else "arguments"
+        problem = f"{function.__name__}() takes {count} {words}, and is called with {named}"
+        hint = f"def {function.__name__}({', '.join(NAMES[shape][: len(pointers)])}):"
+        raise scope.error(node, problem, hint)
     span = scope.span(node)
     arguments = tuple(NoneValue(span, pointer) for pointer in pointers)
     before = scope.context

@@ -4,11 +4,12 @@ import ast
 import difflib
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType
 from typing import Any
 
 from skep.lang.capture import defaults, outside
-from skep.lang.front import objects, searches
+from skep.lang.front import instead, objects, searches
 from skep.lang.front.builtin_calls import BUILTINS, HINTS
 from skep.lang.front.constants import static
 from skep.lang.front.global_functions import is_context
@@ -43,14 +44,26 @@ from skep.lang.tree import (
     SubCall,
 )
 from skep.lang.types import ArrayType, IntType, u64
-from skep.lang.values import UNKNOWN, Literal, Memory, Pointer, Several, Static, describe, register
+from skep.lang.values import (
+    UNKNOWN,
+    Literal,
+    Memory,
+    Pointer,
+    Several,
+    Static,
+    Type,
+    describe,
+    register,
+)
 
+STARRED = CO_VARARGS | CO_VARKEYWORDS
 NAMES = (kfunc, kernel_struct, kernel_enum, kernel_variable, kernel_address)
 SHAPED: dict[str, Callable[[Scope, ast.Call, Helper], Expr]] = {
     "this_cpu_ptr": of_cpu,
     "per_cpu_ptr": of_cpu,
 }
 """Helpers whose arguments are more than numbers and memory."""
+RANDOM = "skep.get_prandom_u32() % n"
 INSTEAD = HINTS | {
     "time": "skep.ktime_get_ns() counts from the start of the machine",
     "time_ns": "skep.ktime_get_ns() counts from the start of the machine",
@@ -59,6 +72,14 @@ INSTEAD = HINTS | {
     "sleep": "a program never waits; let its reader do so",
     "getpid": "skep.get_current_pid_tgid() >> 32",
     "sum": "add in a loop: for i in range(N)",
+    "random": RANDOM,
+    "randint": RANDOM,
+    "randrange": RANDOM,
+    "choice": RANDOM,
+    "unpack": "describe the bytes by a Struct, whose fields are read by name",
+    "map": "write a for loop",
+    "filter": "write a for loop",
+    "input": "keep what a program is to know in a map, or in a skep.Global",
     "open": "send a record to Python by a Ring, and write there",
 }
 """What serves in a program in place of a function of Python's."""
@@ -70,20 +91,38 @@ def call(scope: Scope, node: ast.Call) -> Expr:
         owner = scope.expr(node.func.value)
         if owner.type is UNKNOWN:
             return NoneValue(owner.span, UNKNOWN)
+        if _has_methods(owner.type):
+            _refuse_names(scope, node)
         if isinstance(owner.type, Static) and is_object(owner.type.value):
             return objects.made(scope, node, owner.type.value, node.func.attr)
-        if isinstance(owner.type, Pointer) or (
-            isinstance(owner.type, Static) and isinstance(owner.type.value, Declaration)
-        ):
+        if _has_methods(owner.type):
             sought = searches.method(scope, node, owner, node.func.attr)
             return method(scope, node, owner, node.func.attr) if sought is None else sought
     function = scope.expr(node.func)
     if not isinstance(function.type, Static):
         raise scope.error(node, f"{describe(function.type)} cannot be called")
-    if node.keywords and not isinstance(function.type.value, StructType | FunctionType):
-        problem = "arguments have names in functions of your own and in Structs only"
-        raise scope.error(node, problem, "give them in order")
+    if not isinstance(function.type.value, StructType | FunctionType):
+        _refuse_names(scope, node)
     return _static_call(scope, node, function.type.value)
+
+
+def _has_methods(kind: Type) -> bool:
+    """Whether a value of that type has methods of the language: memory, a map, a class of objects."""
+    static_value = kind.value if isinstance(kind, Static) else None
+    return (
+        isinstance(kind, Pointer)
+        or isinstance(static_value, Declaration)
+        or is_object(static_value)
+    )
+
+
+def _refuse_names(scope: Scope, node: ast.Call) -> None:
+    """Refuse arguments by name."""
+    for keyword in node.keywords:
+        problem = "arguments have names in functions of your own and in Structs only"
+        made = isinstance(node.func, ast.Attribute) and node.func.attr in ("reserve", "new")
+        hint = f"set the field behind it: x.{keyword.arg} = ..." if made else "give them in order"
+        raise scope.error(keyword, problem, hint)
 
 
 def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
@@ -93,9 +132,7 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
         case StructType():
             return build(scope, node, value)
         case ArrayType():
-            return Build(
-                scope.span(node), Pointer(value, Memory.STACK), scope.own_slot(node, value)
-            )
+            return _array(scope, node, value)
         case Helper():
             return SHAPED.get(value.name, helper)(scope, node, value)
         case KernelView() | KernelFunction():
@@ -130,6 +167,10 @@ def _of_kernel(scope: Scope, node: ast.Call, named: KernelView | KernelFunction)
 def _instead(value: Any) -> str:
     """The hint where something is called that a program cannot call."""
     name = str(getattr(value, "__name__", ""))
+    if isinstance(value, type) and issubclass(value, Declaration):
+        return f"declare it outside of the program: m = {name}(...)"
+    if hasattr(value, "__wrapped__"):
+        return "take Python's decorator off it: its own function is compiled"
     close = difflib.get_close_matches(name, HELPERS, 1)
     near = f"did you mean the helper {close[0]}?" if close else ""
     return INSTEAD.get(name) or near or "call a helper, a Struct or a function of your own"
@@ -142,6 +183,15 @@ def _outside(node: ast.Call, value: FunctionType) -> tuple[str, str]:
     if value in NAMES:
         return f"{name}(...) stands outside of programs", f"write above the program: NAME = {said}"
     return f"{name}() runs in Python, not in the kernel", "call a helper, or a function of your own"
+
+
+def _array(scope: Scope, node: ast.Call, kind: ArrayType) -> Expr:
+    """An array made on the stack."""
+    if node.args:
+        problem = f"{ast.unparse(node.func)}() makes an array of zeros, and takes no values"
+        hint = 'set its elements behind it: a[0] = ..., or a[:] = b"..." for bytes'
+        raise scope.error(node.args[0], problem, hint)
+    return Build(scope.span(node), Pointer(kind, Memory.STACK), scope.own_slot(node, kind))
 
 
 def _cast(scope: Scope, node: ast.Call, kind: IntType) -> Expr:
@@ -183,6 +233,8 @@ def _kernel_view(scope: Scope, node: ast.Call, name: str) -> Expr:
 
 def _ordered(scope: Scope, node: ast.Call, function: FunctionType) -> list[ast.expr]:
     """The arguments of a function of the user's in its own order: by place, by name, and what is left out."""
+    if function.__code__.co_flags & STARRED or function.__code__.co_kwonlyargcount:
+        return list(node.args)  # it is refused where it is read
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     given = dict(zip(names, node.args, strict=False))
     for keyword in node.keywords:
@@ -191,7 +243,7 @@ def _ordered(scope: Scope, node: ast.Call, function: FunctionType) -> list[ast.e
             problem = (
                 f"{keyword.arg!r} {twice}" if keyword.arg else "** is not part of the language"
             )
-            raise scope.error(keyword.value, problem, f"{function.__name__}({', '.join(names)})")
+            raise scope.error(keyword, problem, f"{function.__name__}({', '.join(names)})")
         given[keyword.arg] = keyword.value
     left_out = {
         name: ast.copy_location(ast.Constant(value), node)
@@ -218,7 +270,7 @@ def _passed(scope: Scope, node: ast.expr) -> Expr:
         raise scope.error(
             node,
             f"{describe(value.type)} cannot be passed to a function",
-            "the function captures it by itself",
+            instead.of_python(value.type.value) or "the function captures it by itself",
         )
     return value
 

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable
 
-from skep.lang.front import searches
+from skep.lang.front import instead, searches
 from skep.lang.front.access import step
 from skep.lang.front.constants import static
 from skep.lang.front.integers import (
@@ -37,6 +37,7 @@ from skep.lang.values import (
     BOOL,
     NONE,
     UNKNOWN,
+    KernelStruct,
     Literal,
     Pointer,
     Static,
@@ -118,7 +119,8 @@ def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node
             test = _one_of(scope, left, [static(scope, right, item) for item in value], node)
         else:
             array = "go over an array: for x in a:" if isinstance(held.type, Pointer) else ""
-            hint = "write a tuple: (80, 443)" if isinstance(value, list | set) else array
+            listed = isinstance(value, list | set | dict)
+            hint = "write a tuple: (80, 443)" if listed else array
             raise scope.error(right, "in takes a map, a tuple of numbers, or a range", hint)
     return negated(scope, test, node) if isinstance(op, ast.NotIn) else test
 
@@ -183,25 +185,26 @@ def _pair(
     (left_node, a), (right_node, b) = left, right
     refuse_beside(scope, a, right_node)
     refuse_beside(scope, b, left_node)
-    if isinstance(op, ast.Is | ast.IsNot) or NONE in (a.type, b.type):
+    pointers = all(
+        isinstance(side.type, Pointer) and not isinstance(side.type.target, IntType)
+        for side in (a, b)
+    )
+    asked = isinstance(op, ast.Is | ast.IsNot)
+    if (asked and not pointers) or NONE in (a.type, b.type):
         if a.type is NONE:
             a, b = b, a
         if b.type is not NONE or isinstance(op, ast.Lt | ast.Gt | ast.LtE | ast.GtE):
             raise scope.error(node, "is compares with None only", "use == for numbers")
         return _is_none(scope, a, op, node)
-    if (
-        isinstance(a.type, Pointer)
-        and isinstance(b.type, Pointer)
-        and not isinstance(a.type.target, IntType)
-    ):
-        arrays = searches.same(scope, (a, b), op, node)
+    if pointers:
+        arrays = None if asked else searches.same(scope, (a, b), op, node)
         if arrays is not None:
             return arrays
-        raise scope.error(
-            node,
-            "pointers are compared with None only",
-            "compare their fields; of two arrays, both sides take the same type",
-        )
+        hint = "compare their fields; of two arrays, both sides take the same type"
+        if all(isinstance(side.type.target, KernelStruct) for side in (a, b)):
+            addresses = " == ".join(f"u64({ast.unparse(one)})" for one in (left_node, right_node))
+            hint = f"compare their fields, or their addresses: {addresses}"
+        raise scope.error(node, "pointers are compared with None only", hint)
     return compared(
         scope,
         COMPARISONS[type(op)],
@@ -241,7 +244,8 @@ def compared(
     for side in (left, right):
         if not isinstance(side.type, IntType | Literal) and side.type not in (BOOL, UNKNOWN):
             nullable = isinstance(side.type, Pointer) and side.type.nullable
-            hint = "what may be None is compared with it: `x is None`" if nullable else ""
+            hint = "what may be None is compared with it: `x is None`"
+            hint = hint if nullable else instead.of_number(side.type, node)
             raise scope.error(node, f"{describe(side.type)} cannot be compared with {op}", hint)
     if isinstance(left, Const) and isinstance(right, Const):
         return Const(scope.span(node), BOOL, int(ORDER[op](left.value, right.value)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from skep.base.similar import similar
 from skep.lang.capture import MISSING, resolve
-from skep.lang.front import tables
+from skep.lang.front import instead, tables
 from skep.lang.front.access import element, field, value_at
 from skep.lang.front.calls import call
 from skep.lang.front.comparisons import compare, compared, negated
@@ -42,7 +42,7 @@ from skep.lang.tree import (
     Select,
     StaticValue,
 )
-from skep.lang.types import IntType
+from skep.lang.types import INTEGERS, IntType, char
 from skep.lang.values import (
     BOOL,
     NONE,
@@ -155,6 +155,8 @@ def _meant(scope: Scope, name: str) -> str:
     plain = name.removeprefix("bpf_")
     if plain in HELPERS:
         return f"write skep.{plain}(...)"
+    if name in (repr(kind) for kind in (*INTEGERS, char)):
+        return f"write skep.{name}, or import it: from skep import {name}"
     near = similar(name, _names(scope))
     return IN_C.get(plain, f"did you mean {near!r}?" if near else "")
 
@@ -183,7 +185,7 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
         raise scope.error(
             node,
             f"{describe(base.type)} has no {node.attr!r} that a program can use",
-            f"did you mean {near!r}?" if near else "",
+            f"did you mean {near!r}?" if near else instead.of_attribute(owner, node),
         )
     if node.attr == "value" and isinstance(base, Const) and _is_member(scope, node.value):
         return base
@@ -343,8 +345,11 @@ def _select(scope: Scope, node: ast.IfExp) -> Expr:
         else join(then.type, other.type)
     )
     if kind is None:
+        nothing = NONE in (then.type, other.type)
         raise scope.error(
-            node, f"one side is {describe(then.type)}, the other {describe(other.type)}"
+            node,
+            f"one side is {describe(then.type)}, the other {describe(other.type)}",
+            "look up in an if, and use what is found there" if nothing else "",
         )
     then, other = _side(scope, then, kind, node.body), _side(scope, other, kind, node.orelse)
     return Select(scope.span(node), kind, test, then, other)

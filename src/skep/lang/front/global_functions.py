@@ -57,18 +57,24 @@ def parameter_types(
 ) -> tuple[Type, ...]:
     """The types of a global function's parameters, by its annotations. Raises CompileError at other arguments."""
     pairs = zip(source.tree.args.args, args, strict=True)
-    return tuple(_parameter(scope, function, one, value, node) for one, value in pairs)
+    return tuple(_parameter(scope, (function, source), one, value, node) for one, value in pairs)
 
 
 def _parameter(
-    scope: Scope, function: FunctionType, argument: ast.arg, value: Expr, node: ast.AST
+    scope: Scope,
+    called: tuple[FunctionType, Source],
+    argument: ast.arg,
+    value: Expr,
+    node: ast.AST,
 ) -> Type:
-    kind = value.type
+    kind, (function, source) = value.type, called
     if isinstance(kind, Static):
         return kind
     wanted = annotation(function, argument)
     if wanted is None:
-        return _context(scope, function, argument, kind, node)
+        if kind is not UNKNOWN and not is_context(kind):
+            raise _untyped(function, source, argument)
+        return _context(scope, kind, node)
     if isinstance(wanted, IntType):
         _refuse_address(scope, value, node)
         return register(wanted)
@@ -118,18 +124,16 @@ def given(struct: StructType) -> Pointer:
     return Pointer(struct, Memory.VALUE, nullable=True, what=GIVEN, align=struct.align)
 
 
-def _context(
-    scope: Scope, function: FunctionType, argument: ast.arg, kind: Type, node: ast.AST
-) -> Type:
+def _untyped(function: FunctionType, source: Source, argument: ast.arg) -> CompileError:
+    problem = f"{argument.arg!r} of the global function {function.__name__}() has no type"
+    hint = f"write one, as {argument.arg}: u64, or a Struct; it is checked for any value of that"
+    return CompileError(problem, source.span(argument), hint)
+
+
+def _context(scope: Scope, kind: Type, node: ast.AST) -> Type:
     if kind is UNKNOWN:
         return kind
-    if not is_context(kind):
-        problem = f"{argument.arg!r} of the global function {function.__name__}() has no type"
-        hint = (
-            f"write one, as {argument.arg}: u64, or a Struct; it is checked for any value of that"
-        )
-        raise scope.error(node, problem, hint)
-    if not _is_window(scope.kind, kind):
+    if not isinstance(kind, Pointer) or not _is_window(scope.kind, kind):
         problem = f"a global function is not given the context of a {scope.kind.name} program"
         raise scope.error(node, problem, NUMBERS)
     return kind

@@ -5,7 +5,7 @@ from typing import Any
 
 from skep.lang.availability import lack
 from skep.lang.bounds import Bound
-from skep.lang.front.access import buffer, place_of, step, whole, writable
+from skep.lang.front.access import handed, place_of, step, whole, writable
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import refuse_again
 from skep.lang.front.scope import Scope
@@ -101,7 +101,9 @@ def size_bound(scope: Scope, name: str, pair: tuple[Expr, Expr], node: ast.expr)
         problem = f"{name}() is given {size.value} bytes of memory that has {room}"
         raise scope.error(node, problem, "leave the size out: it is then that of the memory")
     problem = f"{name}() takes at most the {room} bytes of this memory, and nothing limits {{}}"
-    hint = f"bound it: min(u64({ast.unparse(node)}), {room})"
+    signed = not isinstance(size.type, IntType) or size.type.signed
+    named = ast.unparse(node)
+    hint = f"bound it: min({f'u64({named})' if signed else named}, {room})"
     scope.bounds.append(Bound(size, room, problem, hint))
 
 
@@ -117,7 +119,7 @@ def _room(place: Place) -> int:
 def _helper_argument(scope: Scope, kind: Arg, node: ast.expr, writes: list[Place]) -> Expr:
     span = scope.span(node)
     if kind in (Arg.OUT, Arg.IN):
-        place = buffer(scope, node)
+        place = handed(scope, node)
         if kind is Arg.OUT:
             writes.append(writable(scope, place, node))
         return Address(span, Pointer(place.type, Memory.STACK), place)

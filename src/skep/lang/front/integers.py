@@ -4,6 +4,8 @@ import ast
 import operator
 from collections.abc import Callable
 
+from skep.base.errors import CompileError
+from skep.lang.front import instead
 from skep.lang.front.network_order import turned
 from skep.lang.front.scope import Scope
 from skep.lang.tree import Binary, Const, Convert, Expr, Load, Local, Place
@@ -67,7 +69,12 @@ def number(scope: Scope, node: ast.expr) -> Expr:
     value = dereferenced(scope, scope.expr(node), node)
     if isinstance(value.type, IntType | Literal) or value.type in (BOOL, UNKNOWN):
         return value
-    raise scope.error(node, f"a number is wanted here, not {describe(value.type)}")
+    raise _no_number(scope, value, node)
+
+
+def _no_number(scope: Scope, value: Expr, node: ast.AST) -> CompileError:
+    problem = f"a number is wanted here, not {describe(value.type)}"
+    return scope.error(node, problem, instead.of_number(value.type, node))
 
 
 def converted(
@@ -89,7 +96,7 @@ def converted(
         return value
     if isinstance(value.type, IntType | Literal) or value.type in (BOOL, UNKNOWN):
         return Convert(scope.span(node), kind, value)
-    raise scope.error(node, f"a number is wanted here, not {describe(value.type)}")
+    raise _no_number(scope, value, node)
 
 
 def meeting(scope: Scope, left: Expr, right: Expr, node: ast.AST) -> Type:

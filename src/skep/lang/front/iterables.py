@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from skep.lang.front import instead
 from skep.lang.front.access import told
 from skep.lang.front.integers import constant, number
 from skep.lang.front.methods import is_map
@@ -46,9 +47,9 @@ def rounds(scope: Scope, node: ast.expr, body: list[ast.stmt]) -> Rounds:
         return Rounds(1, lambda _: NoneValue(value.span, UNKNOWN))
     if isinstance(value.type, Pointer) and isinstance(value.type.target, ArrayType):
         return _array(scope, node, value, body)
-    hint = "go over a map in Python, or over the keys that you know" if is_map(value) else ""
+    hint = instead.of_iteration(value.type, is_map=is_map(value))
     problem = "a loop runs over range(...), a tuple of numbers, or an array"
-    raise scope.error(node, problem, hint or "for i in range(N):")
+    raise scope.error(node, problem, hint)
 
 
 def assigned(scope: Scope, target: ast.expr, item: Item) -> list[Node]:

@@ -82,6 +82,9 @@ def _refuse(line: int, body: Sequence[Node]) -> None:
     sorting = [node for function in functions(body) for node in function.body]
     for one in walk(*body, *sorting):
         if isinstance(one, CALLS) or _by_helper(one) or _allocates(one):
+            if isinstance(one, HelperCall) and one.helper in (LOCK, UNLOCK):
+                problem = f"a second lock is taken while that of line {line} is held"
+                raise CompileError(problem, one.span, "end the block of the first before")
             problem = f"nothing is called while the lock of line {line} is held"
             raise CompileError(problem, one.span, "do it before the block, or behind it")
 

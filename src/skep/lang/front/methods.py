@@ -5,8 +5,8 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skep.lang.front import objects
-from skep.lang.front.access import bounded, buffer
+from skep.lang.front import instead, objects
+from skep.lang.front.access import bounded, handed
 from skep.lang.front.contexts import ends
 from skep.lang.front.integers import constant, converted, number
 from skep.lang.front.map_methods import BY_TYPE as MAP_METHODS
@@ -43,7 +43,8 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
     elif owner.type.memory is Memory.CONTEXT:
         table, kind = CONTEXT_METHODS, "the context"
     else:
-        raise scope.error(node, f"{describe(owner.type)} has no method {name!r}")
+        problem = f"{describe(owner.type)} has no method {name!r}"
+        raise scope.error(node, problem, instead.of_method(owner.type, node, name))
     found = table.get(name)
     if found is None:
         close = difflib.get_close_matches(name, table, 1)
@@ -124,7 +125,7 @@ def _reserve(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
 
 def _output(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     data, *size = scope.arguments(node, 1, 2, "output(data, size)")
-    place = buffer(scope, data)
+    place = handed(scope, data)
     ring: Ring = owner.type.value
     pointer, length = written(scope, node, place, size)
     return MapCall(scope.span(node), s64, "output", ring, (pointer, length))
@@ -135,7 +136,15 @@ def _release(action: str) -> Callable[[Scope, ast.Call, Expr], Expr]:
         scope.arguments(node, 0, 0, f"{action}()")
         name = getattr(owner, "name", "")
         if not name:
-            raise scope.error(node, f"{action}() is called on the variable that holds the record")
+            problem = f"{action}() is called on the variable that holds the record"
+            raise scope.error(
+                node, problem, f"e = ring.reserve(), a test for None, then e.{action}()"
+            )
+        if name in scope.function.__code__.co_varnames[: scope.function.__code__.co_argcount]:
+            problem = f"a record is ended where it was reserved, not in {scope.function.__name__}()"
+            raise scope.error(
+                node, problem, f"set its fields here, and call e.{action}() behind the call"
+            )
         return Release(scope.span(node), VOID, action, owner.type.owner, owner, name)
 
     return run

@@ -79,7 +79,7 @@ def _head(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     if not _same(scope.lock, place):
         name = getattr(place.base, "name", "value")
         hint = f"with {name}.{_lock_of(base.target)}: around it"
-        raise scope.error(node, f"a {word} is used while the lock of its value is held", hint)
+        raise scope.error(node, f"a {word} is used under the lock of its value only", hint)
     return owner
 
 

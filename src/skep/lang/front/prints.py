@@ -48,6 +48,7 @@ def printed(scope: Scope, node: ast.Call) -> Expr:
     """A call of ``print``."""
     shown: list[Shown] = []
     for index, argument in enumerate(node.args):
+        _refuse_formatted(scope, argument)
         if index:
             shown.append(Shown(" "))
         shown += _shown(scope, argument)
@@ -65,6 +66,19 @@ def printed(scope: Scope, node: ast.Call) -> Expr:
     number, since = (PRINT_MANY, "5.16") if many else (PRINT, "4.1")
     row = Helper(NAME, number, (*LINE, *kinds), s64, since, "Print a line for debugging.")
     return HelperCall(scope.span(node), VOID, row, (*_line(scope, node, line), *given))
+
+
+def _refuse_formatted(scope: Scope, node: ast.expr) -> None:
+    """Refuse text that is put together in Python's other ways."""
+    match node:
+        case ast.BinOp(left=ast.Constant(value=str()) | ast.JoinedStr()):
+            pass
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()))):
+            pass
+        case _:
+            return
+    hint = 'write the values into the text, as in print(f"pid {n}"), or give them in order'
+    raise scope.error(node, "a line is written out, or an f-string", hint)
 
 
 def _line(scope: Scope, node: ast.Call, line: str) -> tuple[Expr, Expr]:

@@ -14,6 +14,7 @@ from skep.lang.tree import Expr, For, If, Node, Return, Together, While
 from skep.lang.types import IntType
 from skep.lang.values import (
     BOOL,
+    NONE,
     UNKNOWN,
     VOID,
     Literal,
@@ -36,8 +37,10 @@ def result(scope: Scope) -> Type:
         joined = join(found, kind)
         if joined is None:
             problem = f"returns {describe(found)} in one place and {describe(kind)} in another"
-            span = scope.span(scope.source.tree)
-            raise CompileError(f"{scope.function.__name__}() {problem}", span)
+            nothing = VOID in (found, kind) or NONE in (found, kind)
+            hint = "return a number on every path, as -1 for none" if nothing else ""
+            span = scope.span(scope.returns[made])
+            raise CompileError(f"{scope.function.__name__}() {problem}", span, hint)
         found = joined
     if not scope.returns:
         return VOID

@@ -8,6 +8,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from skep.lang.front import instead
 from skep.lang.front.access import aligned, memory_of
 from skep.lang.front.scope import Scope
 from skep.lang.front.seeking import Search, call, equal, every, first, last
@@ -137,7 +138,7 @@ def _array(scope: Scope, node: ast.expr) -> Expr:
         return value
     kind = value.type.target if isinstance(value.type, Pointer) else None
     numbers = isinstance(kind, ArrayType) and isinstance(kind.element, IntType)
-    hint = f"compare it with another {kind!r}" if numbers else ""
+    hint = f"compare it with another {kind!r}" if numbers else instead.of_text(value.type)
     problem = f"text and bytes go with char[N] and u8[N], not with {describe(value.type)}"
     raise scope.error(node, problem, hint)
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable
 
+from skep.lang.front import instead
 from skep.lang.front.access import owner, step
 from skep.lang.front.constants import static
 from skep.lang.front.expressions import truth
@@ -176,7 +177,8 @@ def _together(scope: Scope, values: list[Expr], node: ast.AST) -> Together:
 def _result(scope: Scope, node: ast.expr) -> Expr:
     value = scope.expr(node)
     if isinstance(value, StaticValue) or value.type is VOID:
-        raise scope.error(node, f"{describe(value.type)} cannot be returned")
+        problem = f"{describe(value.type)} cannot be returned"
+        raise scope.error(node, problem, instead.of_number(value.type, node))
     if isinstance(value.type, Pointer) and value.type.memory is Memory.RECORD:
         raise scope.error(
             node, "a reserved record is not one of several results", "return it alone"

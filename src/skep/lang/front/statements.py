@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from skep.lang.front import instead
 from skep.lang.front.access import owner, place_in, value_at, writable
 from skep.lang.front.calls import call
 from skep.lang.front.choices import match
@@ -50,6 +51,7 @@ from skep.lang.tree import (
 from skep.lang.types import ArrayType, IntType
 from skep.lang.values import UNKNOWN, Pointer, Static, describe, register
 
+SETTING = "a program sets variables, fields and elements; keep state in a map, or in a skep.Global"
 EFFECTS = (SubCall, HelperCall, KernelCall, MapCall)
 UNSUPPORTED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Try: ("exceptions do not exist in the kernel", "test for None, or for a negative result"),
@@ -127,7 +129,8 @@ def _put(scope: Scope, target: ast.expr, value: ast.expr, node: ast.AST) -> list
         return _update(scope, target, value, node)
     place = place_in(scope, base, target)
     if place is None:
-        hint = "a program sets variables, fields and elements; keep state in a map, or in a skep.Global"
+        known_base = base.type if base is not None and isinstance(base.type, Static) else None
+        hint = (known_base and instead.of_python(known_base.value)) or SETTING
         raise scope.error(target, f"{ast.unparse(target)} cannot be assigned to", hint)
     writable(scope, place, target)
     return [assignment(scope, place, value)]
@@ -252,7 +255,8 @@ def _given(scope: Scope, node: ast.expr) -> tuple[list[Node], Expr]:
     """What a return does first, and what it gives."""
     before, value = returned(scope, node)
     if isinstance(value, StaticValue):
-        raise scope.error(node, f"{describe(value.type)} cannot be returned")
+        problem = f"{describe(value.type)} cannot be returned"
+        raise scope.error(node, problem, instead.of_number(value.type, node))
     if not isinstance(value.type, Pointer) or not value.type.nullable or scope.entry:
         value = dereferenced(scope, value, node)
     return before, value

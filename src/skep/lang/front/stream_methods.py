@@ -2,7 +2,7 @@
 
 import ast
 
-from skep.lang.front.access import buffer
+from skep.lang.front.access import handed
 from skep.lang.front.callbacks import callback
 from skep.lang.front.helping import context, size_bound
 from skep.lang.front.integers import converted
@@ -17,7 +17,7 @@ from skep.lang.values import UNKNOWN, Memory, Pointer
 
 def _output(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     data, *size = scope.arguments(node, 1, 2, "output(data, size)")
-    place, declared = buffer(scope, data), declared_by(owner)
+    place, declared = handed(scope, data), declared_by(owner)
     sample = declared.carries
     if sample is not None and place.type not in (sample, UNKNOWN):
         raise scope.error(

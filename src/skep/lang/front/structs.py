@@ -4,12 +4,13 @@ import ast
 import difflib
 from typing import Any
 
-from skep.lang.front.access import buffer, member, step
+from skep.lang.front.access import buffer, member, memory_of, step
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import laid, refuse_into
 from skep.lang.front.scope import Scope
 from skep.lang.front.texts import filling, known
 from skep.lang.objects import is_object
+from skep.lang.special import special
 from skep.lang.struct import StructType
 from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Write
 from skep.lang.types import ArrayType, IntType, char
@@ -38,10 +39,11 @@ def build(scope: Scope, node: ast.Call, struct: StructType) -> Expr:
     for keyword in node.keywords:
         if keyword.arg is None or struct.field(keyword.arg) is None:
             close = difflib.get_close_matches(keyword.arg or "", [f.name for f in struct.fields], 1)
+            names = ", ".join(field.name for field in struct.fields)
             raise scope.error(
-                keyword.value,
+                keyword,
                 f"{struct.__name__} has no field {keyword.arg!r}",
-                f"did you mean {close[0]!r}?" if close else "",
+                f"did you mean {close[0]!r}?" if close else f"it has {names}",
             )
         given[keyword.arg] = keyword.value
     if getattr(struct, "__union__", False) and len(given) > 1:
@@ -58,15 +60,16 @@ def build(scope: Scope, node: ast.Call, struct: StructType) -> Expr:
 def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Write:
     """The statement that puts the value of ``node`` into a place: a number, constant text, an array or a struct."""
     span = scope.span(node)
-    if isinstance(place.type, IntType):
+    text = known(scope, node)
+    if isinstance(place.type, IntType) and text is None:
         value = converted(scope, scope.expr(node), place.type, node)
         refuse_into(scope, place.type, node)
         _fits(scope, place, value, node)
         return Store(span, place, laid(place.type, value))
-    text = known(scope, node)
     if text is not None:
         return Write(span, place, filling(scope, place.type, text, node))
     source = buffer(scope, node)
+    _refuse_special(scope, place, source, node)
     if source.type != place.type and not alike(source.type, place.type):
         raise scope.error(
             node,
@@ -74,6 +77,15 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Wri
             FROM_ADDRESS if _text(place.type, source.type) else "both sides take the same type",
         )
     return Copy(span, place, source, place.type.size)
+
+
+def _refuse_special(scope: Scope, place: Place, source: Place, node: ast.AST) -> None:
+    """Refuse to copy what the kernel keeps in a value: a lock, a timer, a reference."""
+    if Memory.VALUE not in (memory_of(place), memory_of(source)):
+        return
+    for kept in special(place.type):
+        problem = f"a {type_name(place.type)} is not copied: the kernel keeps its {kept.name}"
+        raise scope.error(node, problem, "set its other fields one by one, or m.update(key, value)")
 
 
 def _text(target: Any, source: Any) -> bool:
@@ -109,6 +121,9 @@ def alike(source: Any, target: Any) -> bool:
 def spilled(scope: Scope, node: ast.expr, kind: Any, role: str) -> Expr:
     """An argument of type ``kind`` in memory that a helper may read: a number goes to the stack, a struct stays."""
     span = scope.span(node)
+    text = known(scope, node)
+    if text is not None:
+        filling(scope, kind, text, node)
     if isinstance(kind, IntType):
         refuse_into(scope, kind, node)
         value = laid(kind, converted(scope, scope.expr(node), kind, node))

@@ -7,9 +7,10 @@ has N of them.
 import ast
 from typing import Any
 
+from skep.lang.front import instead
 from skep.lang.front.scope import Scope
 from skep.lang.tree import StaticValue
-from skep.lang.types import ArrayType, char, u8
+from skep.lang.types import ArrayType, IntType, char, u8
 from skep.lang.values import Static, describe
 
 Text = str | bytes
@@ -33,9 +34,8 @@ def known(scope: Scope, node: ast.expr) -> Text | None:
 def encoded(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:
     """The bytes of ``text`` where it goes with arrays of that type. Raises CompileError where it does not."""
     if not isinstance(kind, ArrayType) or kind.element not in (char, u8):
-        raise scope.error(
-            node, f"text and bytes go with char[N] and u8[N], not with {describe(kind)}"
-        )
+        problem = f"text and bytes go with char[N] and u8[N], not with {describe(kind)}"
+        raise scope.error(node, problem, instead.of_text(kind))
     if kind.element is char and isinstance(text, bytes):
         raise scope.error(node, f"{kind!r} is text, which goes with a str, not with bytes")
     if kind.element is u8 and isinstance(text, str):
@@ -54,6 +54,9 @@ def filling(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:
     """All bytes of an array that is set to ``text``."""
     if text == "" and isinstance(kind, ArrayType) and kind.element is char:
         return bytes(kind.count)
+    if isinstance(kind, IntType):
+        hint = f"text goes into a char[N]; {instead.CHARACTER}"
+        raise scope.error(node, f"{kind!r} takes a number, not text", hint)
     data = encoded(scope, kind, text, node)
     if kind.element is u8 and len(data) != kind.count:
         problem = f"{len(data)} bytes do not fill {kind!r}"

@@ -1,0 +1,108 @@
+"""What to write in place of a value that cannot be used where it stands: the hints of errors, by what the value is.
+
+A captured object of Python's is no value of a program; a pointer is no number, and a number no memory.
+"""
+
+import ast
+import enum
+from typing import Any, SupportsIndex, SupportsInt
+
+from skep.lang.objects import is_head
+from skep.lang.special import SpinLock
+from skep.lang.struct import StructType
+from skep.lang.types import ArrayType, IntType, char
+from skep.lang.values import KernelStruct, Memory, Pointer, Static, Type
+
+CHARACTER = 'the number of a character is ord("x")'
+AT_ADDRESS = (
+    "it is an address: skep.probe_read_user(buffer, address) copies what lies there, of the kernel's "
+    "memory probe_read_kernel, and text skep.user_string(address, 64)"
+)
+ADDRESS = 64
+OBJECTS = frozenset({Memory.KERNEL, Memory.PROBE, Memory.USER})
+"""Memory of the kernel's objects, whose addresses are numbers too."""
+
+
+def of_python(value: Any) -> str:
+    """Of a captured object."""
+    match value:
+        case list() | set():
+            return "make it a tuple: (1, 2)"
+        case dict():
+            return "declare a skep.Hash; of constants, choose by match, or by if and elif"
+        case enum.Enum():
+            return "make its class an enum.IntEnum"
+        case complex():
+            return "there are integers only"
+    if isinstance(value, type) or callable(value):
+        return ""
+    if hasattr(value, "tolist") and value.ndim:
+        return "make it a tuple outside of the program: tuple(x.tolist())"
+    if isinstance(value, SupportsIndex | SupportsInt):
+        return "take its number outside of the program: N = int(x)"
+    return ""
+
+
+def of_attribute(value: Any, node: ast.Attribute) -> str:
+    """Of an attribute of a captured object."""
+    found = getattr(value, node.attr, None)
+    if isinstance(found, int | str | bytes):
+        return f"name it outside of the program: {node.attr.upper()} = {ast.unparse(node)}"
+    return of_python(value)
+
+
+def of_number(kind: Type, node: ast.AST) -> str:
+    """Where a number is wanted, and something else is given."""
+    if isinstance(kind, Static):
+        return of_python(kind.value)
+    if not isinstance(kind, Pointer):
+        return ""
+    if isinstance(kind.target, ArrayType):
+        word = "text is compared, searched and copied" if kind.target.element is char else ""
+        return word or "take an element of it: a[0]"
+    if kind.memory in OBJECTS and isinstance(node, ast.expr):
+        name = "x" if isinstance(node, ast.Compare) else ast.unparse(node)
+        return f"take a field of it, or its address: u64({name})"
+    return "take a field of it" if isinstance(kind.target, StructType | KernelStruct) else ""
+
+
+def of_element(kind: Type) -> str:
+    """Where something is indexed that has no elements."""
+    if isinstance(kind, Static):
+        return of_python(kind.value)
+    return AT_ADDRESS if isinstance(kind, IntType) and kind.bits == ADDRESS else ""
+
+
+def of_text(kind: Type) -> str:
+    """Where text meets something that is no array of it."""
+    if not isinstance(kind, IntType):
+        return ""
+    if kind.bits < ADDRESS:
+        return CHARACTER
+    return "text at an address is copied first: skep.user_string(address, 64), of the kernel's kernel_string"
+
+
+def of_method(kind: Pointer, node: ast.Call, name: str) -> str:
+    """Where memory has no method of that name."""
+    value = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+    target = kind.target
+    if target is SpinLock:
+        return f"with {value}: holds it for a block"
+    if isinstance(target, ArrayType) and target.element is char:
+        return "text has startswith, endswith and find; with == and in it is compared and searched"
+    if isinstance(target, StructType) and hasattr(target, name):
+        return f"a program sees the fields of a Struct: write a function, {name}({value})"
+    if isinstance(target, KernelStruct):
+        return 'functions of the kernel are named outside, f = skep.kfunc("bpf_..."), as far as it offers them'
+    return ""
+
+
+def of_iteration(kind: Type, *, is_map: bool) -> str:
+    """Where a loop runs over something that has no elements."""
+    if is_map:
+        return "go over a map in Python, or over the keys that you know"
+    if isinstance(kind, Static) and isinstance(kind.value, list | set):
+        return of_python(kind.value)
+    if isinstance(kind, Pointer) and is_head(kind.target):
+        return "take its objects out, one a round: pop_front(), or first() and remove()"
+    return "for i in range(N):"
