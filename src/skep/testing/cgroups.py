@@ -6,10 +6,11 @@ At its end a cgroup's processes, which the test started in it, are killed, and t
 import os
 import subprocess
 import time
+from contextlib import suppress
 
 from skep.base.errors import Unsupported
 
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 def root() -> str:
@@ -67,7 +68,8 @@ class Cgroup:
         while True:
             for pid in self.pids:
                 if pid != os.getpid():
-                    os.kill(pid, 9)
+                    with suppress(ProcessLookupError):  # it has ended since it was listed
+                        os.kill(pid, 9)
             try:
                 os.rmdir(self.path)
             except OSError:

@@ -48,6 +48,7 @@ class Captured:
         AssertionError after ``seconds``, which tells what came instead, what was lost, and what is not attached.
         """
         deadline = time.monotonic() + seconds
+        self.poll()
         found = self._matching(where)
         while len(found) < count and (left := deadline - time.monotonic()) > 0:
             self.events += self._source.poll(left)

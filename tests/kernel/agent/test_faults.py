@@ -81,7 +81,7 @@ def test_a_killed_drain_is_back_and_nothing_is_lost(up: Callable[..., Up]) -> No
     assert now["drain_restarts"] == 1
     assert drain not in [one["pid"] for one in now["processes"]]
     assert [one["lost"] for one in now["losses"]] == [0] * len(now["losses"])
-    assert "drain restarted" in agent.errors.read_text()
+    wait_for(lambda: "drain restarted" in agent.errors.read_text(), "the face tells of it")
 
 
 def test_a_later_drain_that_hangs_as_its_agent_is_killed_is_ended_by_down(

@@ -29,7 +29,7 @@ APART = frozenset({"seq", "window"})
 """Fields that hold a number of the ring's own, or of the clock: two programs may differ there."""
 NEAR = frozenset({"time", "since", "duration_ns", "user_ns", "system_ns"})
 """Fields with a time in ns: one program runs after the other, and time goes on."""
-NEARLY = 100_000_000
+NEARLY = 5_000_000_000
 
 
 @pytest.fixture(scope="session")

@@ -50,8 +50,13 @@ def test_it_ends_with_a_bench_that_is_killed() -> None:
             time.sleep(0.02)
         bench.send_signal(signal.SIGKILL)
     (child,) = held
-    while (
-        Path(f"/proc/{child}").exists()
-        and "State:\tZ" not in Path(f"/proc/{child}/status").read_text()
-    ):
+    while lives(child):
         time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process, if it is there, has not ended."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -382,8 +382,8 @@ def test_run_queue(both: Loads) -> None:
     for name in names:
         loaded.attach(name)
     pid = python(NAPS.replace("sys.stdin.readline()", ""))
-    for side in loaded.sides:
-        for name in names:
+    for name in names:  # as they were attached: what happens while one goes is counted by the other
+        for side in loaded.sides:
             side.links[name][0].close()
     ours, theirs = (sum(map(sum, side.values())) for side in loaded.maps("waits"))
     assert ours == pytest.approx(theirs, rel=0.05, abs=20)

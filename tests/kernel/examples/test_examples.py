@@ -42,8 +42,7 @@ def test_system_calls_are_counted_by_process() -> None:
     )
     try:
         with running("02_syscalls.py") as one:
-            found = one.until(rf"^ *(\d+) +{busy.pid} dd$")
-            assert int(found[1]) > 1000
+            one.until(rf"^ *\d{{4,}} +{busy.pid} dd$")
             one.interrupt()
     finally:
         busy.kill()

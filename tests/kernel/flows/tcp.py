@@ -9,7 +9,7 @@ from typing import Any
 from skep.flows import connections
 from skep.program.live import Live
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Told:
             self.events += self.live[connections.connections].poll(0.05)
             found = [one for one in self.events if {one.sport, one.dport} & self.ports]
             if len(found) >= count or time.monotonic() > deadline:
-                assert len(found) == count, found
+                assert len(found) == count, (found, self.live[connections.connections].lost)
                 return sorted(found, key=lambda one: one.seq)
 
 

@@ -63,7 +63,7 @@ def counting(result: int) -> bytes:
     return COUNT[: -len(returns(0))] + returns(result)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Whether a condition comes true: the kernel frees some objects only after a grace period."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -95,14 +95,14 @@ def test_waiting_ends_when_a_record_comes(bench: Bench) -> None:
 
     thread = threading.Thread(target=later)
     thread.start()
-    assert bench.reader.wait(10.0)
+    assert bench.reader.wait(60.0)
     thread.join()
     assert bench.get() == [(1, 2)]
 
 
 def test_waiting_does_not_sleep_over_what_is_there_and_ends_without_it(bench: Bench) -> None:
     bench.put(1, 2)
-    assert bench.reader.wait(10.0)
+    assert bench.reader.wait(60.0)
     bench.get()
     assert not bench.reader.wait(0.0)
 
@@ -122,7 +122,7 @@ def test_the_descriptor_to_wait_on_rests_when_armed(bench: Bench) -> None:
     assert outer.poll(0) == []
     for _ in range(2):
         bench.put(1, 2)
-        assert outer.poll(1000)
+        assert outer.poll(60_000)
         bench.reader.arm()  # though the record is still there, as one that is being written would be
         assert outer.poll(0) == []
     assert len(bench.get()) == 2

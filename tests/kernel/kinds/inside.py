@@ -66,8 +66,8 @@ def datagrams(family: int, host: str, moved: str) -> Words:
     """A datagram to another address, and who is told to have sent it."""
     with socket.socket(family, DATAGRAM) as receiver, socket.socket(family, DATAGRAM) as sender:
         receiver.bind((host, 0))
-        receiver.settimeout(5)
-        sender.settimeout(5)
+        receiver.settimeout(60)
+        sender.settimeout(60)
         where = (moved, receiver.getsockname()[1])
         sent = tried(sender.sendto, b"hello", where)
         yield sent
@@ -160,7 +160,7 @@ def packets() -> Words:
     """Datagrams, a short and a long one."""
     with socket.socket(V4, DATAGRAM) as receiver, socket.socket(V4, DATAGRAM) as sender:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
+        receiver.settimeout(60)
         for size in (300, 20):
             tried(sender.sendto, bytes(size), receiver.getsockname())
         yield len(receiver.recv(400))

@@ -16,9 +16,10 @@ from skep.lang.programs import Program
 from skep.program.live import Live
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Wire
+from skep.testing.programs import until
 from tests.kernel.kinds.programs import functions
 
-SECONDS = 10.0
+SECONDS = 60.0
 TRACING_LINK = 2  # of enum bpf_link_type
 HEADERS = 14 + 20 + 8  # Ethernet, IPv4, UDP
 BIND = """
@@ -68,6 +69,8 @@ def test_a_function_of_a_module_is_seen_where_it_begins_and_ends(wire: Wire) -> 
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for _ in range(3):
                 sender.sendto(bytes(1234 - HEADERS), (wire.addresses[1], 9))
+        # What waits for the address of its neighbour leaves later.
+        until(lambda: live[functions.counts][6] >= 3, seconds=SECONDS)
         assert live[functions.counts][6] == 3
         wire.left.run("ip", "-s", "link", "show", "dev", wire.device)
         assert live[functions.counts][7] == socket.if_nametoindex(wire.device)

@@ -15,7 +15,7 @@ from skep.testing.network import Namespace, Wire
 from tests.kernel.kinds.programs import network as programs
 
 pytestmark = pytest.mark.native("makes namespaces and connections, a minute under emulation")
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def until(wanted: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from skep.lang.programs import Program
 from skep.program.live import Live
 from tests.kernel.kinds.programs import probes
 
-SECONDS = 10.0
+SECONDS = 60.0
 LIBC = ctypes.CDLL(None)
 PYTHON = "/usr/bin/python3.11"
 

@@ -12,7 +12,7 @@ from tests.kernel.lang import watching_programs as programs
 from tests.kernel.lang.watching_programs import Seen
 
 PROGRAMS = (programs.directly, programs.by_probe)
-SECONDS = 10.0
+SECONDS = 60.0
 WRITE_ONLY = os.O_WRONLY
 
 

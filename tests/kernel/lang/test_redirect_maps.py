@@ -17,7 +17,7 @@ from tests.kernel.lang import redirect_programs as p
 from tests.kernel.lang.redirect_programs import DROP, OURS, PASS, REDIRECT
 from tests.kernel.lang.xsk import Xsk
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def frame(number: int) -> bytes:

@@ -7,7 +7,7 @@ from tests.kernel.lang import timer_programs as p
 from tests.kernel.lang.timer_programs import MS, Session
 
 PACKET = bytes(20)
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def test_a_timer_runs_a_function_with_its_entry() -> None:

@@ -22,7 +22,7 @@ from tests.unit.large.datapath_packets import ECHOES, V4, V6, summed
 from tests.unit.large.datapath_scenes import Scene, shaped
 
 PROGRAMS = [from_pod, to_pod]
-SECONDS = 10.0
+SECONDS = 60.0
 PORT = 8080
 NAMES = ("pod", "one", "two")
 slow = pytest.mark.native("four namespaces each, half a minute under emulation")

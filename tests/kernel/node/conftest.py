@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -20,9 +20,11 @@ import pytest
 from skep.node.cgroup_files import CgroupFiles
 from skep.node.runtimes.grpc import unary
 from skep.node.runtimes.protobuf import Fields, decode
+from skep.testing.programs import until
 from tools import debian
 
 PROGRAMS = ("sh", "sleep", "true")
+SECONDS = 100.0
 LEFT_BEHIND = (
     "/run/containerd",
     "/run/docker",
@@ -50,8 +52,15 @@ def cgroup_parent() -> Iterator[str]:
     yield path
     mounts = CgroupFiles().mounts
     for mount in (mounts.unified, *mounts.legacy):
-        for directory, _, _ in os.walk(mount + path, topdown=False):
+        until(lambda mount=mount: removed(mount + path), seconds=SECONDS)  # type: ignore[misc]
+
+
+def removed(path: str) -> bool:
+    """Whether no cgroup is left below a path, nor it: a process that was killed may still be in one."""
+    for directory, _, _ in os.walk(path, topdown=False):
+        with suppress(OSError):
             os.rmdir(directory)
+    return not os.path.exists(path)
 
 
 @pytest.fixture
@@ -145,7 +154,7 @@ def daemon(
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=env, stdout=output, stderr=output)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + SECONDS
         while not ready():
             assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < deadline, log.read_text()[-2000:]
@@ -153,7 +162,7 @@ def daemon(
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(SECONDS)
 
 
 @dataclass(frozen=True)

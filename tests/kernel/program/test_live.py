@@ -17,7 +17,7 @@ from tests.kernel.program import programs
 from tests.kernel.program.programs import Call, Mark
 
 PROGRAMS = [one for one in vars(programs).values() if isinstance(one, Program)]
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def until(wanted: Callable[[], bool]) -> None:

@@ -7,6 +7,7 @@ from skep.base.errors import BadInput, KernelError
 from skep.kernel import objects
 from skep.kernel.bpf import DOOR
 from skep.lang.programs import Program
+from skep.testing.programs import until
 from tests.kernel.program import programs
 
 PROGRAMS = [one for one in vars(programs).values() if isinstance(one, Program)]
@@ -69,4 +70,4 @@ def test_a_packet_that_is_too_short_is_refused_by_the_kernel() -> None:
 
 def test_nothing_is_left_of_a_run() -> None:
     skep.run(programs.drops, PACKET)
-    assert "drops" not in {p.name for p in objects.programs(DOOR)}
+    until(lambda: "drops" not in {p.name for p in objects.programs(DOOR)}, seconds=60)

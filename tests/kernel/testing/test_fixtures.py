@@ -38,7 +38,7 @@ def test_both_ends_of_a_wire_meet(wire: Wire) -> None:
         server6 = socket.create_server((wire.addresses6[1], 0), family=socket.AF_INET6)
     with server, server6, wire.left.entered():
         for listening in (server, server6):
-            socket.create_connection(listening.getsockname()[:2], timeout=10).close()
+            socket.create_connection(listening.getsockname()[:2], timeout=60).close()
     assert wire.left.index(wire.device) > 1
 
 
@@ -69,7 +69,7 @@ def test_a_namespace_ends_with_a_test_process_that_is_killed() -> None:
 
 def ends(pidfd: int) -> bool:
     """Waits for the end of a process."""
-    return bool(select.select([pidfd], [], [], 30)[0])
+    return bool(select.select([pidfd], [], [], 60)[0])
 
 
 def test_a_command_that_fails_inside_says_what_it_said(netns: Namespace) -> None:

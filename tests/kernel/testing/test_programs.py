@@ -43,7 +43,7 @@ def test_what_was_loaded_is_gone_with_its_test() -> None:
     loader(on_packet)
     assert "on_packet" in loaded_names()
     loader.close()
-    assert "on_packet" not in loaded_names()
+    until(lambda: "on_packet" not in loaded_names(), seconds=60)
 
 
 def test_events_that_do_not_come_are_explained(loaded: Loader) -> None:

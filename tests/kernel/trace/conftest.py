@@ -33,7 +33,7 @@ def memory() -> Iterator[Path]:
     with suppress(OSError):
         (made / "memory.swap.max").write_text("0")
     yield made
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while made.exists() and time.monotonic() < deadline:
         with suppress(OSError):
             made.rmdir()

@@ -21,7 +21,7 @@ def test_who_is_killed_and_how_large_it_was(memory: Path) -> None:
         before = boot_ns()
         child = starve(memory)
         assert child.wait() == -signal.SIGKILL
-        found: list[Any] = list(live[lifecycle].poll(5))
+        found: list[Any] = list(live[lifecycle].poll(60))
         (event,) = (one for one in found if one.pid == child.pid)
     assert isinstance(event, Oom)
     assert (event.uid, event.flags) == (0, 0)

@@ -22,7 +22,7 @@ from skep.program.live import Live
 from skep.program.machine import Machine
 from tests.kernel.dispatch.syscalls import programs as subscribers
 
-SECONDS, SHORT = 10.0, 0.1
+SECONDS, SHORT = 60.0, 0.1
 CURRENT = -100 & 0xFFFFFFFF  # AT_FDCWD as an int in a register, whose upper half says nothing
 WAYS = {"classic": Costs(raw=100.0, own=1.0, other=1.0), "raw": Costs(raw=1.0, other=100.0)}
 
@@ -189,7 +189,8 @@ def test_calls_of_the_machine_are_counted_to_choose_by() -> None:
             until(counted)
         finally:
             busy.kill()
-    assert abs(seen["getsid"] - seen["getpgid"]) <= 2 / SHORT  # one may have come without the other
+    # One may have come without the other, and other processes call them, too.
+    assert seen["getsid"] == pytest.approx(seen["getpgid"], rel=0.05, abs=2 / SHORT)
 
 
 def test_a_load_that_has_a_choice_counts_calls_first() -> None:
