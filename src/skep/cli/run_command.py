@@ -11,7 +11,8 @@ from skep.base.errors import BadInput, Forbidden
 from skep.cli import user_file
 from skep.cli.commands import examples
 from skep.cli.options import for_option, json_option
-from skep.cli.run_programs import Loads, Place, Showing, run_programs
+from skep.cli.run_places import Place
+from skep.cli.run_programs import Loads, Showing, run_programs
 from skep.program.interruption import Interruption
 
 
@@ -33,6 +34,7 @@ from skep.program.interruption import Interruption
 @click.option("--device", default="", metavar="NAME", help="Device of XDP and tc programs.")
 @click.option("--netns", default="", metavar="FILE", help="Its namespace, as /run/netns/lab.")
 @click.option("--cgroup", default="", metavar="DIR", help="Cgroup of cgroup programs.")
+@click.option("--at", default="", metavar="PLACE", help="Route, or place in a binary.")
 @click.option("--pid", default=-1, type=int, help="Samples and probes of this process only.")
 def command(  # noqa: PLR0913 - a parameter for each option
     *,
@@ -44,6 +46,7 @@ def command(  # noqa: PLR0913 - a parameter for each option
     device: str,
     netns: str,
     cgroup: str,
+    at: str,
     pid: int,
 ) -> int:
     """Run the programs of FILE in the kernel.
@@ -54,7 +57,7 @@ def command(  # noqa: PLR0913 - a parameter for each option
     when the command ends. A file of a package may import its neighbours, as with `python -m`.
     """
     source = user_file.read(file)
-    place = Place(device, netns, cgroup, pid)
+    place = Place(device, netns, cgroup, pid, at)
     if os.geteuid() != 0:
         raise Forbidden("running programs in the kernel")
     if not user_file.has_main(source, file):
@@ -63,7 +66,9 @@ def command(  # noqa: PLR0913 - a parameter for each option
         return run_programs(loads, place, Showing(seconds, as_json, trace))
     if as_json or place != Place():
         problem = "the file loads its programs itself: it says what it prints and where it attaches"
-        raise BadInput(file, problem, "leave --json, --device, --netns, --cgroup and --pid away")
+        raise BadInput(
+            file, problem, "leave --json, --device, --netns, --cgroup, --at and --pid away"
+        )
     if trace:
         config.trace()
     sys.argv = [file, *arguments]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from skep.base import exits
 from skep.base.clock import rfc3339, wall_offset_ns
-from skep.base.errors import BadInput
 from skep.base.lazy import lazy
 from skep.cli import run_maps
 from skep.cli.ending import Ending
+from skep.cli.run_places import Place, attach
 from skep.cli.terminal import safe
 from skep.lang.capture import declarations
+from skep.lang.declared.streams import PerfBuffer
 from skep.lang.maps import Declaration, Ring
 from skep.lang.programs import Program
 from skep.lang.spec import Hook
@@ -26,23 +27,14 @@ from skep.program.live_ring import LiveRing
 
 if TYPE_CHECKING:
     from skep.kernel.printed import Printed
+    from skep.program.live_perf import LivePerfBuffer
 
 prints = lazy("skep.program.prints")  # only tracing needs it
 shown = lazy("skep.events.shown")  # what it imports would delay the attaching
 
-OF_PROCESSES = frozenset({Hook.PERF_EVENT, Hook.UPROBE, Hook.UPROBE_MULTI, Hook.USDT})
-OF_NAMESPACES = frozenset({Hook.NETNS, Hook.NETFILTER})
 SILENT_MS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where programs go whose place only the user knows."""
-
-    device: str = ""
-    netns: str = ""
-    cgroup: str = ""
-    pid: int = -1
+SAMPLE = "sample"
+"""The kind of what a perf buffer without a Struct carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,41 +69,24 @@ def run_programs(loads: Loads, place: Place, showing: Showing) -> int:
         ExitStack() as stack,
     ):
         printed = stack.enter_context(prints.printed(live.prints)) if showing.trace else None
-        for program in loads.alone:
-            _attach(live, program, place)
-        for table in loads.tables:
-            live.register(table)
         declared = {
             one: name for program in programs for name, one in declarations(program.function)
         }
         rings = [live[one] for one in declared if isinstance(one, Ring)]
+        buffers = [live[one] for one in declared if isinstance(one, PerfBuffer)]
+        for program in loads.alone:
+            attach(live, program, place)
+        for table in loads.tables:
+            live.register(table)
         ending.limit(showing.seconds)
         print(f"attached {', '.join(program.name for program in programs)}", file=sys.stderr)
         _read(live, programs, sys.stderr if as_json else sys.stdout)
-        for line in _lines(rings, printed, ending, as_json=as_json):
+        for line in _lines(rings, buffers, printed, ending, as_json=as_json):
             print(line, flush=True)
         _tell_losses(live, declared, printed)
         for line in run_maps.lines(live, declared, as_json=as_json):
             print(line)
     return exits.INTERRUPTED if ending.signal > 0 else exits.DONE
-
-
-def _attach(live: Live, program: Program, place: Place) -> None:
-    hook = program.kind.hook
-    if hook in (Hook.XDP, Hook.TCX):
-        if not place.device:
-            raise BadInput("--device", f"{program.name} is for packets of a device", "name it")
-        live.attach(program, place.device, netns=place.netns)
-    elif hook is Hook.CGROUP:
-        if not place.cgroup:
-            raise BadInput("--cgroup", f"{program.name} is for a cgroup", "name its directory")
-        live.attach(program, place.cgroup)
-    elif hook in OF_PROCESSES:
-        live.attach(program, pid=place.pid)
-    elif hook in OF_NAMESPACES:
-        live.attach(program, netns=place.netns)
-    else:
-        live.attach(program)
 
 
 def _read(live: Live, programs: list[Program], out: TextIO) -> None:
@@ -123,16 +98,22 @@ def _read(live: Live, programs: list[Program], out: TextIO) -> None:
 
 
 def _lines(
-    rings: list[LiveRing], printed: "Printed | None", ending: Ending, *, as_json: bool
+    rings: list[LiveRing],
+    buffers: "list[LivePerfBuffer]",
+    printed: "Printed | None",
+    ending: Ending,
+    *,
+    as_json: bool,
 ) -> Iterator[str]:
-    """The events of all rings, and what programs print, as they come, until the end."""
+    """The events of all rings and buffers, and what programs print, as they come, until the end."""
     text = _json if as_json else _text
+    sources: list[LiveRing | LivePerfBuffer] = [*rings, *buffers]
     poll = select.poll()
     poll.register(ending.fd, select.POLLIN)
     if printed:
         poll.register(printed.fileno(), select.POLLIN)
-    for ring in rings:
-        poll.register(ring.reader.fileno(), select.POLLIN)
+    for source in sources:
+        poll.register(source.reader.fileno(), select.POLLIN)
     patience = None if all(ring.ring.wakeup == "doorbell" for ring in rings) else SILENT_MS
     while not ending.come:
         for ring in rings:
@@ -141,8 +122,8 @@ def _lines(
         for line in _printed(printed, as_json=as_json):
             found = True
             yield line
-        for ring in rings:
-            for event in ring.poll():
+        for source in sources:
+            for event in source.poll():
                 found = True
                 yield text(event)
         if not found:
@@ -162,12 +143,16 @@ def _tell_losses(live: Live, declared: Iterable[Declaration], printed: "Printed 
     for one in declared:
         if isinstance(one, Ring) and (lost := live[one].lost):
             print(f"{lost} events were lost: the ring was full", file=sys.stderr)
+        if isinstance(one, PerfBuffer) and (lost := live[one].lost):
+            print(f"{lost} samples were lost: the buffer of a CPU was full", file=sys.stderr)
     if printed and printed.lost:
         print(prints.told(printed.lost), file=sys.stderr)
 
 
-def _json(event: Struct) -> str:
+def _json(event: Struct | bytes) -> str:
     head: dict[str, Any] = {}
+    if isinstance(event, bytes):
+        return json.dumps({"kind": SAMPLE, "data": event.hex()})
     if hasattr(event, "time"):
         head["time"] = rfc3339(event.time + wall_offset_ns())
     head["kind"] = getattr(type(event), "kind_name", type(event).__name__)
@@ -176,7 +161,9 @@ def _json(event: Struct) -> str:
     return json.dumps(head | shown.shown(event))
 
 
-def _text(event: Struct) -> str:
+def _text(event: Struct | bytes) -> str:
+    if isinstance(event, bytes):
+        return f"{SAMPLE} {event.hex()}"
     kind = getattr(type(event), "kind_name", type(event).__name__)
     parts = (name if v is True else f"{name}={v}" for name, v in shown.shown(event).items())
     return safe(" ".join((kind, *parts)))

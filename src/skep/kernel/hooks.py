@@ -5,12 +5,11 @@ one that another program holds is a Conflict; what is fallen back to becomes a r
 """
 
 import errno
-import os
 from collections.abc import Callable
 
 from skep.base.errors import BadInput, KernelError, Unsupported
 from skep.base.lazy import lazy
-from skep.kernel import commands, cpus, perf
+from skep.kernel import cgroup_places, commands, cpus, perf
 from skep.kernel.attachment import Attachment
 from skep.kernel.bpf import Door, packed
 from skep.kernel.clsact import ClsactLink
@@ -33,7 +32,6 @@ _INSTEAD = {
     Hook.MAP: 'put it into a value of the map: live[devices][0] = ("eth0", live.programs["name"])',
 }
 
-_DIRECTORY = "its directory below /sys/fs/cgroup"
 _NO_COUNTER = (errno.ENOENT, errno.EOPNOTSUPP)
 """What perf_event_open answers for hardware that is not there."""
 
@@ -142,18 +140,15 @@ def _on_event(program: Program, place: Place, event: int, door: Door) -> int:
 def _cgroup(program: Program, place: Place, door: Door) -> AnyLink:
     path = str(place.target)
     if not path:
-        raise BadInput("cgroup", "a cgroup program is attached to a cgroup", f"give {_DIRECTORY}")
-    try:
-        cgroup = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        problem = f"{path} cannot be opened ({error.strerror})"
-        raise BadInput("cgroup", problem, f"give {_DIRECTORY}") from error
-    try:
-        with refused("BPF_LINK_CREATE", name_of(program, place), needs=NETWORK, door=door):
-            fd = commands.link_create(door, program.fd, cgroup, program.spec.kind.attach_type)
-    finally:
-        os.close(cgroup)
-    return Link((fd,), name_of(program, place), door=door)
+        expected = f"give {cgroup_places.DIRECTORY}"
+        raise BadInput("cgroup", "a cgroup program is attached to a cgroup", expected)
+    name, kind = name_of(program, place), program.spec.kind.attach_type
+    with (
+        cgroup_places.opened(path) as cgroup,
+        refused("BPF_LINK_CREATE", name, needs=NETWORK, door=door),
+    ):
+        fd = commands.link_create(door, program.fd, cgroup, kind)
+    return Link((fd,), name, door=door)
 
 
 def _nowhere(program: Program, _place: Place, _door: Door) -> AnyLink:

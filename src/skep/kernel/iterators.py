@@ -1,10 +1,10 @@
 """What an iterator goes over, as the kernel takes it when one is attached: ``union bpf_iter_link_info``."""
 
-import os
 import struct
+from contextlib import ExitStack
 
 from skep.base.errors import BadInput
-from skep.kernel import commands
+from skep.kernel import cgroup_places, commands
 from skep.kernel.bpf import Door
 from skep.kernel.link import Link
 from skep.kernel.place import Place, name_of
@@ -19,19 +19,14 @@ OF_MAPS = ("bpf_map_elem", "bpf_sk_storage_map", "sockmap")
 def iterator(program: Program, place: Place, door: Door) -> Link:
     """Over all objects, or those of a map (its descriptor), of a cgroup (its directory), of a process."""
     name, kind = name_of(program, place), program.spec.kind.attach_type
-    opened: list[int] = []
-    try:
-        with refused("BPF_LINK_CREATE", name, needs=TRACING, door=door):
-            info = _info(program.spec.target, place, opened)
-            extra = commands.pointer(info)
-            fd = commands.link_create(door, program.fd, 0, kind, extra=extra)
-    finally:
-        for one in opened:
-            os.close(one)
+    with ExitStack() as stack:
+        info = _info(program.spec.target, place, stack)
+        stack.enter_context(refused("BPF_LINK_CREATE", name, needs=TRACING, door=door))
+        fd = commands.link_create(door, program.fd, 0, kind, extra=commands.pointer(info))
     return Link((fd,), name, door=door)
 
 
-def _info(target: str, place: Place, opened: list[int]) -> bytes:
+def _info(target: str, place: Place, stack: ExitStack) -> bytes:
     if target in OF_MAPS:
         if not isinstance(place.target, int):
             raise BadInput("map", f"an iterator over {target} goes over one map", "give the map")
@@ -41,6 +36,6 @@ def _info(target: str, place: Place, opened: list[int]) -> bytes:
         if order is None or not str(place.target).startswith("/"):
             expected = f"give a directory, and as mode one of {', '.join(ORDERS)}"
             raise BadInput("cgroup", "an iterator over cgroups begins at one", expected)
-        opened.append(os.open(str(place.target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        return struct.pack("<IIQ", order, opened[0], 0)
+        opened = stack.enter_context(cgroup_places.opened(str(place.target)))
+        return struct.pack("<IIQ", order, opened, 0)
     return struct.pack("<4I", 0, place.pid, 0, 0) if place.pid >= 0 else b""

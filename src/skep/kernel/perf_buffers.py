@@ -106,6 +106,10 @@ class PerfReader:
                 elif kind == _LOST:
                     self.lost += _LOSS.unpack_from(body)[1]
 
+    def fileno(self) -> int:
+        """A descriptor that is readable when there are samples."""
+        return self._poll.fileno()
+
     def wait(self, seconds: float, also: int = -1) -> bool:
         """Sleeps until a sample arrives, the time is over, or ``also`` is readable; whether there is a sample."""
         return sleep(self._poll, seconds, also)

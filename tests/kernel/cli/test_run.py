@@ -1,0 +1,129 @@
+"""``skep run`` of files that only define programs: each is attached where the options say, and what comes is shown."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skep.testing.cgroups import Cgroup
+from skep.testing.network import Wire
+
+pytestmark = pytest.mark.native("compiles files of the test's own")
+Rows = Callable[[Callable[[dict[str, Any]], bool]], dict[str, Any]]
+
+SAMPLES = """
+import skep
+
+class Call(skep.Struct):
+    pid: skep.u32
+    number: skep.u32
+
+calls, some = skep.PerfBuffer(Call), skep.PerfBuffer(None)
+
+@skep.uprobe()
+def anywhere(value: skep.s32):
+    if value == -770077:
+        memory = skep.u8[4]()
+        memory[0] = 65
+        some.output(memory)
+        calls.output(Call(skep.u32(skep.get_current_pid_tgid() >> 32), 7))
+"""
+ROUTE = """
+import skep
+
+class Left(skep.Record):
+    size: skep.u32
+
+left = skep.Ring(Left)
+
+@skep.lwt("xmit")
+def leaves(ctx):
+    e = left.reserve()
+    if e is not None:
+        e.size = ctx.len
+        e.submit()
+    return 0
+"""
+GROUPS = """
+import skep
+
+@skep.iterator("cgroup")
+def groups(ctx):
+    group = ctx.cgroup
+    if group is not None:
+        text = skep.char[8]()
+        text[:] = "a group\\n"
+        skep.seq_write(ctx.meta.seq, text)
+    return 0
+"""
+
+
+@contextmanager
+def ran(file: Path, source: str, *options: str) -> Iterator[Rows]:
+    """The rows that a file's programs give, as JSON, until one is as it is wanted."""
+    file.write_text(source)
+    command = [sys.executable, "-m", "skep.cli", "run", "--json", *options, str(file)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as one:
+        assert one.stdout is not None
+        assert one.stderr is not None
+        said = one.stderr.readline()
+        assert said.startswith("attached"), said + one.stderr.read()
+        lines = one.stdout
+
+        def until(wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+            found: Iterator[dict[str, Any]] = map(json.loads, lines)
+            return next(row for row in found if wanted(row))
+
+        try:
+            yield until
+        finally:
+            one.send_signal(signal.SIGINT)
+        assert one.wait() == 130
+
+
+@pytest.mark.requires("link.uprobe")
+def test_samples_of_perf_buffers_are_shown(tmp_path: Path) -> None:
+    code = "import ctypes; ctypes.CDLL(None).abs(-770077)"
+    with ran(tmp_path / "samples.py", SAMPLES, "--at", "libc:abs") as until:
+        child = subprocess.Popen([sys.executable, "-c", code])
+        assert child.wait() == 0
+        seen: dict[str, dict[str, Any]] = {}
+        until(lambda row: bool(seen.setdefault(row["kind"], row)) and len(seen) == 2)
+        assert seen["Call"] == {"kind": "Call", "pid": child.pid, "number": 7}
+        assert seen["sample"]["data"].startswith("41000000")
+
+
+def test_a_program_of_a_route_is_attached_to_the_one_that_is_named(
+    tmp_path: Path, wire: Wire
+) -> None:
+    route = f"10.77.0.0/24 dev {wire.device} via {wire.addresses[1]}"
+    options = ("--at", route, "--netns", wire.left.path)
+    with ran(tmp_path / "route.py", ROUTE, *options) as until:
+        with wire.left.entered(), socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(bytes(500), ("10.77.0.5", 9))
+        assert until(lambda row: row["kind"] == "left")["size"] == 20 + 8 + 500
+    assert wire.left.run("ip", "route", "show", "10.77.0.0/24") == ""
+
+
+def test_an_iterator_over_cgroups_begins_at_the_one_that_is_named(
+    tmp_path: Path, cgroup: Cgroup
+) -> None:
+    file = tmp_path / "groups.py"
+    file.write_text(GROUPS)
+    options = ("--for", "100ms", "--cgroup", cgroup.path)
+    done = subprocess.run(
+        [sys.executable, "-m", "skep.cli", "run", *options, str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "a group\n"
