@@ -57,10 +57,7 @@ LEFT_OUT = {
         "tests/kernel/agent/test_start.py",
         "tests/kernel/agent/test_up.py",
     ),
-    "agents in floods, that need real speed": (
-        "tests/kernel/agent/test_overload.py",
-        "tests/kernel/agent/test_pid_reuse.py",
-    ),
+    "agents in floods, that need real speed": ("tests/kernel/agent/test_overload.py",),
     "agents beside daemons of containers": ("tests/kernel/agent/test_who.py",),
     "agents and their compiler, which is not there": ("tests/kernel/agent/test_cache_faults.py",),
     "programs beside their twins in C, which are compiled where they run": (

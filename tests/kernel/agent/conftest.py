@@ -136,3 +136,36 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
             return started
 
         yield start
+
+
+class Shared:
+    """An agent of several tests: started when one asks for it, and anew after one has ended it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._agents = folder, list[Up]()
+
+    def agent(self) -> Up:
+        if not self._agents or self._agents[-1].face.poll() is not None:
+            name = f"test-shared-{os.getpid()}-{len(self._agents)}"
+            self._agents.append(Up(self._folder, name))
+            self._agents[-1].ready()
+        return self._agents[-1]
+
+    def end(self) -> None:
+        for one in self._agents:
+            if one.face.poll() is None:
+                one.end()
+                skep("down", "--force", "--instance", one.paths.instance)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    made = Shared(tmp_path_factory.mktemp("shared"))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def agent(shared: Shared) -> Up:
+    """An agent of all kinds of events, which tests share, for a start takes long in a guest. `test_life` ends it."""
+    return shared.agent()

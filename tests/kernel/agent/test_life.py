@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,38 +25,6 @@ from tests.kernel.trace.conftest import starve
 pytestmark = pytest.mark.requires("prog.tp_btf", "map.ringbuf", "btf.vmlinux")
 POWERS = ["who did it", "exec", "fork", "exit", "connections", "drops", "OOM kills"]
 KINDS = {"exec", "fork", "exit", "connect", "accept", "close", "drop", "oom"}
-
-
-class Shared:
-    """The agent of this module: started when a test asks for it, and anew after one has ended it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._agents = folder, list[Up]()
-
-    def agent(self) -> Up:
-        if not self._agents or self._agents[-1].face.poll() is not None:
-            name = f"test-life-{os.getpid()}-{len(self._agents)}"
-            self._agents.append(Up(self._folder, name))
-            self._agents[-1].ready()
-        return self._agents[-1]
-
-    def end(self) -> None:
-        for one in self._agents:
-            if one.face.poll() is None:
-                one.end()
-                skep("down", "--force", "--instance", one.paths.instance)
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    made = Shared(tmp_path_factory.mktemp("life"))
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def agent(shared: Shared) -> Up:
-    return shared.agent()
 
 
 def pids(status: dict[str, Any]) -> dict[str, int]:

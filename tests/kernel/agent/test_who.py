@@ -4,10 +4,8 @@ import asyncio
 import itertools
 import json
 import os
-import platform
 import re
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -138,30 +136,6 @@ def test_in_a_pid_namespace_nothing_is_told_that_is_not_so(
     assert "ancestors" not in outside
 
 
-def test_a_socket_of_nobody_names_no_process(up: Callable[..., Up], netns: Namespace) -> None:
-    agent = up("--only", "accept,close")
-    agent.ready()
-    with netns.entered():
-        listener = socket.create_server(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        client = socket.create_connection(("127.0.0.1", port))
-        listener.close()
-        client.close()
-    found = wait_for(lambda: closes(agent, port), "the ends are seen")
-    theirs = next(one for one in found if one["sport"] == port)
-    assert theirs["process_unknown"] is True
-    assert theirs["user"] == "root"
-    assert theirs["cgroup"]
-    assert theirs.keys().isdisjoint({"pid", "ppid", "comm", "ancestors", "container"})
-
-
-def closes(agent: Up, port: int) -> list[dict[str, Any]]:
-    """Both ends of a connection that was closed."""
-    events = agent.events(Query(kinds=frozenset({"close"})))
-    found = [one for one in events if port in (one["sport"], one["dport"])]
-    return found if len(found) == 2 else []
-
-
 def test_events_have_names_and_no_empty_values(up: Callable[..., Up], netns: Namespace) -> None:
     agent = up("--only", "connect,accept,close,exit,drop")
     agent.ready()
@@ -198,116 +172,6 @@ def test_events_have_names_and_no_empty_values(up: Callable[..., Up], netns: Nam
     drop = found["drop"][0]
     assert (drop["ethertype"], drop["protocol"]) == ("ipv4", "tcp")
     assert "pid" not in drop
-
-
-RENAMED = """
-import socket, sys
-open('/proc/self/comm', 'w').write('renamed')
-socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close()
-"""
-ORPHAN = """
-import os
-first = os.getpid()
-if os.fork(): os._exit(0)
-while os.getppid() == first: pass
-print(os.getpid(), os.getppid(), flush=True)
-"""
-
-
-def told(agent: Up, kind: str, pid: int) -> list[dict[str, Any]]:
-    """The events of a kind of a process."""
-    return agent.events(Query(kinds=frozenset({kind}), pids=frozenset({pid})))
-
-
-def test_a_process_that_renamed_itself_is_called_so(
-    up: Callable[..., Up], netns: Namespace
-) -> None:
-    agent = up("--only", "connect,close,exit")
-    agent.ready()
-    with netns.entered(), socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-        child = subprocess.Popen([sys.executable, "-I", "-S", "-c", RENAMED, port])
-        listener.accept()[0].close()
-        child.wait()
-    for kind in ("connect", "close", "exit"):
-        (event,) = wait_for(lambda kind=kind: told(agent, kind, child.pid), f"its {kind} is seen")  # type: ignore[misc]
-        assert (event["comm"], event["ppid"]) == ("renamed", os.getpid())
-    assert agent.events(Query(kinds=frozenset({"exit"}), comms=("renamed",))) == [event]
-
-
-def test_an_exit_names_the_parent_by_then_and_the_ancestors_of_the_start(
-    up: Callable[..., Up],
-) -> None:
-    agent = up("--only", "fork,exit")
-    agent.ready()
-    command = [sys.executable, "-I", "-S", "-c", ORPHAN]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    pid, adopter = map(int, done.stdout.split())
-    (ended,) = wait_for(lambda: told(agent, "exit", pid), "its exit is seen")
-    (begun,) = told(agent, "fork", pid)
-    assert ended["ppid"] == adopter
-    assert begun["ppid"] == begun["ancestors"][0]["pid"] == ended["ancestors"][0]["pid"] != adopter
-
-
-# --- who is right, however fast it goes --------------------------------------------------------------
-
-CONNECTS = bytes.fromhex(
-    "bf02000000 be01000000 31d2 b829000000 0f05"  # socket(AF_INET, SOCK_STREAM, 0)
-    "89c7 488d3515000000 ba10000000 b82a000000 0f05"  # connect(it, behind this code, 16)
-    "31ff b83c000000 0f05"  # exit(0)
-)
-LOAD, HEADERS = 0x400000, 64 + 56
-FLOOD, SPAWNERS = 600, 3
-
-
-def program(port: int) -> bytes:
-    """An ELF file for x86-64 that connects to a port of this host with its first instructions, and ends."""
-    code = CONNECTS + struct.pack("=H", socket.AF_INET) + struct.pack(">H4s8x", port, b"\x7f\0\0\1")
-    size = HEADERS + len(code)
-    head = b"\x7fELF\x02\x01\x01" + bytes(9)
-    head += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, LOAD + HEADERS, 64, 0, 0, 64, 56, 1, 64, 0, 0)
-    return head + struct.pack("<IIQQQQQQ", 1, 5, 0, LOAD, LOAD, size, size, 0x1000) + code
-
-
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the program is made for x86-64")
-def test_of_a_flood_of_processes_each_connect_belongs_to_its_own(
-    up: Callable[..., Up], tmp_path: Path, netns: Namespace
-) -> None:
-    agent = up("--only", "connect")
-    agent.ready()
-    with netns.entered(), socket.create_server(("127.0.0.1", 0), backlog=FLOOD) as listener:
-        first = tmp_path / "first"
-        port = listener.getsockname()[1]
-        first.write_bytes(program(port))
-        first.chmod(0o700)
-        names = [f"w{os.getpid()}-{i}" for i in range(FLOOD)]
-        for name in names:
-            os.link(first, tmp_path / name)
-        pids: dict[str, int] = {}
-
-        def spawn(mine: list[str]) -> None:
-            with netns.entered():
-                for name in mine:
-                    pids[name] = os.posix_spawn(tmp_path / name, [name], {})
-                    os.waitpid(pids[name], 0)
-
-        threads = [
-            threading.Thread(target=spawn, args=(names[i::SPAWNERS],)) for i in range(SPAWNERS)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        def all_told() -> list[dict[str, Any]] | None:
-            told = [one for one in agent.events() if one["dport"] == port]
-            return told if len(told) >= FLOOD else None
-
-        told = wait_for(all_told, "each connect is seen")
-    assert {one.get("comm"): one["pid"] for one in told} == pids
-    assert {one["ppid"] for one in told} == {os.getpid()}
-    assert {one["ancestors"][0]["pid"] for one in told} == {os.getpid()}
-    assert len(told) == FLOOD
 
 
 # --- containers ------------------------------------------------------------------------------------
