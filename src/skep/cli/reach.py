@@ -44,7 +44,7 @@ class Kinds(click.ParamType[frozenset[str]]):
 def paths(instance: str | None, file: str = "") -> Paths:
     """Where the instance lives: the option, else SKEP_INSTANCE, else the configuration, else "default"."""
     environment = config.environment()
-    name = instance or config.load(file, environment).instance
+    name = config.load(file, environment).instance if instance is None else instance
     return instance_paths(check_instance(name, "--instance"), environment.cache)
 
 
