@@ -17,21 +17,22 @@ from skep.lang.library.headers import (
     Tcp,
     Udp,
     Vlan,
+    Vxlan,
 )
 from skep.lang.types import be32, u16, u32
 
 ETHERNET, TAG, IPV4, IPV6 = Ethernet.size, Vlan.size, IPv4.size, IPv6.size
 TAGS, EXTENSIONS = 2, 6
-FRAGMENT_OFFSET = 0x1FFF
+FRAGMENT_OFFSET, VALID = 0x1FFF, 8
 
 
-def ethernet(ctx: Any) -> Any:
+def ethernet(ctx: Any, start: u32 = 0) -> Any:
     """The type of what an Ethernet header, and up to two VLAN tags, are followed by, and where: (type, offset)."""
-    header = ctx.view(Ethernet)
+    header = ctx.view(Ethernet, start)
     if header is None:
         return u16(0), u32(0)
     kind: u16 = header.type
-    offset: u32 = ETHERNET
+    offset: u32 = start + ETHERNET
     for _ in range(TAGS):
         if kind not in (EtherType.VLAN, EtherType.SERVICE_VLAN):
             break
@@ -109,6 +110,14 @@ def ports(ctx: Any, protocol: u32, offset: u32) -> Any:
 
 
 # --- checksums (RFC 1071, RFC 1624) -----------------------------------------------------------------------------------
+
+
+def vxlan(ctx: Any, offset: u32) -> Any:
+    """The network of what is behind a VXLAN header at ``offset``, and where the frame in it begins: (vni, offset)."""
+    header = ctx.view(Vxlan, offset)
+    if header is None or header.flags & VALID == 0:
+        return u32(0), u32(0)
+    return header.network >> 8, offset + Vxlan.size
 
 
 def folded(total: u32) -> Any:

@@ -11,7 +11,10 @@ from skep.lang.library.packets import (
     ports,
     replaced16,
     replaced32,
+    vxlan,
 )
+
+VXLAN = 4789
 
 
 class Found(Struct):
@@ -75,4 +78,27 @@ def translates(ctx):
     return 3
 
 
-ALL = (parses, translates)
+inner = Hash(u32, Found, 4)
+
+
+@skep.xdp
+def opens_a_tunnel(ctx):
+    """What is in a frame behind VXLAN, by network."""
+    kind, at = ethernet(ctx)
+    if kind != EtherType.IPV4:
+        return 2
+    protocol, transport = ipv4(ctx, at)
+    source, destination = ports(ctx, protocol, transport)
+    if protocol != Protocol.UDP or destination != VXLAN:
+        return 2
+    network, frame = vxlan(ctx, transport + Udp.size)
+    if frame == 0:
+        return 1
+    kind, at = ethernet(ctx, frame)
+    protocol, transport = ipv4(ctx, at)
+    source, destination = ports(ctx, protocol, transport)
+    inner[network] = Found(kind, u16(protocol), at, transport, source, destination)
+    return 3
+
+
+ALL = (parses, translates, opens_a_tunnel)

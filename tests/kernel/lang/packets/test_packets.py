@@ -113,6 +113,22 @@ def test_checksums_are_mended(name: str) -> None:
     assert head[16:20] == b"\x0a\x0b\x0c\x0d"
 
 
+@pytest.mark.parametrize(("flags", "verdict"), [(8, 3), (0, 1)])
+def test_a_frame_in_a_tunnel_is_parsed(flags: int, verdict: int) -> None:
+    frame = MACS + tags(0x8100, 0x800) + ip4(6, TCP)
+    payload = struct.pack(">BxxxI", flags, 0x123456 << 8) + frame
+    datagram = struct.pack(">HHHH", 5000, 4789, 8 + len(payload), 0) + payload
+    packet = MACS + tags(0x800) + ip4(17, datagram)
+    begin = 14 + 20 + 8 + 8
+    wanted = {0x123456: Found(0x800, 6, begin + 18, begin + 38, 443, 50000)}
+    kernel = skep.FakeKernel()
+    assert programs.opens_a_tunnel.py(packet, kernel=kernel) == verdict
+    done = skep.run(programs.opens_a_tunnel, packet)
+    assert done.verdict == verdict
+    assert done.maps[programs.inner] == dict(kernel[programs.inner])
+    assert done.maps[programs.inner] == (wanted if verdict == 3 else {})
+
+
 def test_headers_have_the_sizes_of_the_wire() -> None:
     sizes = {
         name: getattr(headers, name).size
