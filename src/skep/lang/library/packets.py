@@ -23,7 +23,8 @@ from skep.lang.types import be32, u16, u32
 
 ETHERNET, TAG, IPV4, IPV6 = Ethernet.size, Vlan.size, IPv4.size, IPv6.size
 TAGS, EXTENSIONS = 2, 6
-FRAGMENT_OFFSET, VALID = 0x1FFF, 8
+FRAGMENT_OFFSET = 0x1FFF
+_NETWORK_IS_VALID = 8
 
 
 def ethernet(ctx: Any, start: u32 = 0) -> Any:
@@ -115,7 +116,7 @@ def ports(ctx: Any, protocol: u32, offset: u32) -> Any:
 def vxlan(ctx: Any, offset: u32) -> Any:
     """The network of what is behind a VXLAN header at ``offset``, and where the frame in it begins: (vni, offset)."""
     header = ctx.view(Vxlan, offset)
-    if header is None or header.flags & VALID == 0:
+    if header is None or header.flags & _NETWORK_IS_VALID == 0:
         return u32(0), u32(0)
     return header.network >> 8, offset + Vxlan.size
 
