@@ -36,6 +36,7 @@ def test_the_end_leaves_nothing_and_sums_up(up: Callable[..., Up]) -> None:
     run_true("summed-up")
     wait_for(lambda: seen(agent, "summed-up"), "the exec is seen")
     assert agent.end(signal.SIGINT) == 0
+    assert "from elsewhere" not in agent.errors.read_text()
     wait_for(lambda: not ours(programs), "the programs are gone")
     assert not os.path.exists(agent.paths.run)
     summary = agent.errors.read_text()
@@ -71,6 +72,8 @@ def test_down_ends_a_running_agent(up: Callable[..., Up]) -> None:
     assert f"the agent (pid {status['pid']}) has ended" in done.stdout
     assert f"of its {len(status['programs'])} programs none is left" in done.stdout
     wait_for(lambda: not ours(status["programs"]), "the programs are gone")
+    assert agent.face.wait(PATIENCE) == 0
+    assert agent.errors.read_text().endswith("skep: the agent was ended from elsewhere\n")
     again = skep("down", "--instance", agent.paths.instance)
     assert (again.returncode, "nothing to take down" in again.stdout) == (0, True)
 
