@@ -229,6 +229,7 @@ _OTHERS = {
     "cpu.load_acquire": Feature(t.program(1, insns=_ACQUIRE), "6.15"),
     "btf.vmlinux": Feature(t.readable(BLOB, "no CONFIG_DEBUG_INFO_BTF"), "5.4"),
     "btf.objects": Feature(t.sized("bpf_list_node", 24), "6.6", "an Arena, or a Hash"),
+    "btf.argument_tags": Feature(t.named(Kind.ENUM, "btf_arg_tag"), "6.9", "numbers and Structs"),
     "btf.core": Feature(t.core, "5.17", "offsets of the running kernel"),
     "run.statistics": Feature(t.statistics, "5.8", needs=_ADMIN),
     "run.memcg": Feature(t.memlock, "5.11", "a higher RLIMIT_MEMLOCK"),

@@ -168,6 +168,15 @@ def variable(name: str) -> Test:
     return test
 
 
+def named(kind: Kind, name: str) -> Test:
+    """The kernel has a type of that name in its BTF."""
+
+    def test(kernel: Kernel) -> None:
+        kernel.find(kind, name)
+
+    return test
+
+
 def sized(name: str, size: int) -> Test:
     """The kernel has a struct of that name and size in its BTF."""
 

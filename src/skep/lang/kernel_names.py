@@ -22,6 +22,17 @@ class KernelView:
         """The object itself, in plain Python."""
         return address
 
+    def __or__(self, other: None) -> "KernelViewOrNone":
+        """``TASK | None``, as the annotation of a parameter."""
+        return KernelViewOrNone(self)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelViewOrNone:
+    """Of a parameter: such a struct, or None."""
+
+    view: KernelView
+
 
 class KernelEnum:
     """An enumeration by name, whose numbers may differ between kernels; ``plain`` are those in plain Python."""

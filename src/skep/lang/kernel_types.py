@@ -15,6 +15,7 @@ WORD = 8
 TRACEPOINT = "btf_trace_"
 ITERATOR = "bpf_iter__"
 OFFERED = "bpf_"
+TAGS = "btf_arg_tag"
 PROMOTED = {"tcp_congestion_ops": (("sock", "tcp_sock"),)}
 X86_64, AARCH64 = ("di", "si", "dx", "cx", "r8", "r9"), 8
 SYSCALL = ("di", "si", "dx", "r10", "r8", "r9")
@@ -223,6 +224,11 @@ class KernelTypes:
     def own_offered(self) -> list[str]:
         """The same of a module."""
         return [name for name in self.btf.own_names(Kind.FUNC) if name.startswith(OFFERED)]
+
+    @property
+    def tags(self) -> bool:
+        """Whether the kernel reads tags of a global function's parameters (6.9)."""
+        return "ARG_TAG_TRUSTED" in self.numbers(TAGS)
 
     def numbers(self, enum: str) -> dict[str, int]:
         """The numbers of an enumeration by name; empty where there is none."""

@@ -143,8 +143,8 @@ def inline(function: Callable[..., Any]) -> Callable[..., Any]:
 def global_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let the verifier check a function once, by itself and for any arguments, instead of at each call.
 
-    Its annotations say all that is known of what it is given and gives: numbers, Structs that may be None; the context
-    has none. Linux 5.6, with Structs 5.13.
+    Its annotations say all that is known of what it is given and gives: numbers, ``Point``, ``Point | None`` where a
+    Struct may be None, a ``kernel_struct`` likewise (Linux 6.9); the context has none. Linux 5.6, with Structs 5.13.
     """
     function.__skep_global__ = True  # type: ignore[attr-defined]
     return function

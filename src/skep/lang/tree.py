@@ -157,10 +157,7 @@ class HelperCall(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelCall(Expr):
-    """A call of a kernel function by name; ``kinds`` are the types of its parameters.
-
-    ``symbol`` is the name with that of its module, as the loader looks for it.
-    """
+    """A call of a kernel function: its name, with that of its module as ``symbol``, and its parameters' types."""
 
     name: str
     symbol: str
@@ -436,7 +433,8 @@ class Function:
 
     ``tails``: it goes on in another program, so that its body stands where it is called. ``bounds``: of
     its indices and sizes (``bounds.Bound``). ``is_global``: the verifier checks it by itself; ``window`` is the struct
-    (KernelStruct) as which it then knows the context, where the function is given that.
+    (KernelStruct) as which it then knows the context, where the function is given that. ``tagged``: it is told which
+    parameters are never None; else the function tests them.
     """
 
     name: str
@@ -457,6 +455,7 @@ class Function:
     bounds: tuple[tuple[Expr, int, str, str, bool], ...] = ()
     is_global: bool = False
     window: Any = None
+    tagged: bool = False
 
 
 @cache

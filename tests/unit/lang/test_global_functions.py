@@ -1,6 +1,7 @@
 """Global functions: what the verifier learns of them from their types, and what LLVM may not carry across a call."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -8,15 +9,26 @@ import skep
 from skep.btf import types as btf
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
+from skep.btf.writer import Builder
 from skep.lang import compile as compiler
 from skep.lang.capture import fingerprint
 from skep.lang.check.loops import Lowering, lowerings
+from skep.lang.kernel_names import KernelViewOrNone
+from skep.lang.kernel_types import TAGS, KernelTypes
 from skep.lang.reach import reachable
 from skep.lang.tree import For, walk
 from tests.unit.lang import corpus
 from tests.unit.lang.kernel import TARGET
+from tests.unit.lang.prelude import TASK
 
 CALLED = "\n\n\n@skep.xdp\ndef p(ctx):\n    return s32({})\n"
+
+
+def tagging(base: Btf) -> Btf:
+    """The types of a kernel, and those by which it is known to read tags."""
+    make = Builder(base.count, base.string_end)
+    make.enum(TAGS, [("ARG_TAG_CTX", 1), ("ARG_TAG_TRUSTED", 4)])
+    return Btf(make.build(), base)
 
 
 def text(function: str, call: str) -> str:
@@ -98,8 +110,69 @@ def test_llvm_carries_nothing_from_one_side_of_a_call_to_the_other() -> None:
 
 
 def test_what_may_be_none_is_passed_as_it_is() -> None:
-    wide = "def f(wide: Wide) -> u32:\n    return 1 if wide is None else wide.small"
+    wide = "def f(wide: Wide | None) -> u32:\n    return 1 if wide is None else wide.small"
     assert "call i32 @f.1(ptr %t" in text(wide, "f(pairs.lookup(Pair(1, 2)))")
+    assert "call i32 @f.1(ptr null)" in text(wide, "f(None)")
+
+
+TAGGING = replace(TARGET, types=KernelTypes(tagging(TARGET.types.btf)))
+"""The same kernel, which is told by tags what a global function is given."""
+
+
+def tags(source: str) -> dict[int, list[str]]:
+    """The tags of the parameters of f, by their place."""
+    found = Btf(compiler.compile_all([corpus.program(source)], TAGGING)[0].btf)
+    function = found.find(Kind.FUNC, "f")
+    told: dict[int, list[str]] = {}
+    for number in range(1, found.count):
+        kind = found.type(number)
+        if isinstance(kind, btf.DeclTag) and kind.type_id == function:
+            told.setdefault(kind.component, []).append(kind.name)
+    return told
+
+
+def test_a_kernel_that_reads_tags_is_told_what_is_never_none() -> None:
+    source = "@skep.global_function\ndef f(ctx, n: u32, a: Pair, b: Pair | None) -> u32:\n    return a.first"
+    call = CALLED.format("f(ctx, 1, Pair(1, 2), None)")
+    assert tags(source + call) == {2: ["arg:nonnull"]}
+    code = compiler.ir(corpus.program(source + call), TAGGING).text
+    assert "icmp eq ptr %p1, null" not in code
+
+
+def test_a_function_tests_what_an_earlier_kernel_is_not_told_of() -> None:
+    code = text(
+        "def f(n: u32, a: Pair, b: Pair | None) -> u32:\n    return a.first",
+        "f(1, Pair(1, 2), None)",
+    )
+    assert re.search(r"= icmp eq ptr %p1, null\n.*\nnone\d*:\n  ret i32 0\n", code)
+    assert "icmp eq ptr %p2" not in code
+
+
+def test_objects_of_the_kernel_are_trusted() -> None:
+    source = (
+        '@skep.global_function\ndef f(a: TASK, b: "TASK | None", c: "None | TASK") -> u32:\n'
+        "    return a.tgid if b is None else b.tgid\n\n\n"
+        '@skep.tp_btf("sched_process_exec")\ndef p(task):\n    return f(task, task.real_parent, None)\n'
+    )
+    both = ["arg:nullable", "arg:trusted"]
+    assert {at: sorted(one) for at, one in tags(source).items()} == {
+        0: ["arg:trusted"],
+        1: both,
+        2: both,
+    }
+    found = Btf(compiler.compile_all([corpus.program(source)], TAGGING)[0].btf)
+    assert signature(found, "f")[2] == ["task_struct:128 *"] * 3
+    assert KernelViewOrNone(TASK) == (TASK | None)
+
+
+def test_the_context_of_any_kind_is_told_by_a_tag() -> None:
+    source = (
+        "@skep.global_function\ndef f(n: u32, ctx) -> u64:\n    return ctx.dfd + n\n\n\n"
+        '@skep.tracepoint("syscalls/sys_enter_openat")\ndef p(ctx):\n    return s32(f(1, ctx))\n'
+    )
+    assert tags(source) == {0: ["arg:ctx"]}
+    found = Btf(compiler.compile_all([corpus.program(source)], TAGGING)[0].btf)
+    assert signature(found, "f")[2] == ["void:0 *", "u32:4"]
 
 
 def test_a_loop_is_short_whatever_the_global_functions_in_it_do() -> None:

@@ -32,6 +32,18 @@ def first(text: str) -> int:
 sizes: skep.Hash = skep.Hash(u64, skep.u8[16], 4)
 """
 
+OBJECTS = """
+import skep
+from skep import s32, u32
+
+TASK = skep.kernel_struct("task_struct")
+
+@skep.global_function
+def parent_of(task: TASK | None, address: int) -> u32:
+    reveal_type(TASK(address).tgid)
+    return 0 if task is None or TASK is None else task.real_parent.tgid
+"""
+
 
 def checked(folder: Path, source: str) -> tuple[list[str], str]:
     """The types that mypy reveals, and what it says otherwise."""
@@ -55,3 +67,8 @@ def test_the_fields_of_a_record_have_the_types_of_their_values(tmp_path: Path) -
 
 def test_an_array_that_a_program_makes_has_the_type_of_its_values(tmp_path: Path) -> None:
     assert checked(tmp_path, ARRAYS) == (["list[int]", "str"], "")
+
+
+def test_structs_of_the_kernel_are_types_with_any_fields(tmp_path: Path) -> None:
+    revealed, errors = checked(tmp_path, OBJECTS)
+    assert (revealed, errors) == (["Any"], "")

@@ -120,12 +120,22 @@ def expr(state: State, node: Expr) -> None:
             | KernelCall(args=args)
         ):
             via = (node.via,) if isinstance(node, MapCall) and node.via else ()
-            may = isinstance(node, SubCall) and node.function.is_global
-            for argument in (*via, *args):
-                (expr if may else need)(state, argument)  # a global function tests what it is given
+            may = _optional(node)
+            for at, argument in enumerate((*via, *args)):
+                (expr if at in may else need)(state, argument)
         case _:
             for part in parts(node):
                 place(state, part) if isinstance(part, Place) else expr(state, part)
+
+
+def _optional(node: Expr) -> frozenset[int]:
+    """Which arguments of a call may be None: those that a global function says to test itself."""
+    if not isinstance(node, SubCall) or not node.function.is_global:
+        return frozenset()
+    kinds = (parameter.type for parameter in node.function.parameters)
+    return frozenset(
+        i for i, kind in enumerate(kinds) if isinstance(kind, Pointer) and kind.nullable
+    )
 
 
 def _local(state: State, node: Local) -> None:

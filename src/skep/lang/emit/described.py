@@ -9,7 +9,7 @@ from typing import Protocol
 
 from skep.lang.tree import Function
 from skep.lang.types import IntType
-from skep.lang.values import BOOL, KernelStruct, Pointer, Several, Type
+from skep.lang.values import BOOL, VOID, KernelStruct, Memory, Pointer, Several, Type
 
 Kinds = list[tuple[str, int]]
 """Parameters: name, and the number of the node that describes the type."""
@@ -50,15 +50,36 @@ def of_global(module: Nodes, function: Function) -> tuple[int, Kinds]:
     """The types of a global function, as they are."""
     kinds = [(p.name, _kind(module, p.type)) for p in function.parameters]
     window = function.window
-    if window is not None:
+    if isinstance(window, KernelStruct):
         name = KNOWN_AS.get(window.name, window.name)
         kinds = [("ctx", _struct(module, name, window.size)), *kinds]
+    elif window is VOID:
+        kinds = [("ctx", _anything(module)), *kinds]
     return _kind(module, function.result), kinds
+
+
+def tags(function: Function) -> list[tuple[str, ...]]:
+    """What the verifier is told of the parameters of a global function besides their types, in their order."""
+    if not function.is_global or not function.tagged:
+        return []
+    told = [_tags(parameter.type) for parameter in function.parameters]
+    if function.window is None:
+        return told
+    return [("arg:ctx",) if function.window is VOID else (), *told]
+
+
+def _tags(kind: Type) -> tuple[str, ...]:
+    if not isinstance(kind, Pointer):
+        return ()
+    if kind.memory is Memory.KERNEL:
+        return ("arg:trusted", "arg:nullable") if kind.nullable else ("arg:trusted",)
+    return () if kind.nullable else ("arg:nonnull",)
 
 
 def _kind(module: Nodes, kind: Type) -> int:
     if isinstance(kind, Pointer):
-        return _struct(module, kind.target.__name__, kind.target.size)
+        name = kind.target.name if isinstance(kind.target, KernelStruct) else kind.target.__name__
+        return _struct(module, name, kind.target.size)
     if isinstance(kind, IntType):
         sign = "signed" if kind.signed else "unsigned"
         return _basic(module, repr(kind), kind.bits, sign)
@@ -79,6 +100,10 @@ def _int(module: Nodes) -> int:
 
 def _pointer(module: Nodes, target: int) -> int:
     return module.shared(f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: !{target}, size: 64)")
+
+
+def _anything(module: Nodes) -> int:
+    return module.shared("!DIDerivedType(tag: DW_TAG_pointer_type, baseType: null, size: 64)")
 
 
 def _struct(module: Nodes, name: str, size: int) -> int:

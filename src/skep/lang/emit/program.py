@@ -13,7 +13,7 @@ from skep.lang.maps import Declaration
 from skep.lang.reach import reachable
 from skep.lang.tree import Function, Parameter, Reserve
 from skep.lang.types import IntType
-from skep.lang.values import BOOL, Several
+from skep.lang.values import BOOL, Pointer, Several
 
 Unset = Callable[[Reserve], tuple[tuple[int, int], ...]]
 
@@ -50,6 +50,8 @@ def _function(module: Module, function: Function, plan: Plan, chain: Chain | Non
     if frame:
         writer.slots[f"  %frame = alloca [{8 * len(frame)} x i8], align 8"] = None
     called.prepare(writer, function.body)
+    if function.is_global and not function.tagged:
+        _refuse_none(writer, function)
     writer.write(function.body)
     if not writer.done:
         finish(writer, None)
@@ -70,6 +72,19 @@ def _function(module: Module, function: Function, plan: Plan, chain: Chain | Non
     attributes = f"{INLINING[function.inline] if not function.entry else ''}nounwind {NO_TABLES}"
     lines = [f"{head} {attributes} !dbg !{scope} {{", "entry:", *writer.slots, *writer.body, "}"]
     return "\n".join(lines)
+
+
+def _refuse_none(w: Writer, function: Function) -> None:
+    """Leave where an argument is None that never is: no caller passes that, but the verifier does not know."""
+    for index, parameter in enumerate(function.parameters):
+        if isinstance(parameter.type, Pointer) and not parameter.type.nullable:
+            none, there = w.name("none"), w.name("there")
+            w.at(function.body[0].span)
+            w.branch(w.get(f"icmp eq ptr %p{index}, null"), none, there)
+            w.start(none)
+            w.do(f"ret {llvm_type(function.result)} 0")
+            w.done = True
+            w.start(there)
 
 
 def _extension(parameter: Parameter) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from skep.base.errors import Span
-from skep.lang.emit.described import of_entry, of_global, of_local
+from skep.lang.emit.described import of_entry, of_global, of_local, tags
 from skep.lang.tree import Function
 from skep.lang.types import IntType
 from skep.lang.values import BOOL, VOID, Pointer, Several, Simple, Type
@@ -109,6 +109,8 @@ class Module:
         result, kinds = described(self, function)
         listed = ", ".join([f"!{result}", *(f"!{kind}" for _, kind in kinds)])
         signature = self.shared(f"!DISubroutineType(types: !{self.shared(f'!{{{listed}}}')})")
+        told = tags(function) or [()] * len(kinds)
+        noted = [f", annotations: !{self.notes(one)}" if one else "" for one in told]
         number = len(self._nodes)
         retained = number + 1
         flags = (
@@ -124,8 +126,13 @@ class Module:
         self.node("!{" + ", ".join(f"!{retained + 1 + i}" for i in range(len(kinds))) + "}")
         for index, (name, kind) in enumerate(kinds):
             where = f"scope: !{number}, file: !{file}, line: {function.line}, type: !{kind}"
-            self.node(f'!DILocalVariable(name: "{name}", arg: {index + 1}, {where})')
+            self.node(f'!DILocalVariable(name: "{name}", arg: {index + 1}, {where}{noted[index]})')
         return number
+
+    def notes(self, told: Sequence[str]) -> int:
+        """A list of tags of a declaration."""
+        each = [self.shared(f'!{{!"btf_decl_tag", !"{one}"}}') for one in told]
+        return self.shared(f"!{{{', '.join(f'!{number}' for number in each)}}}")
 
     def _unit(self, file: int) -> int:
         for text, number in self._fixed.items():

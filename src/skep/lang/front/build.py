@@ -231,6 +231,7 @@ class Front:
                 "leave @skep.noinline out",
             )
         alone = not head.entry and is_global(head.function)
+        given = window(head.parameters, self.kind) if alone else None
         taken = tuple(p for p in head.parameters if takes_register(p, alone=alone))
         registers = len(taken)
         if isinstance(result, Several):
@@ -248,13 +249,14 @@ class Front:
             scope.slots,
             False if alone else True if whole else asked,
             head.entry,
-            head.entry or scope.context or (alone and window(head.parameters) is not None),
+            head.entry or scope.context or given is not None,
             self.kind.default if head.entry else 0,
             tuple(scope.calls),
             tails,
             tuple(scope.bounds),
             alone,
-            window(head.parameters) if alone else None,
+            given,
+            alone and self.target.types.tags,
         )
         if alone:
             refuse(scope, made)

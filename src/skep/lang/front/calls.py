@@ -45,6 +45,7 @@ from skep.lang.tree import (
 )
 from skep.lang.types import ArrayType, IntType, u64
 from skep.lang.values import (
+    NONE,
     UNKNOWN,
     Literal,
     Memory,
@@ -288,6 +289,8 @@ def _converted_to(
     return tuple(
         converted(scope, value, parameter.type, written)
         if isinstance(parameter.type, IntType)
+        else NoneValue(value.span, parameter.type)
+        if value.type is NONE and function.is_global
         else dereferenced(scope, value, written)
         if isinstance(value.type, Literal)
         else value

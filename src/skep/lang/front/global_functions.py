@@ -1,7 +1,9 @@
 """Global functions: functions that the verifier checks once, by themselves and for any arguments, not at each call.
 
 So what one takes and gives stands in its annotations alone, and nothing that a caller knows reaches it: a number is any
-number of its type, a Struct may be None. The context is the parameter without a type.
+number of its type, a Struct or an object of the kernel may be None where that stands there, ``Point | None``. The
+context is the parameter without a type. What is never None, and what an object is, later kernels are told by tags of
+the parameters (6.9); on earlier ones the function tests for None what it is given, and no object is passed.
 """
 
 import ast
@@ -10,8 +12,9 @@ from typing import Any
 
 from skep.base.errors import CompileError
 from skep.lang.front.context_struct import context
-from skep.lang.front.head import Head, annotation
-from skep.lang.front.scope import Scope
+from skep.lang.front.head import Head, annotated, annotation
+from skep.lang.front.scope import Scope, Target
+from skep.lang.kernel_names import KernelView
 from skep.lang.source import Source
 from skep.lang.spec import Context, ProgramKind
 from skep.lang.special import special
@@ -21,6 +24,7 @@ from skep.lang.types import IntType
 from skep.lang.values import (
     BOOL,
     GIVEN,
+    NONE,
     OWN,
     UNKNOWN,
     VOID,
@@ -34,6 +38,7 @@ from skep.lang.values import (
 )
 
 REGISTERS = 5
+TAGGED = "6.9"
 INSTEAD = {
     Memory.PACKET: "pass the context and the offset, and take the view in the function",
     Memory.CONSTANT: "copy it into a Struct of the program's, or let the function capture it",
@@ -70,7 +75,7 @@ def _parameter(
     kind, (function, source) = value.type, called
     if isinstance(kind, Static):
         return kind
-    wanted = annotation(function, argument)
+    wanted, optional = annotated(function, argument)
     if wanted is None:
         if kind is not UNKNOWN and not is_context(kind):
             raise _untyped(function, source, argument)
@@ -78,9 +83,17 @@ def _parameter(
     if isinstance(wanted, IntType):
         _refuse_address(scope, value, node)
         return register(wanted)
-    if kind is not UNKNOWN:
+    known = kind is not UNKNOWN and not (kind is NONE and optional)
+    if isinstance(wanted, KernelView):
+        if known:
+            _refuse_object(scope, function, argument, kind, node)
+        found = _object(scope.target, wanted, optional=optional)
+        if isinstance(found, str):
+            raise scope.error(node, found, NUMBERS)
+        return found
+    if known:
         _refuse_memory(scope, function, argument, kind, node)
-    return given(wanted)
+    return given(wanted, optional=optional)
 
 
 def declared_types(head: Head) -> tuple[Type, ...]:
@@ -92,15 +105,32 @@ def declared_types(head: Head) -> tuple[Type, ...]:
 
 
 def _declared(head: Head, argument: ast.arg) -> Type | None:
-    wanted = annotation(head.function, argument)
-    return register(wanted) if isinstance(wanted, IntType) else wanted and given(wanted)
+    wanted, optional = annotated(head.function, argument)
+    if isinstance(wanted, KernelView):
+        found = _object(head.target, wanted, optional=optional)
+        if isinstance(found, str):
+            raise head.error(found, NUMBERS)
+        return found
+    if isinstance(wanted, IntType):
+        return register(wanted)
+    return wanted and given(wanted, optional=optional)
+
+
+def _object(target: Target, view: KernelView, *, optional: bool) -> Pointer | str:
+    """An object of the kernel as a global function is given it; why there is none."""
+    struct = target.types.struct(view.name)
+    if struct is None:
+        return f"this kernel has no struct {view.name}"
+    if not target.types.tags:
+        return f"a global function is given objects of the kernel since Linux {TAGGED}"
+    return Pointer(struct, Memory.KERNEL, optional, GIVEN)
 
 
 def refuse_other(head: Head, replaced: FunctionType, source: Source) -> None:
     """Raises CompileError where a function does not take and give what the one does in whose place it runs."""
     own, other = (
         (
-            [annotation(one, argument) for argument in tree.args.args],
+            [annotated(one, argument) for argument in tree.args.args],
             declared_result(one),
         )
         for one, tree in ((head.function, head.source.tree), (replaced, source.tree))
@@ -119,9 +149,9 @@ def is_context(kind: Type) -> bool:
     return isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT
 
 
-def given(struct: StructType) -> Pointer:
+def given(struct: StructType, *, optional: bool) -> Pointer:
     """A Struct as a global function is given it."""
-    return Pointer(struct, Memory.VALUE, nullable=True, what=GIVEN, align=struct.align)
+    return Pointer(struct, Memory.VALUE, optional, GIVEN, align=struct.align)
 
 
 def _untyped(function: FunctionType, source: Source, argument: ast.arg) -> CompileError:
@@ -133,8 +163,9 @@ def _untyped(function: FunctionType, source: Source, argument: ast.arg) -> Compi
 def _context(scope: Scope, kind: Type, node: ast.AST) -> Type:
     if kind is UNKNOWN:
         return kind
-    if not isinstance(kind, Pointer) or not _is_window(scope.kind, kind):
-        problem = f"a global function is not given the context of a {scope.kind.name} program"
+    known = isinstance(kind, Pointer) and _is_window(scope.kind, kind)
+    if not known and not scope.target.types.tags:
+        problem = f"a global function is given the context of a {scope.kind.name} program since Linux {TAGGED}"
         raise scope.error(node, problem, NUMBERS)
     return kind
 
@@ -143,14 +174,33 @@ def _is_window(kind: ProgramKind, context: Pointer) -> bool:
     return kind.context in WINDOWS and isinstance(context.target, KernelStruct)
 
 
+def _refuse_object(
+    scope: Scope, function: FunctionType, argument: ast.arg, kind: Type, node: ast.AST
+) -> None:
+    """Refuse what is no such object of the kernel, or none that the verifier follows."""
+    view, optional = annotated(function, argument)
+    name = view.name if isinstance(view, KernelView) else ""
+    known = isinstance(kind, Pointer) and isinstance(kind.target, KernelStruct)
+    missing = scope.target.types.struct(name) is None
+    if missing or (
+        known and kind.memory is Memory.KERNEL and scope.target.types.begins(kind.target, name)
+    ):
+        return
+    wanted = f"struct {name}{' or None' if optional else ''}"
+    problem = f"{function.__name__}() takes {wanted} as {argument.arg}, not {describe(kind)}"
+    raise scope.error(node, problem, NUMBERS if known else "")
+
+
 def _refuse_memory(
     scope: Scope, function: FunctionType, argument: ast.arg, kind: Type, node: ast.AST
 ) -> None:
     """Refuse what is no memory of the program's own, or not of that Struct."""
     wanted = annotation(function, argument)
     if not isinstance(kind, Pointer) or kind.target != wanted:
-        problem = f"{function.__name__}() takes {wanted!r} as {argument.arg}, not {describe(kind)}"
-        raise scope.error(node, problem)
+        taken = f"{wanted!r}{' or None' if annotated(function, argument).optional else ''}"
+        problem = f"{function.__name__}() takes {taken} as {argument.arg}, not {describe(kind)}"
+        hint = f"write {argument.arg}: {wanted!r} | None, and test it there" if kind is NONE else ""
+        raise scope.error(node, problem, hint)
     if special(wanted):
         problem = f"{wanted!r} has a lock, timer or reference, which a global function cannot use"
         raise scope.error(node, problem, "leave @skep.global_function out")
@@ -176,12 +226,11 @@ def takes_register(parameter: Parameter, *, alone: bool) -> bool:
     return not known and not (alone and isinstance(parameter.value, ContextValue))
 
 
-def window(parameters: tuple[Parameter, ...]) -> KernelStruct | None:
-    """The struct of the context that a global function is given; None where it is given none."""
+def window(parameters: tuple[Parameter, ...], kind: ProgramKind) -> Any:
+    """The struct of the context that a global function is given; VOID where a tag tells of it, None where it is not."""
     for parameter in parameters:
         if isinstance(parameter.value, ContextValue):
-            struct: KernelStruct = parameter.type.target
-            return struct
+            return parameter.type.target if _is_window(kind, parameter.type) else VOID
     return None
 
 

@@ -2,13 +2,14 @@
 
 import ast
 from dataclasses import dataclass
-from types import FunctionType
-from typing import Any
+from types import FunctionType, UnionType
+from typing import Any, NamedTuple, get_args
 
 from skep.base.errors import CompileError, Span
 from skep.lang.capture import MISSING, resolve
 from skep.lang.front.network_order import turned
 from skep.lang.front.scope import Target
+from skep.lang.kernel_names import KernelView, KernelViewOrNone
 from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
 from skep.lang.struct import StructType
@@ -46,14 +47,38 @@ class Head:
 
 def annotation(function: FunctionType, argument: ast.arg) -> Any:
     """The type that a parameter is annotated with, None where it is not."""
-    value = function.__annotations__.get(argument.arg)
-    if isinstance(value, str):
-        value = _dotted(function, value)
+    value = annotated(function, argument).type
     return value if isinstance(value, IntType | StructType) else None
+
+
+class Annotation(NamedTuple):
+    """What stands behind a parameter: a type of the language or a struct of the kernel, else None; and ``| None``."""
+
+    type: IntType | StructType | KernelView | None
+    optional: bool = False
+
+
+def annotated(function: FunctionType, argument: ast.arg) -> Annotation:
+    """The annotation of a parameter: ``Point``, ``Point | None``, also as text."""
+    written = function.__annotations__.get(argument.arg)
+    match written:
+        case str():
+            parts = [_dotted(function, one.strip()) for one in written.split("|")]
+        case KernelViewOrNone(view=view):
+            parts = [view, None]
+        case UnionType():
+            parts = [None if one is type(None) else one for one in get_args(written)]
+        case _:
+            parts = [written]
+    types = [one for one in parts if isinstance(one, IntType | StructType | KernelView)]
+    known = len(types) == 1 and len(parts) == 1 + parts.count(None)
+    return Annotation(types[0] if known else None, None in parts)
 
 
 def _dotted(function: FunctionType, name: str) -> Any:
     """What an annotation that is text names: ``u32`` or ``skep.u32``."""
+    if name == "None":
+        return None
     first, *rest = name.split(".")
     value = resolve(function, first)
     for attribute in rest:

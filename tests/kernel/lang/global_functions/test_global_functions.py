@@ -1,5 +1,9 @@
 """Global functions do the same in the kernel and as plain Python, and the verifier goes through each once."""
 
+import os
+import subprocess
+from types import SimpleNamespace
+
 import pytest
 
 import skep
@@ -37,3 +41,41 @@ def test_the_verifier_goes_through_a_global_function_once() -> None:
         )
     assert once * 4 < called
     assert once * 4 < inline
+
+
+@pytest.mark.requires("btf.argument_tags")
+def test_objects_of_the_kernel_are_given_to_a_global_function() -> None:
+    with skep.load(programs.objects) as live:
+        with subprocess.Popen(["true"]) as child:
+            child.wait()
+        assert live[programs.tasks][child.pid] == (7 << 32) + os.getpid()
+
+
+def test_plain_python_gives_objects_as_they_are() -> None:
+    kernel = skep.FakeKernel()
+    task = SimpleNamespace(tgid=9, real_parent=SimpleNamespace(tgid=4))
+    programs.objects.py(task, kernel=kernel)
+    assert dict(kernel[programs.tasks]) == {9: (7 << 32) + 4}
+
+
+@pytest.mark.requires("btf.argument_tags", "kind.tracepoint")
+def test_the_context_of_a_tracepoint_is_given_to_a_global_function() -> None:
+    with skep.load(programs.contexts) as live:
+        os.getppid()
+        assert live[programs.tasks][os.getpid()] > 1000
+
+
+@pytest.mark.requires("btf.argument_tags", "iterator.task")
+def test_the_context_of_an_iterator_is_given_to_a_global_function() -> None:
+    with skep.load(programs.walks) as live:
+        live.read(programs.walks)
+        assert live[programs.tasks][0] > 0
+
+
+@pytest.mark.requires("btf.argument_tags")
+@pytest.mark.native("Linux 6.12 passes on what it does not trust, 6.18 does not")
+def test_what_the_verifier_does_not_trust_is_said() -> None:
+    with pytest.raises(skep.VerifierError) as caught:
+        skep.load(programs.passes_a_field, attach=False)
+    assert "this call takes an object that cannot go away; this one can" in str(caught.value)
+    assert "tasks[1] = parent_of(task.group_leader.real_parent)" in str(caught.value)
