@@ -49,7 +49,7 @@ _PLACES = {
         "Device",
         "Processor",
     ),
-    "skep.lang.declared.streams": ("PerfBuffer", "UserRing"),
+    "skep.lang.declared.streams": ("PerfBuffer", "UserRing", "VariableRing"),
     "skep.lang.objects": ("List", "ListNode", "Object", "RefCount", "Tree", "TreeNode"),
     "skep.lang.special": (
         "CgroupReference",
@@ -151,7 +151,7 @@ _PLACES = {
     "skep.kernel.symbols": ("Symbols",),
     "skep.program.histogram": ("Histogram",),
     "skep.program.live": ("Live", "load"),
-    "skep.program.live_ring": ("LiveRing",),
+    "skep.program.live_ring": ("LiveRing", "LiveVariableRing"),
     "skep.program.machine": ("Machine",),
     "skep.program.results": ("Result",),
     "skep.program.run": ("run",),
@@ -196,6 +196,7 @@ if TYPE_CHECKING:
     from skep.lang.declared.storage import TaskStorage as TaskStorage
     from skep.lang.declared.streams import PerfBuffer as PerfBuffer
     from skep.lang.declared.streams import UserRing as UserRing
+    from skep.lang.declared.streams import VariableRing as VariableRing
     from skep.lang.decorators.network import cgroup as cgroup
     from skep.lang.decorators.network import flow_dissector as flow_dissector
     from skep.lang.decorators.network import freplace as freplace
@@ -306,6 +307,7 @@ if TYPE_CHECKING:
     from skep.program.live import Live as Live
     from skep.program.live import load as load
     from skep.program.live_ring import LiveRing as LiveRing
+    from skep.program.live_ring import LiveVariableRing as LiveVariableRing
     from skep.program.machine import Machine as Machine
     from skep.program.results import Result as Result
     from skep.program.run import run as run

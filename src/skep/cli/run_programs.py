@@ -23,7 +23,7 @@ from skep.lang.spec import Hook
 from skep.lang.struct import Struct
 from skep.lang.struct_ops import StructOps
 from skep.program.live import Live, load
-from skep.program.live_ring import LiveRing
+from skep.program.live_ring import EventSource
 
 if TYPE_CHECKING:
     from skep.kernel.printed import Printed
@@ -33,6 +33,8 @@ prints = lazy("skep.program.prints")  # only tracing needs it
 shown = lazy("skep.events.shown")  # what it imports would delay the attaching
 
 SILENT_MS = 100
+Event = Struct | tuple[Struct, bytes]
+"""A record, or one with its tail."""
 SAMPLE = "sample"
 """The kind of what a perf buffer without a Struct carries."""
 
@@ -72,7 +74,7 @@ def run_programs(loads: Loads, place: Place, showing: Showing) -> int:
         declared = {
             one: name for program in programs for name, one in declarations(program.function)
         }
-        rings = [live[one] for one in declared if isinstance(one, Ring)]
+        rings: list[EventSource[Any]] = [live[one] for one in declared if isinstance(one, Ring)]
         buffers = [live[one] for one in declared if isinstance(one, PerfBuffer)]
         for program in loads.alone:
             attach(live, program, place)
@@ -98,7 +100,7 @@ def _read(live: Live, programs: list[Program], out: TextIO) -> None:
 
 
 def _lines(
-    rings: list[LiveRing],
+    rings: list[EventSource[Any]],
     buffers: "list[LivePerfBuffer]",
     printed: "Printed | None",
     ending: Ending,
@@ -107,7 +109,7 @@ def _lines(
 ) -> Iterator[str]:
     """The events of all rings and buffers, and what programs print, as they come, until the end."""
     text = _json if as_json else _text
-    sources: list[LiveRing | LivePerfBuffer] = [*rings, *buffers]
+    sources: list[EventSource[Any] | LivePerfBuffer] = [*rings, *buffers]
     poll = select.poll()
     poll.register(ending.fd, select.POLLIN)
     if printed:
@@ -149,21 +151,34 @@ def _tell_losses(live: Live, declared: Iterable[Declaration], printed: "Printed 
         print(prints.told(printed.lost), file=sys.stderr)
 
 
-def _json(event: Struct | bytes) -> str:
+def _apart(event: Event) -> tuple[Struct, dict[str, Any]]:
+    """A record, and its tail as it is shown: text, or else hexadecimal."""
+    if isinstance(event, Struct):
+        return event, {}
+    record, tail = event
+    text = tail.rstrip(b"\0").decode("utf-8", "replace")
+    readable = text.isprintable() and "\ufffd" not in text
+    return record, {"tail": text if readable else tail.hex()}
+
+
+def _json(given: Event | bytes) -> str:
     head: dict[str, Any] = {}
-    if isinstance(event, bytes):
-        return json.dumps({"kind": SAMPLE, "data": event.hex()})
+    if isinstance(given, bytes):
+        return json.dumps({"kind": SAMPLE, "data": given.hex()})
+    event, tail = _apart(given)
     if hasattr(event, "time"):
         head["time"] = rfc3339(event.time + wall_offset_ns())
     head["kind"] = getattr(type(event), "kind_name", type(event).__name__)
     with suppress(AttributeError):
         head["seq"] = event.seq  # type: ignore[attr-defined]
-    return json.dumps(head | shown.shown(event))
+    return json.dumps(head | shown.shown(event) | tail)
 
 
-def _text(event: Struct | bytes) -> str:
-    if isinstance(event, bytes):
-        return f"{SAMPLE} {event.hex()}"
+def _text(given: Event | bytes) -> str:
+    if isinstance(given, bytes):
+        return f"{SAMPLE} {given.hex()}"
+    event, tail = _apart(given)
     kind = getattr(type(event), "kind_name", type(event).__name__)
-    parts = (name if v is True else f"{name}={v}" for name, v in shown.shown(event).items())
+    all_of = shown.shown(event) | tail
+    parts = (name if v is True else f"{name}={v}" for name, v in all_of.items())
     return safe(" ".join((kind, *parts)))

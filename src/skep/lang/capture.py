@@ -154,7 +154,7 @@ def _describe(value: Any) -> str | None:
     match value:
         case Ring():
             records = ",".join(_layout(record) for record in value.records)
-            return f"{value.spec()!r} {records} {value.wakeup}"
+            return f"{type(value).__name__} {value.spec()!r} {records} {value.wakeup}"
         case Declaration():
             inner = _describe(value.inner) if value.inner else ""
             layouts = f"{_layout(value.key)} {_layout(value.value)} {_layout(value.carries)}"

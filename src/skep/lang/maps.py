@@ -274,6 +274,8 @@ class Ring(Declaration):
     """
 
     type = MapType.RINGBUF
+    tails = False
+    """Whether bytes are behind each record."""
 
     def __init__(
         self,

@@ -259,20 +259,23 @@ class ReferenceCall(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reserve(Expr):
-    """A record reserved in a ring, with its header stamped."""
+    """A record reserved in a ring, with its header stamped; a ``tail`` of bytes is in the dynptr at ``room``."""
 
     ring: Ring
     record: StructType
+    tail: Expr | None = None
+    room: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Release(Expr):
-    """``submit`` or ``discard`` of the record that variable ``name`` holds."""
+    """``submit`` or ``discard`` of the record that variable ``name`` holds, and the dynptr in ``room``."""
 
     action: str
     ring: Ring
     pointer: Expr
     name: str
+    room: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -319,9 +322,6 @@ class Swap(Expr):
 
     operand: Expr
     read: bool = False
-
-
-# --- statements ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)

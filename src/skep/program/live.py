@@ -22,7 +22,7 @@ from skep.lang.spec import Hook, MapSpec
 from skep.lang.struct_ops import StructOps
 from skep.program.interruption import untimed
 from skep.program.live_maps import Face, Initial, LiveMaps, pins_of
-from skep.program.live_ring import LiveRing
+from skep.program.live_ring import LiveRing, LiveVariableRing
 from skep.program.machine import Machine
 from skep.program.objects import compiled
 from skep.program.plainly import plainly
@@ -221,6 +221,8 @@ class Live:
 
     # --- using ----------------------------------------------------------------------------------------------------
 
+    @overload
+    def __getitem__(self, declared: "streams.VariableRing") -> LiveVariableRing: ...  # type: ignore[overload-overlap]
     @overload
     def __getitem__(self, declared: Ring) -> LiveRing: ...  # type: ignore[overload-overlap]  # a ring is no dict
     @overload

@@ -23,7 +23,7 @@ from skep.lang.maps import Declaration, Global, Ring
 from skep.lang.programs import Program
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.struct import Struct
-from skep.program.live_ring import LiveRing
+from skep.program.live_ring import LiveRing, LiveVariableRing
 
 # What few programs need.
 pinned = lazy("skep.kernel.pinned")
@@ -127,7 +127,7 @@ class LiveMaps:
         if isinstance(declared, Ring):
             reader = RingReader.of(live, self._maps[id(declared.state)], declared.records)
             self._stack.callback(reader.close)
-            return LiveRing(declared, reader)
+            return (LiveVariableRing if declared.tails else LiveRing)(declared, reader)
         if live.spec.type in FACED:
             return faces.face(declared, live, self._stack, self._live_program)
         if isinstance(declared, Global):

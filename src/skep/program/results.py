@@ -25,7 +25,7 @@ from skep.lang.types import s32
 from skep.program.live_maps import Face
 from skep.program.live_perf import LivePerfBuffer
 from skep.program.live_programs import LivePrograms
-from skep.program.live_ring import LiveRing
+from skep.program.live_ring import EventSource
 
 if TYPE_CHECKING:
     from skep.program.live import Live
@@ -104,7 +104,7 @@ def _content(face: Face, *, drain: bool = True) -> Any:  # noqa: ANN401 - as the
     match face:
         case Unreadable():
             return None
-        case LiveRing() | LivePerfBuffer():
+        case EventSource() | LivePerfBuffer():
             return list(face.poll()) if drain else []
         case Queue():
             return _queued(face)

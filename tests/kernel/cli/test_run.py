@@ -35,6 +35,22 @@ def anywhere(value: skep.s32):
         some.output(memory)
         calls.output(Call(skep.u32(skep.get_current_pid_tgid() >> 32), 7))
 """
+TAILS = """
+import skep
+
+class Line(skep.Record):
+    pid: skep.u32
+
+lines = skep.VariableRing(Line)
+
+@skep.tp_btf("sched_process_exec")
+def tells(task, old_pid, bprm):
+    e = lines.reserve(16)
+    if e is not None:
+        e.pid = task.tgid
+        e.write(0, task.comm)
+        e.submit()
+"""
 ROUTE = """
 import skep
 
@@ -88,6 +104,12 @@ def ran(file: Path, source: str, *options: str) -> Iterator[Rows]:
         finally:
             one.send_signal(signal.SIGINT)
         assert one.wait() == 130
+
+
+def test_a_record_is_shown_with_its_tail(tmp_path: Path) -> None:
+    with ran(tmp_path / "tails.py", TAILS) as until, subprocess.Popen(["true"]) as child:
+        row = until(lambda row: row.get("pid") == child.pid)
+        assert (row["kind"], row["tail"]) == ("line", "true")
 
 
 @pytest.mark.requires("link.uprobe")

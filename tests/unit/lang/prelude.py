@@ -20,6 +20,7 @@ from skep import (
     Tree,
     TreeNode,
     Union,
+    VariableRing,
     be16,
     be32,
     bits,
@@ -156,6 +157,7 @@ per_cpu = PerCpuArray(u64, 4)
 stacks = StackTraces(16, 64)
 STATE = Global(Wide)
 ring = Ring(Note)
+longer = VariableRing(Note)
 rings = Ring(Other, Padded)
 task_from_pid, task_release = kfunc("bpf_task_from_pid"), kfunc("bpf_task_release")
 tell, scale, unknown = kfunc("bpf_tell"), kfunc("bpf_scale"), kfunc("bpf_task_from_pit")

@@ -102,6 +102,7 @@ class Flow:
         if node.name in state.held and node.name not in state.absent:
             raise _lost(state, node.name, node.span)
         if isinstance(value, Reserve):
+            state = self._worked_out(state, value)
             return state.bind(node.name).hold(node.name, value)
         if node.name not in state.absent:
             state.loans.refuse_lost(node.name, state.present, node.span)
@@ -117,6 +118,13 @@ class Flow:
         state = state.borrow(assigned(state.loans, node))
         lent = kind and kind.memory is Memory.RECORD and isinstance(value, Argument)
         return state.lend(node.name) if lent else state
+
+    def _worked_out(self, state: State, node: Reserve) -> State:
+        """What a record with a tail is reserved with."""
+        for part in filter(None, (node.tail, node.room)):
+            expr(state, part)
+            state = self.records.expr(state, part)
+        return state
 
     def store(self, state: State, node: Store) -> State:
         """A number goes to memory."""

@@ -1,13 +1,39 @@
-"""Declarations of streams that are no rings of records: perf buffers, and rings that a process fills."""
+"""Declarations of streams that are no rings of records of one size: rings of long records, perf buffers, user rings."""
 
 from typing import Any, Unpack
 
-from skep.lang.maps import Declaration, Options, compiled
+from skep.lang.maps import Declaration, Options, Ring, compiled
 from skep.lang.spec import MapType
 from skep.lang.struct import StructType
 from skep.lang.types import u32
 
 PAGE = 4096
+
+
+class VariableRing(Ring):
+    """``VariableRing(Line)``: a ring whose records have a tail of bytes, as long as each needs. Linux 5.19.
+
+    ``size`` and ``wakeup`` are those of a Ring.
+    """
+
+    tails = True
+
+    def __init__(
+        self,
+        record: StructType,
+        *,
+        size: int = 1 << 20,
+        wakeup: str = "doorbell",
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(record, size=size, wakeup=wakeup, **options)
+
+    def reserve(self, record: Any = 0) -> Any:
+        """A record with so many bytes behind it, its header stamped, or None where the ring is full.
+
+        ``record.write(offset, data, size)`` fills the tail; then ``submit()`` or ``discard()``.
+        """
+        raise compiled("reserve")
 
 
 class PerfBuffer(Declaration):

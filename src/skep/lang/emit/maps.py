@@ -179,6 +179,7 @@ CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {
     "setdefault": _setdefault,
     "for_each": _for_each,
     "output": rings.output,
+    "write": rings.write,
     "push": _push,
     "pop": _next(POP),
     "peek": _next(PEEK),

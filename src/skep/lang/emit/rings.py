@@ -11,6 +11,9 @@ from skep.lang.maps import Ring, RingState
 from skep.lang.tree import MapCall, Release, Reserve
 
 OUTPUT, RESERVE, SUBMIT, DISCARD = 130, 131, 132, 133
+LONG_RESERVE, LONG_SUBMIT, LONG_DISCARD, WRITE, DATA = 198, 199, 200, 202, 203
+LONGEST = (1 << 24) - 1
+"""What a dynptr reaches, in bytes."""
 BOOT_NS, CPU = 125, 8
 NO_WAKEUP, FORCE_WAKEUP = 1, 2
 OFFSETS = {field.name: field.offset for field in RingState.fields}
@@ -54,11 +57,15 @@ def output(w: Writer, node: MapCall) -> Value:
 
 def reserve(w: Writer, node: Reserve) -> Value:
     """A record of the ring: numbered, counted where it is refused, its header stamped, unset fields zero."""
+    tail = "" if node.tail is None else _limited(w, w.expr(node.tail).text)
     number = _count(w, node.ring, "seq")
-    record = w.helper(RESERVE, f"ptr {w.map(node.ring)}, i64 {node.record.size}, i64 0", ALIGNED)
+    room = w.expr(node.room).text if node.room else ""
+    record = _longer(w, node, room, tail) if node.room else _one(w, node)
     full, got, end = w.name("full"), w.name("got"), w.name("end")
     w.branch(w.get(f"icmp eq ptr {record}, null"), full, got)
     w.start(full)
+    if room:  # the verifier wants it back though it has nothing
+        w.do(f"call void inttoptr (i64 {LONG_DISCARD} to ptr)(ptr {room}, i64 {NO_WAKEUP})")
     _count(w, node.ring, "lost")
     w.jump(end)
     w.start(got)
@@ -68,6 +75,34 @@ def reserve(w: Writer, node: Reserve) -> Value:
     w.jump(end)
     w.start(end)
     return Value(record)
+
+
+def _one(w: Writer, node: Reserve) -> str:
+    """A record of the one size that a ring has."""
+    return w.helper(RESERVE, f"ptr {w.map(node.ring)}, i64 {node.record.size}, i64 0", ALIGNED)
+
+
+def _longer(w: Writer, node: Reserve, room: str, tail: str) -> str:
+    """A record with a tail: a dynptr over both, of which the first bytes are used in place."""
+    size = node.record.size
+    total = w.get(f"add i64 {tail}, {size}")
+    w.helper(LONG_RESERVE, f"ptr {w.map(node.ring)}, i64 {total}, i64 0, ptr {room}")
+    return w.helper(DATA, f"ptr {room}, i64 0, i64 {size}", ALIGNED)
+
+
+def _limited(w: Writer, number: str) -> str:
+    """A number of bytes, at most what a dynptr reaches: the kernel takes 32 bits of it."""
+    more = w.get(f"icmp ugt i64 {number}, {LONGEST}")
+    return w.get(f"select i1 {more}, i64 {LONGEST}, i64 {number}")
+
+
+def write(w: Writer, node: MapCall) -> Value:
+    """Memory goes into the tail of a record."""
+    ring: Any = node.map
+    _, room, offset, data, size = (w.expr(argument).text for argument in node.args)
+    where = w.get(f"add i64 {_limited(w, offset)}, {ring.records[0].size}")
+    args = f"ptr {room}, i64 {where}, {READ} {data}, i64 {size}, i64 0"
+    return Value(w.helper(WRITE, args))
 
 
 def _words(intervals: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -102,10 +137,11 @@ STAMPS: dict[str, Callable[[Writer, str], str]] = {
 
 def release(w: Writer, node: Release) -> Value:
     """``submit`` or ``discard``."""
-    record = w.expr(node.pointer).text
+    record = w.expr(node.room or node.pointer).text
+    discard, submit = (LONG_DISCARD, LONG_SUBMIT) if node.room else (DISCARD, SUBMIT)
     if node.action == "discard":
-        w.do(f"call void inttoptr (i64 {DISCARD} to ptr)(ptr {record}, i64 {NO_WAKEUP})")
+        w.do(f"call void inttoptr (i64 {discard} to ptr)(ptr {record}, i64 {NO_WAKEUP})")
     else:
         flags = _flags(w, node.ring)
-        w.do(f"call void inttoptr (i64 {SUBMIT} to ptr)(ptr {record}, i64 {flags})")
+        w.do(f"call void inttoptr (i64 {submit} to ptr)(ptr {record}, i64 {flags})")
     return Value("0")

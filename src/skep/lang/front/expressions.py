@@ -60,6 +60,9 @@ IN_C = {
     "map_update_elem": "write counts[key] = value, with the name of the map",
     "map_delete_elem": "write counts.delete(key), with the name of the map",
     "ringbuf_reserve": "write ring.reserve(), with the name of the ring",
+    "ringbuf_reserve_dynptr": "write ring.reserve(size), with the name of a VariableRing",
+    "ringbuf_submit_dynptr": "write record.submit(), with the name of the record",
+    "ringbuf_discard_dynptr": "write record.discard(), with the name of the record",
     "ringbuf_submit": "write record.submit(), with the name of the record",
 }
 """What stands for functions of C, by name without bpf_."""

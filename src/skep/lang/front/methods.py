@@ -5,10 +5,12 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skep.lang.front import instead, objects
+from skep.lang.declared.streams import VariableRing
+from skep.lang.front import instead, long_records, objects
 from skep.lang.front.access import bounded, handed
 from skep.lang.front.contexts import ends
 from skep.lang.front.integers import constant, converted, number
+from skep.lang.front.long_records import is_long
 from skep.lang.front.map_methods import BY_TYPE as MAP_METHODS
 from skep.lang.front.map_methods import TABLE, Method, declared_by
 from skep.lang.front.redirect_methods import BY_TYPE as REDIRECTS
@@ -39,7 +41,7 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
     elif linked := objects.methods_of(owner.type.target, owner.type.memory):
         table, kind = linked
     elif owner.type.memory is Memory.RECORD:
-        table, kind = RECORD_METHODS, "a record"
+        table, kind = LONG_METHODS if is_long(owner) else RECORD_METHODS, "a record"
     elif owner.type.memory is Memory.CONTEXT:
         table, kind = CONTEXT_METHODS, "the context"
     else:
@@ -101,6 +103,8 @@ def has_key(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
 
 def _reserve(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     ring: Ring = owner.type.value
+    if isinstance(ring, VariableRing):
+        return long_records.reserve(scope, node, owner)
     choice = scope.arguments(node, 0, 1, "reserve(record)")
     if not choice and len(ring.records) > 1:
         names = ", ".join(record.__name__ for record in ring.records)
@@ -127,6 +131,9 @@ def _output(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     data, *size = scope.arguments(node, 1, 2, "output(data, size)")
     place = handed(scope, data)
     ring: Ring = owner.type.value
+    if isinstance(ring, VariableRing):
+        hint = "reserve(size), then write(0, data, size) and submit()"
+        raise scope.error(node, "what goes through this ring begins with a record", hint)
     pointer, length = written(scope, node, place, size)
     return MapCall(scope.span(node), s64, "output", ring, (pointer, length))
 
@@ -145,7 +152,8 @@ def _release(action: str) -> Callable[[Scope, ast.Call, Expr], Expr]:
             raise scope.error(
                 node, problem, f"set its fields here, and call e.{action}() behind the call"
             )
-        return Release(scope.span(node), VOID, action, owner.type.owner, owner, name)
+        room = long_records.room_of(scope, node, owner, action) if is_long(owner) else None
+        return Release(scope.span(node), VOID, action, owner.type.owner, owner, name, room)
 
     return run
 
@@ -183,6 +191,7 @@ REFUSING: dict[StructType, frozenset[str]] = {
 
 RING_METHODS: dict[str, Method] = {"reserve": _reserve, "output": _output}
 RECORD_METHODS: dict[str, Method] = {"submit": _release("submit"), "discard": _release("discard")}
+LONG_METHODS: dict[str, Method] = {**RECORD_METHODS, "write": long_records.write}
 CONTEXT_METHODS: dict[str, Method] = {"view": _view}
 BY_TYPE: dict[MapType, tuple[dict[str, Method], str]] = {
     MapType.RINGBUF: (RING_METHODS, "a ring"),

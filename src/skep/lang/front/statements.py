@@ -18,6 +18,7 @@ from skep.lang.front.integers import (
     operation,
 )
 from skep.lang.front.locks import locked
+from skep.lang.front.long_records import held
 from skep.lang.front.loops import counted, go_on, leave, repeated
 from skep.lang.front.methods import is_map
 from skep.lang.front.named import before, nested
@@ -41,6 +42,7 @@ from skep.lang.tree import (
     Node,
     Once,
     Place,
+    Reserve,
     Return,
     Spill,
     StaticValue,
@@ -119,7 +121,10 @@ def _assign(scope: Scope, node: ast.Assign) -> list[Node]:
 
 def _put(scope: Scope, target: ast.expr, value: ast.expr, node: ast.AST) -> list[Node]:
     if isinstance(target, ast.Name):
-        return bound(scope, target.id, scope.expr(value), node)
+        given = scope.expr(value)
+        if isinstance(given, Reserve) and given.tail is not None:
+            return held(scope, target.id, given, node)
+        return bound(scope, target.id, given, node)
     if isinstance(target, ast.Tuple | ast.List):
         return taken_apart(scope, target, value, _put)
     base = owner(scope, target)

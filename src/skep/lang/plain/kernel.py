@@ -17,11 +17,12 @@ from skep.lang.declared.streams import PerfBuffer, UserRing
 from skep.lang.helpers import HELPERS
 from skep.lang.maps import Declaration, Global, Ring
 from skep.lang.plain.helpers import FAKES, UNFAKED, completed
-from skep.lang.plain.maps import FakeMap, FakeRing, Inside
+from skep.lang.plain.maps import FakeMap, Inside
 from skep.lang.plain.nested import FakeCgroups, FakeMapOfMaps, FakePrograms
 from skep.lang.plain.numbers import Number
 from skep.lang.plain.queues import FakeBloom, FakeQueue
 from skep.lang.plain.redirects import FakeRedirects
+from skep.lang.plain.rings import FakeRing
 from skep.lang.plain.storage import FakeStorage
 from skep.lang.plain.streams import FakePerfBuffer, FakeUserRing
 from skep.lang.plain.timers import Timers

@@ -1,4 +1,4 @@
-"""Fake maps and rings: programs find in them what the kernel does, a test what ``live[map]`` gives.
+"""Fake maps: programs find in them what the kernel does, a test what ``live[map]`` gives.
 
 A FakeMap holds bytes, so that layouts, wrap-around and text behave as in the kernel. To a test it is a dictionary; what
 a program does with it is its ``inside``.
@@ -10,7 +10,7 @@ from typing import Any
 
 from skep.base.errors import KernelError
 from skep.lang.exact import exact
-from skep.lang.maps import Declaration, Ring
+from skep.lang.maps import Declaration
 from skep.lang.plain.memory import (
     ArrayView,
     Reference,
@@ -18,20 +18,18 @@ from skep.lang.plain.memory import (
     View,
     encoded,
     pointer,
-    type_of,
 )
 from skep.lang.plain.numbers import gives
 from skep.lang.plain.timers import KeptView, Timers
 from skep.lang.prefixes import from_key, to_key
 from skep.lang.spec import MapType
 from skep.lang.special import is_kept, is_locked
-from skep.lang.struct import StructType, pack, unpack
-from skep.lang.types import s32, s64, u32
+from skep.lang.struct import pack, unpack
+from skep.lang.types import s32, u32
 
 ANY, NO_EXIST, EXIST = 0, 1, 2
 ARRAYS = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 FORGETFUL = (MapType.LRU_HASH, MapType.LRU_PERCPU_HASH)
-SLOT_HEADER = 8
 
 
 class FakeMap(MutableMapping[Any, Any]):
@@ -257,94 +255,3 @@ class Inside:
 def _begins(data: bytes, prefix: bytes, bits: int) -> bool:
     shift = 8 * len(prefix) - bits
     return int.from_bytes(data, "big") >> shift == int.from_bytes(prefix, "big") >> shift
-
-
-class RecordView(StructView):
-    """A reserved record. What is done with it after ``submit`` or ``discard`` is an error."""
-
-    def __init__(self, kind: StructType, ring: "FakeRing") -> None:
-        super().__init__(kind, memoryview(bytearray(kind.size)))
-        object.__setattr__(self, "_ring", ring)
-
-    @property
-    def struct(self) -> StructType:
-        """Its class."""
-        return self._kind  # type: ignore[no-any-return]
-
-    def submit(self) -> None:
-        """Hand the record over."""
-        self._ring.finish(self, bytes(self))
-
-    def discard(self) -> None:
-        """Give the room back."""
-        self._ring.finish(self, None)
-
-
-class FakeRing:
-    """A ring: ``reserve`` and ``output`` as a program calls them; ``events`` is what a reader would get.
-
-    ``lost`` and ``attempts`` count as the kernel does: a ring that holds ``size`` bytes refuses.
-    """
-
-    def __init__(self, declared: Ring, state: Any, stamps: dict[str, Callable[[], int]]) -> None:
-        self.declared, self._state, self._stamps = declared, state, stamps
-        self.events: list[Any] = []
-        self.held: list[RecordView] = []
-        self.used = 0
-
-    @property
-    def attempts(self) -> int:
-        """Records that programs tried to reserve."""
-        return int(self._state.seq)
-
-    @property
-    def lost(self) -> int:
-        """Records that found no room."""
-        return int(self._state.lost)
-
-    def reserve(self, record: StructType | None = None) -> RecordView | None:
-        """A record with its header stamped, or None where the ring is full."""
-        kind = type_of(record) or self.declared.records[0]
-        number = self._attempt(kind.size)
-        if number is None:
-            return None
-        view = RecordView(kind, self)
-        for name, stamp in getattr(kind, "stamps", {}).items():
-            known = {"sequence": number} | {k: v() for k, v in self._stamps.items()}
-            setattr(view, name, known[stamp] if isinstance(stamp, str) else stamp)
-        self.held.append(view)
-        return view
-
-    def poll(self) -> list[Any]:
-        """What a reader takes: the events so far, whose room is free then."""
-        taken, self.events, self.used = self.events, [], 0
-        return taken
-
-    @gives(s64)
-    def output(self, data: View, size: int | None = None) -> int:
-        """Copy bytes into the ring; 0, or a negative error number."""
-        raw = encoded(data.cell.kind, data) if isinstance(data, Reference) else bytes(data)
-        raw = raw if size is None else raw[: int(size)]
-        if self._attempt(len(raw)) is None:
-            return -errno.EAGAIN
-        self.events.append(raw)
-        return 0
-
-    def _attempt(self, size: int) -> int | None:
-        number = int(self._state.seq)
-        self._state.seq += 1
-        room = -(-(size + SLOT_HEADER) // 8) * 8
-        if self.used + room > self.declared.entries:
-            self._state.lost += 1
-            return None
-        self.used += room
-        return number
-
-    def finish(self, record: RecordView, data: bytes | None) -> None:
-        """End a record that is held."""
-        kind = record.struct
-        if not any(record is other for other in self.held):
-            raise RuntimeError(f"this {kind.__name__} was submitted or discarded before")
-        self.held = [other for other in self.held if other is not record]
-        if data is not None:
-            self.events.append(kind.from_bytes(data))

@@ -11,8 +11,8 @@ from skep.lang.front import map_methods, methods, references, timers
 from skep.lang.helpers import HELPERS
 from skep.lang.maps import Declaration
 from skep.lang.plain.helpers import FAKES, UNFAKED
-from skep.lang.plain.maps import RecordView
 from skep.lang.plain.memory import fresh
+from skep.lang.plain.rings import LongRecordView, RecordView
 from skep.lang.plain.timers import FakeReference, FakeTimer
 from tests.unit.lang import corpus
 from tests.unit.lang.prelude import Note
@@ -33,6 +33,7 @@ DECLARED: tuple[Declaration, ...] = (
     skep.Lpm(skep.Prefix4, u64, 4),
     skep.StackTraces(4, 4),
     skep.Ring(Note),
+    skep.VariableRing(Note),
     skep.ArrayOfMaps(PATTERN, 4),
     skep.HashOfMaps(u32, PATTERN, 4),
     *(kind(4) for kind in (skep.ProgArray, skep.CgroupArray, skep.DevMap, skep.DevHash)),
@@ -84,6 +85,7 @@ def test_what_stands_in_values_and_records_has_each_method() -> None:
         (timers.TIMER, FakeTimer),
         (references.REFERENCE, FakeReference),
         (methods.RECORD_METHODS, RecordView),
+        (methods.LONG_METHODS, LongRecordView),
         (methods.CONTEXT_METHODS, Packet),
     ):
         assert [name for name in table if not hasattr(fake, name)] == []

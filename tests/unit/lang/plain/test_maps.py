@@ -6,8 +6,9 @@ import pytest
 from skep.base.errors import KernelError
 from skep.lang.maps import Array, Global, Hash, Lpm, LruHash, PerCpuArray, PerCpuHash, Ring
 from skep.lang.plain.kernel import FakeKernel
-from skep.lang.plain.maps import FakeMap, FakeRing
+from skep.lang.plain.maps import FakeMap
 from skep.lang.plain.memory import ArrayView, Reference, StructView, View, fresh
+from skep.lang.plain.rings import FakeRing
 from skep.lang.types import be16, be32, char, u8, u16, u32, u64
 from tests.unit.lang.prelude import Note, Pair, Prefix, Wide
 
