@@ -32,7 +32,11 @@ cp /run/vm/config /boot/config-$(uname -r) || exit 92
 {python_of} || exit 93
 cd {tree} && exec env -i {variables} {python} -m pytest {options} {arguments}
 """
-OPTIONS = "--guest --quiet -p pytest_timeout -o timeout=240 --junit-xml=/run/vm/results.xml"
+OPTIONS = (
+    "--guest --quiet -p pytest_timeout -o timeout=240 -o faulthandler_timeout=60"
+    " --junit-xml=/run/vm/results.xml"
+)
+"""What takes a minute tells where it is: of a guest that is ended, nothing else does."""
 NO_TESTS = 5
 SIZE = vm.Size(processors=1)
 """Two take half as much CPU time again for the same work: whatever one asks of the other is an exit of both."""

@@ -4,6 +4,7 @@ There is no systemd to run it here: its restrictions are made by hand, from the 
 """
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -67,7 +68,7 @@ def test_systemd_understands_the_unit(tmp_path: Path, pytestconfig: pytest.Confi
 
 
 def test_it_runs_with_what_the_unit_leaves_it_and_tells_the_manager(
-    manager: socket.socket, pytestconfig: pytest.Config
+    manager: socket.socket, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     given = unit(pytestconfig.rootpath)["CapabilityBoundingSet"].split()
     kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in given)
@@ -78,9 +79,15 @@ def test_it_runs_with_what_the_unit_leaves_it_and_tells_the_manager(
     words[at:at] = [sys.executable, "-P", "-c", DENY]
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "NOTIFY_SOCKET": manager.getsockname()}
     client = Client(instance_paths(name, "").agent_socket)
-    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as agent:
+    errors = tmp_path / "errors"
+    with errors.open("w") as output, subprocess.Popen(words, env=env, stderr=output) as agent:
+
+        def ready() -> bytes:
+            assert agent.poll() is None, errors.read_text()
+            return manager.recv(1000) if select.select([manager], [], [], 1)[0] else b""
+
         try:
-            assert manager.recv(1000).startswith(b"READY=1")
+            assert wait_for(ready, "it says that it is ready").startswith(b"READY=1")
             status = client.status()
             assert "refused" not in {row["state"] for row in status["powers"]}
             assert [one for one in status["warnings"] if "no metrics" not in one] == []

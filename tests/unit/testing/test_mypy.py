@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SOURCE = """
 import skep
 
@@ -45,10 +47,17 @@ def parent_of(task: TASK | None, address: int) -> u32:
 """
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where mypy keeps what it knows of others' modules: that takes longer than the tests."""
+    made = tmp_path_factory.mktemp("mypy")
+    (made / "mypy.ini").write_text("[mypy]\nstrict = True\nplugins = skep.testing.mypy\n")
+    return made
+
+
 def checked(folder: Path, source: str) -> tuple[list[str], str]:
     """The types that mypy reveals, and what it says otherwise."""
     (folder / "user.py").write_text(source)
-    (folder / "mypy.ini").write_text("[mypy]\nstrict = True\nplugins = skep.testing.mypy\n")
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--cache-dir", str(folder), "user.py"],
         cwd=folder,
@@ -61,14 +70,14 @@ def checked(folder: Path, source: str) -> tuple[list[str], str]:
     return revealed, "\n".join(line for line in lines if "error" in line)
 
 
-def test_the_fields_of_a_record_have_the_types_of_their_values(tmp_path: Path) -> None:
-    assert checked(tmp_path, SOURCE) == (["str", "list[int]", "int"], "")
+def test_the_fields_of_a_record_have_the_types_of_their_values(folder: Path) -> None:
+    assert checked(folder, SOURCE) == (["str", "list[int]", "int"], "")
 
 
-def test_an_array_that_a_program_makes_has_the_type_of_its_values(tmp_path: Path) -> None:
-    assert checked(tmp_path, ARRAYS) == (["list[int]", "str"], "")
+def test_an_array_that_a_program_makes_has_the_type_of_its_values(folder: Path) -> None:
+    assert checked(folder, ARRAYS) == (["list[int]", "str"], "")
 
 
-def test_structs_of_the_kernel_are_types_with_any_fields(tmp_path: Path) -> None:
-    revealed, errors = checked(tmp_path, OBJECTS)
+def test_structs_of_the_kernel_are_types_with_any_fields(folder: Path) -> None:
+    revealed, errors = checked(folder, OBJECTS)
     assert (revealed, errors) == (["Any"], "")
