@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from skep.api.metrics import Family
+from skep.api.metrics import COUNTER, Family, Sample
 from skep.api.query import Position, Query
 from skep.base.errors import BadInput
 
@@ -17,7 +17,7 @@ class FakeNode:
         self.fells: list[Callable[[Position], None]] = []
         self.begins: list[Position | None] = []
         self.given_up: list[Position] = []
-        self.reloads = self.stops = 0
+        self.reloads = self.stops = self.read = 0
         self.bad_config = False
         self.broken = False
 
@@ -58,7 +58,8 @@ class FakeNode:
         self.given_up.append(position)
 
     def families(self) -> Iterable[Family]:
-        return ()
+        self.read += 1
+        return (Family("read_total", COUNTER, "Times.", (Sample(self.read, {}),)),)
 
     def now(self) -> int:
         return 1_700_000_000 * 10**9

@@ -1,11 +1,17 @@
 """The exposition, read back by Prometheus' own parser."""
 
+import asyncio
+from collections.abc import Awaitable
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from skep.api import metrics
+from skep.api import metrics, routes
+from skep.api.http import Request
 from skep.api.metrics import COUNTER, GAUGE, Family, Sample
+from skep.api.server import Body, Feed
+from tests.unit.api.fake_node import FakeNode
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -35,6 +41,26 @@ def test_type_and_help_are_told() -> None:
 
 def test_a_family_without_samples_is_left_out() -> None:
     assert metrics.text([Family("a", GAUGE, "A.", ())]) == b""
+
+
+def test_whoever_asks_again_within_a_second_is_given_the_same() -> None:
+    now = 100.0
+    handle = routes.prometheus(FakeNode(), lambda: now)["/metrics"]["GET"]
+
+    def asked() -> bytes:
+        answer = asyncio.run(_awaited(handle(Request("GET", "/metrics", (), {}), b"")))
+        assert isinstance(answer, Body)
+        return answer.data.splitlines()[-1]
+
+    assert [asked(), asked()] == [b"read_total 1"] * 2
+    now = 100.9
+    assert asked() == b"read_total 1"
+    now = 101.0
+    assert [asked(), asked()] == [b"read_total 2"] * 2
+
+
+async def _awaited(answer: Awaitable[Body | Feed]) -> Body | Feed:
+    return await answer
 
 
 @PATIENT
