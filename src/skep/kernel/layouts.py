@@ -5,7 +5,7 @@ from typing import Any
 
 from skep.btf.types import Member
 from skep.btf.writer import Builder
-from skep.lang.objects import NODES, data_of, is_head
+from skep.lang.objects import data_of, heads_of, is_head, is_kernels
 from skep.lang.spec import MapType
 from skep.lang.special import Reference
 from skep.lang.struct import Field, StructType, Union
@@ -70,11 +70,16 @@ def add_object(builder: Builder, known: dict[Any, Any], kind: StructType) -> int
             Member(f"data{at}", builder.array(byte, _index(builder, known), size), at * 8)
             for at, size in data_of(kind)
         ]
-        nodes = [field for field in kind.fields if field.type in NODES]
-        members += [_member(f, _encode(builder, known, f.type)) for f in nodes]
+        kernels = [field for field in kind.fields if is_kernels(field.type)]
+        members += [_member(f, _encode(builder, known, f.type)) for f in kernels]
         members.sort(key=lambda member: member.bit_offset)
+        names = [member.name for member in members]
+        heads = [(names.index(field.name), field.type) for field in heads_of(kind)]
+        for _, head in heads:
+            add_object(builder, known, head.element)
         known[OBJECT, kind] = builder.struct(name, kind.size, members)
         known[NAME, kind] = name
+        _note_heads(builder, known, known[OBJECT, kind], heads)
     return int(known[OBJECT, kind])
 
 
@@ -101,10 +106,17 @@ def _add(builder: Builder, known: dict[Any, Any], kind: Kind) -> int:
         for _, head in heads:
             add_object(builder, known, head.element)
         made = add(kind.__dict__.get("btf_name", kind.__name__), kind.size, members)
-        for at, head in heads:
-            builder.decl_tag(f"{LINKS}:{known[NAME, head.element]}:{head.node.name}", made, at)
+        _note_heads(builder, known, made, heads)
         return made
     raise TypeError(f"{kind!r} has no layout in BTF")
+
+
+def _note_heads(
+    builder: Builder, known: dict[Any, Any], made: int, heads: list[tuple[int, Any]]
+) -> None:
+    """Tell of what the lists and trees of a struct are, by the number of the member."""
+    for at, head in heads:
+        builder.decl_tag(f"{LINKS}:{known[NAME, head.element]}:{head.node.name}", made, at)
 
 
 def _member(field: Field, type_id: int) -> Member:

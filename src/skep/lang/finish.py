@@ -92,7 +92,8 @@ def _objects(program: Program, maps: tuple[Declaration, ...]) -> dict[str, Struc
     """The classes of objects that a program makes, and that its maps link, by name."""
     found: dict[str, StructType] = {}
     captured = [value for _, names in reached(program) for _, value in names if is_object(value)]
-    linked = [kind for declared in maps for kind in objects_of(declared.value)]
+    holders = (*captured, *(declared.value for declared in maps))
+    linked = [kind for holder in holders for kind in objects_of(holder)]
     for kind in dict.fromkeys((*captured, *linked)):
         if found.setdefault(kind.__name__, kind) is not kind:
             problem = f"{program.name} uses two classes of objects named {kind.__name__}"

@@ -1,4 +1,4 @@
-"""Objects that a program allocates, and what they are linked into: lists and red-black trees in values of maps.
+"""Objects that a program allocates, and what they are linked into: lists and red-black trees in values and in objects.
 
     class Entry(Object):
         key: u64
@@ -52,7 +52,10 @@ NODES: tuple[StructType, ...] = (ListNode, TreeNode, RefCount)
 
 
 class Object(Struct):
-    """Base of what programs allocate: numbers, arrays and Structs, and the nodes by which it is linked. Linux 6.6."""
+    """Base of what programs allocate: numbers, arrays and Structs, and the nodes by which it is linked. Linux 6.6.
+
+    With a SpinLock it has lists and trees itself, of objects that have none.
+    """
 
     @classmethod
     def new(cls) -> Self | None:
@@ -69,7 +72,7 @@ class Object(Struct):
 
 
 class Head(Struct):
-    """A list or a tree in a map's value: of ``element`` objects, which it links by their field ``node``.
+    """A list or a tree in a value or an object: of ``element`` objects, which it links by their field ``node``.
 
     It has no fields: what stands there are addresses of the kernel, which nobody sees.
     """
@@ -97,10 +100,25 @@ def element_of(head: Any) -> StructType:
     return kind
 
 
-def objects_of(value: Any) -> list[StructType]:
-    """The classes of objects that a value has lists and trees of, each once."""
+LOCK = "bpf_spin_lock"
+
+
+def is_lock(kind: Any) -> bool:
+    """Whether a type is a lock."""
+    return isinstance(kind, StructType) and vars(kind).get("btf_name") == LOCK
+
+
+def heads_of(value: Any) -> list[Field]:
+    """The lists and trees of a value or of a class of objects."""
     fields = value.fields if isinstance(value, StructType) else ()
-    return list(dict.fromkeys(field.type.element for field in fields if is_head(field.type)))
+    return [field for field in fields if is_head(field.type)]
+
+
+def objects_of(value: Any) -> list[StructType]:
+    """The classes of objects that a value has lists and trees of, and those of which these have some, each once."""
+    found = list(dict.fromkeys(field.type.element for field in heads_of(value)))
+    inner = (one for kind in found for one in objects_of(kind))
+    return list(dict.fromkeys((*found, *inner)))
 
 
 def links(spec: ProgramSpec) -> bool:
@@ -108,9 +126,14 @@ def links(spec: ProgramSpec) -> bool:
     return bool(spec.types) or any(objects_of(one.value) for one in spec.maps)
 
 
+def is_kernels(kind: Any) -> bool:
+    """Whether a field of an object is kept by the kernel: a node, a list, a tree, a lock."""
+    return kind in NODES or is_head(kind) or is_lock(kind)
+
+
 def data_of(kind: StructType) -> list[tuple[int, int]]:
-    """Where the fields of an object lie that are the program's own: (offset, size) of each run between nodes."""
-    nodes = sorted((f.offset, f.type.size) for f in kind.fields if f.type in NODES)
+    """Where the fields of an object lie that are the program's own: (offset, size) of each run between the kernel's."""
+    nodes = sorted((f.offset, f.type.size) for f in kind.fields if is_kernels(f.type))
     runs, at = [], 0
     for start, size in (*nodes, (kind.size, 0)):
         if start > at:
@@ -119,8 +142,8 @@ def data_of(kind: StructType) -> list[tuple[int, int]]:
     return runs
 
 
-def _refuse_held(element: StructType) -> None:
-    """Refuse objects that hold what the kernel would have to end with them. TypeError."""
+def check_object(element: StructType) -> None:
+    """Refuse objects that the kernel does not take. TypeError."""
     nodes = [field.type for field in element.fields if field.type in NODES]
     for kind in NODES:
         if nodes.count(kind) > 1:
@@ -131,9 +154,27 @@ def _refuse_held(element: StructType) -> None:
         )
     for field in element.fields:
         kept = any(hasattr(field.type, one) for one in ("btf_name", "kernel"))
-        if kept and field.type not in NODES:
+        if kept and not is_kernels(field.type):
             raise TypeError(
-                f"{element!r}.{field.name}: an object has numbers, arrays, Structs and nodes, no {field.type!r}"
+                f"{element!r}.{field.name}: an object has numbers, arrays, Structs, nodes, lists, trees and a lock, "
+                f"no {field.type!r}"
+            )
+    _check_heads(element, linked={ListNode, TreeNode} & set(nodes) != set())
+
+
+def _check_heads(element: StructType, *, linked: bool) -> None:
+    """Refuse lists and trees of objects without a lock, and those in objects that are three deep. TypeError."""
+    locks = sum(is_lock(field.type) for field in element.fields)
+    for field in heads_of(element):
+        word = f"{element!r}.{field.name}"
+        if locks != 1:
+            raise TypeError(
+                f"{word} is used under a lock; give {element!r} one: lock: skep.SpinLock"
+            )
+        inner = element_of(field.type)
+        if linked and heads_of(inner):
+            raise TypeError(
+                f"{word}: {element!r} is linked itself, so it links objects that link none; {inner!r} does"
             )
 
 
@@ -144,7 +185,7 @@ def _head(kind: Any, base: StructType, node: StructType) -> StructType:
         raise TypeError(
             f"{word}[...] takes a class of objects, class Entry(skep.Object), not {kind!r}"
         )
-    _refuse_held(kind)
+    check_object(kind)
     found = next((field for field in kind.fields if field.type is node), None)
     if found is None:
         raise TypeError(f"{word}[{kind!r}] links {kind!r} by a field; give it: node: skep.{node!r}")
@@ -183,7 +224,7 @@ def is_tree(kind: Any) -> bool:
 if TYPE_CHECKING:
 
     class List(Generic[T]):
-        """A list of objects in a map's value, under the lock of that value: ``entries: List[Entry]``. Linux 6.6."""
+        """A list of objects in a value or an object, under the lock there: ``entries: List[Entry]``. Linux 6.6."""
 
         def push_front(self, entry: T) -> int:
             """Link an object at the front: it is the list's from now on."""
@@ -202,7 +243,7 @@ if TYPE_CHECKING:
             raise _compiled("pop_back()")
 
     class Tree(Generic[T]):
-        """A sorted tree of objects in a map's value, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
+        """A sorted tree of objects in a value or an object, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
 
         def add(self, entry: T, less: Callable[[T, T], Any]) -> int:
             """Link an object behind those that it is not less than: it is the tree's from now on."""
@@ -219,13 +260,13 @@ if TYPE_CHECKING:
 else:
 
     class List:
-        """A list of objects in a map's value, under the lock of that value: ``entries: List[Entry]``. Linux 6.6."""
+        """A list of objects in a value or an object, under the lock there: ``entries: List[Entry]``. Linux 6.6."""
 
         def __class_getitem__(cls, element: Any) -> StructType:
             return _list_of(element)
 
     class Tree:
-        """A sorted tree of objects in a map's value, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
+        """A sorted tree of objects in a value or an object, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
 
         def __class_getitem__(cls, element: Any) -> StructType:
             return _tree_of(element)

@@ -17,6 +17,7 @@ from skep.kernel.place import HasFileno, Place
 from skep.lang.finish import Compiled
 from skep.lang.maps import Declaration, Global, Ring
 from skep.lang.objects import links as links_objects
+from skep.lang.objects import objects_of
 from skep.lang.programs import Program
 from skep.lang.spec import Hook, MapSpec
 from skep.lang.struct_ops import StructOps
@@ -70,7 +71,7 @@ class Live:
         self.programs: dict[str, programs.Program] = {}
         self.links: dict[str, list[links.AnyLink | ChainLink]] = {}
         self._made: dict[str, Compiled] = {}
-        self._types: SharedTypes | None = None
+        self._types: list[SharedTypes] = []
         self._names: dict[int, str] = {}
 
     # --- making ---------------------------------------------------------------------------------------------------
@@ -78,13 +79,12 @@ class Live:
     def add(self, program: Program, made: Compiled) -> programs.Program:
         """Create the maps that are missing and load one program. VerifierError, Unsupported, Forbidden.
 
-        A second program of one name (a function on two hooks) is ``programs["name.1"]``.
+        A second program of one name (a function on two hooks) is ``programs["name.1"]``. BadInput where it has lists or
+        trees in maps that are here already: to the kernel, their types are those of the programs that came with them.
         """
-        if links_objects(made.spec) and not self._shares(made):
-            problem = "it links objects, and has types of its own"
-            raise BadInput(
-                program.name, problem, "load it by skep.load, with all that use its maps"
-            )
+        if links_objects(made.spec) and self._types_of(made) is None:
+            self._refuse_known(program, made)
+            (made,) = self.share([made])
         loaded = self._load(program, made)
         same = sum(name.partition(".")[0] == program.name for name in self.programs)
         name = f"{program.name}.{same}" if same else program.name
@@ -101,24 +101,35 @@ class Live:
         linking = [one for one in made if links_objects(one.spec)]
         if not linking:
             return list(made)
-        types = self._types = shared_types.SharedTypes.make([one.spec for one in linking])
+        types = shared_types.SharedTypes.make([one.spec for one in linking])
+        self._types.append(types)
         self._stack.callback(types.close)
         specs = {id(one): spec for one, spec in zip(linking, types.specs, strict=True)}
         return [replace(one, spec=specs.get(id(one), one.spec)) for one in made]
 
-    def _shares(self, made: Compiled) -> bool:
-        return self._types is not None and any(made.spec is one for one in self._types.specs)
+    def _types_of(self, made: Compiled) -> "SharedTypes | None":
+        """The types that a program shares with its maps; None where it links nothing, or has not been told of yet."""
+        own = (one for one in self._types if any(made.spec is spec for spec in one.specs))
+        return next(own, None)
+
+    def _refuse_known(self, program: Program, made: Compiled) -> None:
+        """Refuse a program that would link objects in maps of others. BadInput."""
+        if any(objects_of(one.value) and one in self._maps for one in made.maps):
+            problem = "it uses lists or trees of programs that were loaded before"
+            raise BadInput(
+                program.name, problem, "load it by skep.load, with all that use its maps"
+            )
 
     def _load(self, program: Program, made: Compiled) -> programs.Program:
-        held = []
+        held, types = [], self._types_of(made)
         for index, (declared, spec) in enumerate(zip(made.maps, made.spec.maps, strict=True)):
             own = index == made.spec.next
-            held.append(self._create(spec) if own else self.map(declared, spec))
+            held.append(self._create(spec) if own else self._map(declared, spec, types))
         onto = self._loaded(program.onto) if program.onto else None
-        types = self._types.fd if self._types and links_objects(made.spec) else 0
         many = made.spec.kind.hook is Hook.KPROBE_MULTI
         wanted = probing.singly(made.spec) if many else made.spec
-        loaded = programs.Program.load(wanted, held, self._machine.btf, onto=onto, types=types)
+        fd = types.fd if types else 0
+        loaded = programs.Program.load(wanted, held, self._machine.btf, onto=onto, types=fd)
         self._stack.callback(loaded.close)
         return loaded
 
@@ -142,8 +153,10 @@ class Live:
 
     def map(self, declared: Declaration, spec: MapSpec) -> Handle:
         """The live map of a declaration, made at first."""
-        layout = self._types.layout(spec) if self._types else None
-        return self._maps.make(declared, spec, layout)
+        return self._map(declared, spec, None)
+
+    def _map(self, declared: Declaration, spec: MapSpec, types: "SharedTypes | None") -> Handle:
+        return self._maps.make(declared, spec, types.layout(spec) if types else None)
 
     def attach(
         self,

@@ -137,12 +137,46 @@ def test_what_only_the_verifier_finds_is_told_at_the_line() -> None:
     assert "drop it, or link it, on every path" in str(caught.value)
 
 
-def test_programs_that_link_objects_are_loaded_together() -> None:
+def test_objects_have_lists_and_trees_of_their_own() -> None:
+    with skep.load(p.opens_flow, p.takes_packet, p.ends_flow, p.alone, attach=False) as live:
+        kernel = skep.FakeKernel()
+
+        def both(program: skep.Program, size: int = 20) -> tuple[int, list[int]]:
+            found = live.programs[program.name].test_run(bytes(size)).retval
+            assert program.py(bytes(size), kernel=kernel) == found
+            assert dict(live[p.left].items()) == dict(kernel[p.left])
+            return found, list(live[p.left].values())
+
+        assert both(p.takes_packet)[0] == 3
+        assert both(p.alone)[0] == 2
+        assert [both(p.opens_flow, size)[0] for size in (20, 40)] == [2, 2]
+        assert both(p.takes_packet) == (2, [20, 3, 7, 9])
+        assert both(p.takes_packet) == (2, [21, 4, 7, 9])
+        assert both(p.takes_packet) == (2, [0, 5, 7, 9])
+        assert [both(p.ends_flow)[0] for _ in range(3)] == [2, 2, 3]
+        assert live[p.flows][0].count == kernel[p.flows][0].count == 2
+
+
+def test_a_program_with_maps_of_its_own_is_added_to_others() -> None:
     machine = Machine()
-    (made,) = compiled([p.keeps], machine)
-    text = "keeps: it links objects, and has types of its own"
-    with Live(machine) as live, pytest.raises(BadInput, match=text):
-        live.add(p.keeps, made)
+    made = compiled([p.keeps, p.takes, p.links_twice], machine)
+    with skep.load(*LISTS, attach=False) as live, Live(machine) as other:
+        live.add(p.links_twice, made[2])
+        both = Both(live)
+        both.write(p.Jobs())
+        assert (both.run(p.links_twice), both.run(p.keeps), both.run(p.takes)) == (2, 2, 2)
+        other.add(p.keeps, made[0])
+        assert other.programs["keeps"].test_run(PACKET).retval == 2
+        assert other[p.buckets][0].count == 1
+
+
+def test_programs_that_link_objects_in_maps_of_others_are_loaded_with_those() -> None:
+    machine = Machine()
+    keeps, takes = compiled([p.keeps, p.takes], machine)
+    with Live(machine) as live:
+        live.add(p.keeps, keeps)
+        with pytest.raises(BadInput, match="takes: it uses lists or trees of programs that were"):
+            live.add(p.takes, takes)
 
 
 def test_programs_without_objects_are_loaded_beside() -> None:

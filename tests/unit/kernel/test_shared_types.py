@@ -1,6 +1,7 @@
 """Types of several programs and their maps in one blob: each number and name still says what it said."""
 
 import struct
+from dataclasses import replace
 
 from skep import Array, List, ListNode, Object, RefCount, SpinLock, Struct, Tree, TreeNode
 from skep.btf.reader import Btf
@@ -31,6 +32,21 @@ class Bucket(Struct):
 
 
 BUCKETS = Array(Bucket, 1).spec("buckets")
+
+
+class Outer(Object):
+    entries: List[Entry]
+    number: u32
+    lock: SpinLock
+    node: ListNode
+
+
+class Nest(Struct):
+    lock: SpinLock
+    outers: List[Outer]
+
+
+NESTS = Array(Nest, 1).spec("nests")
 
 
 def typed(name: str, insns: bytes = RETURN, types: tuple[TypeReference, ...] = ()) -> ProgramSpec:
@@ -116,6 +132,29 @@ def test_a_map_names_the_objects_that_programs_make_by_number() -> None:
         ("sorted", 40),
     ]
     assert (btf.size(number), btf.size(layout.value_id)) == (Entry.size, Bucket.size)
+
+
+def test_a_list_in_an_object_is_told_of_as_one_in_a_value_is() -> None:
+    spec = replace(typed("one", WIDE + RETURN, (TypeReference(0, Outer),)), maps=(NESTS,))
+    made = SharedTypes.make([spec], door=FakeDoor())
+    btf, layout = Btf(made.specs[0].btf), made.layout(NESTS)
+    assert layout is not None
+    outer = int.from_bytes(made.specs[0].insns[4:8], "little")
+    notes = [btf.type(one) for one in range(1, btf.count)]
+    told = {(n.type_id, n.component): n.name for n in notes if isinstance(n, DeclTag)}
+    assert told.keys() == {(outer, 0), (layout.value_id, 1)}
+    assert told[layout.value_id, 1] == f"contains:{btf.name(outer)}:node"
+    (_, entry, node) = told[outer, 0].split(":")
+    found = btf.find(Kind.STRUCT, entry)
+    assert node == "node"
+    assert found is not None
+    assert btf.size(found) == Entry.size
+    assert [(m.name, m.bit_offset // 8) for m in btf.fields(outer)] == [
+        ("entries", 0),
+        ("data16", 16),
+        ("lock", 20),
+        ("node", 24),
+    ]
 
 
 def test_maps_without_lists_have_types_of_their_own() -> None:

@@ -54,7 +54,24 @@ class Twice(skep.Object):
 
 class Holding(skep.Object):
     node: skep.ListNode
+    timer: skep.Timer
+
+
+class Lockless(skep.Object):
+    node: skep.ListNode
+    entries: skep.List[Entry]
+
+
+class Inner(skep.Object):
+    node: skep.ListNode
     lock: skep.SpinLock
+    entries: skep.List[Entry]
+
+
+class Outer(skep.Object):
+    node: skep.ListNode
+    lock: skep.SpinLock
+    inner: skep.List[Inner]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +85,9 @@ class Holding(skep.Object):
         (lambda: skep.List[Pair], r"List\[...\] takes a class of objects"),
         (lambda: skep.Tree[Entry], r"Tree\[Entry\] links Entry by a field; .* skep.TreeNode"),
         (lambda: skep.List[Twice], "Twice: an object has one ListNode at most"),
-        (lambda: skep.List[Holding], "Holding.lock: an object has numbers, .* no SpinLock"),
+        (lambda: skep.List[Holding], "Holding.timer: an object has numbers, .* no Timer"),
+        (lambda: skep.List[Lockless], "Lockless.entries is used under a lock; give Lockless one"),
+        (lambda: skep.List[Outer], "Outer.inner: Outer is linked itself, .* none; Inner does"),
         (Entry.new, r"Entry.new\(\) exists in programs"),
         (lambda: Hash(u32, u32, 0), "at least one entry, not 0"),
         (lambda: Hash(u32, u32, 4, pin="a/b"), "'a/b' cannot name a pin"),

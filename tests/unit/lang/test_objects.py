@@ -1,5 +1,7 @@
 """Objects that programs allocate: what is compiled of them, and where the kernel has none."""
 
+import re
+
 import pytest
 
 from skep.base.errors import CompileError
@@ -41,3 +43,18 @@ def test_the_fields_of_a_new_object_are_cleared_and_its_nodes_are_the_kernels() 
     assert "i64 ptrtoint (ptr @type.Entry to i64)" in text
     assert data_of(prelude.Entry) == [(0, 24), (28, 4)]
     assert text.count("i8 0, i64 24, i1 false") == 1
+
+
+def test_calls_with_objects_of_two_classes_stay_two() -> None:
+    """The verifier takes an instruction for a call with objects of one class."""
+    source = """@skep.tc("ingress")
+def p(ctx):
+    entry, loner = Entry.new(), Loner.new()
+    if entry is not None:
+        entry.drop()
+    if loner is not None:
+        loner.drop()
+    return 2
+"""
+    text = compiler.ir(corpus.program(source), TARGET).text
+    assert len(re.findall(r"call void @bpf_obj_drop_impl\(ptr %\w+, ptr null\) nomerge", text)) == 2

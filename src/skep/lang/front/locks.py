@@ -1,4 +1,4 @@
-"""``with value.lock:``: a lock in a map's value, taken before the block and given back behind it.
+"""``with value.lock:``: a lock in a map's value or an object, taken before the block and given back behind it.
 
 While it is held the kernel allows memory to be read and written, and the lists and trees beside it to be used, and
 nothing else; so a block has no other call, and one end.
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from skep.base.errors import CompileError
 from skep.lang.front.access import place_of
-from skep.lang.front.objects import OUTSIDE, functions
+from skep.lang.front.objects import LOCKABLE, OUTSIDE, functions
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import Arg, Helper
 from skep.lang.object_calls import ObjectCall
@@ -62,7 +62,7 @@ def _lock(scope: Scope, node: ast.With) -> Address:
     if place is None or item.optional_vars or not known:
         raise scope.error(
             node,
-            "with takes one lock, of a map's value",
+            "with takes one lock, of a map's value or of an object",
             "give the value a field lock: skep.SpinLock, and write with value.lock:",
         )
     return Address(scope.span(item.context_expr), Pointer(SpinLock, Memory.VALUE), place)
@@ -70,7 +70,7 @@ def _lock(scope: Scope, node: ast.With) -> Address:
 
 def _in_value(place: Place) -> bool:
     kind = place.base.type
-    return kind is UNKNOWN or (isinstance(kind, Pointer) and kind.memory is Memory.VALUE)
+    return kind is UNKNOWN or (isinstance(kind, Pointer) and kind.memory in LOCKABLE)
 
 
 def _refuse(line: int, body: Sequence[Node]) -> None:

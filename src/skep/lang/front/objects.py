@@ -8,13 +8,15 @@ from skep.lang.front.callbacks import callback
 from skep.lang.front.map_methods import BY_RESULT, Method
 from skep.lang.front.scope import Scope
 from skep.lang.object_calls import ObjectCall
-from skep.lang.objects import RefCount, is_tree
+from skep.lang.objects import RefCount, check_object, is_lock, is_tree
 from skep.lang.struct import StructType
 from skep.lang.tree import Address, Expr, Function, Local, Node, Place, walk
 from skep.lang.values import UNKNOWN, VOID, Memory, Pointer, describe
 
 OUTSIDE = frozenset({"new", "drop"})
 """What is not done while a lock is held: the kernel allocates and frees."""
+LOCKABLE = (Memory.VALUE, Memory.OBJECT)
+"""Where locks, lists and trees lie."""
 NODE_SIZE = 24
 """Of ``struct bpf_list_node`` since Linux 6.6, with which all that is here works."""
 
@@ -41,6 +43,10 @@ def made(scope: Scope, node: ast.Call, kind: StructType, name: str) -> Expr:
         raise scope.error(node, f"{kind!r} has no method {name!r}", f"{kind!r}.new() makes one")
     scope.arguments(node, 0, 0, f"{kind!r}.new()")
     _offered(scope, node)
+    try:
+        check_object(kind)
+    except TypeError as error:
+        raise scope.error(node, str(error)) from error
     return ObjectCall(scope.span(node), pointer(kind, f"{kind!r}.new()"), "new", kind, ())
 
 
@@ -72,7 +78,7 @@ def _head(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     place = owner.place if isinstance(owner, Address) else None
     base = place.base.type if place is not None else None
     word = "tree" if is_tree(owner.type.target) else "list"
-    if place is None or not isinstance(base, Pointer) or base.memory is not Memory.VALUE:
+    if place is None or not isinstance(base, Pointer) or base.memory not in LOCKABLE:
         hint = "bucket = buckets.lookup(key), then bucket.entries..."
         raise scope.error(node, f"a {word} is used in a value that was looked up", hint)
     _offered(scope, node)
@@ -84,11 +90,7 @@ def _head(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
 
 
 def _lock_of(kind: Any) -> str:
-    names = (f.name for f in getattr(kind, "fields", ()) if f.type.__dict__.get("btf_name") == LOCK)
-    return next(names, "lock")
-
-
-LOCK = "bpf_spin_lock"
+    return next((f.name for f in getattr(kind, "fields", ()) if is_lock(f.type)), "lock")
 
 
 def _same(lock: Place | None, place: Place) -> bool:
@@ -164,8 +166,6 @@ TREE: dict[str, Method] = {"add": _add, "first": _takes("first"), "remove": _rem
 
 def methods_of(kind: Any, memory: Memory) -> tuple[dict[str, Method], str] | None:
     """The methods of an object, a list or a tree, and its name in messages; None where it is none of them."""
-    if memory is Memory.OBJECT:
-        return OBJECT, "an object"
     if isinstance(kind, type) and hasattr(kind, "element"):
         return (TREE, "a tree") if is_tree(kind) else (LIST, "a list")
-    return None
+    return (OBJECT, "an object") if memory is Memory.OBJECT else None

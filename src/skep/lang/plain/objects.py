@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from skep.lang.objects import RefCount
+from skep.lang.objects import RefCount, is_head
 from skep.lang.plain.memory import StructView, raw
 from skep.lang.plain.numbers import gives
 from skep.lang.special import SpinLock
@@ -18,11 +18,12 @@ from skep.lang.types import s32
 
 
 class Body:
-    """An object itself: its memory, and the lists and trees that have it, by the node that links it."""
+    """An object itself: its memory, the lists and trees that have it, by the node that links it, and its own."""
 
     def __init__(self, kind: StructType) -> None:
         self.memory = memoryview(bytearray(kind.size))
         self.linked: dict[str, list[Body]] = {}
+        self.heads: dict[str, list[Body]] = {}
 
     def among(self, node: str) -> "list[Body] | None":
         """The list or tree that links it by that node, None where none does."""
@@ -81,6 +82,14 @@ class FakeObject(StructView):
     def _field(self, name: str) -> Any:
         self._held.reached()
         return super()._field(name)
+
+    def __getattr__(self, name: str) -> Any:
+        field = self._kind.field(name)
+        if field is None or not is_head(field.type):
+            return super().__getattr__(name)
+        held = holding(self)
+        bodies = held.reached().heads.setdefault(name, [])
+        return FakeHead(self, field.type, bodies, held.owned)
 
     def drop(self) -> None:
         """The program has it no more."""

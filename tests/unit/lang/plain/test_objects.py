@@ -47,6 +47,11 @@ def less(a: Seen, b: Seen) -> Seen:
     return a.key < b.key
 
 
+class Outer(Object):
+    lock: SpinLock
+    entries: List[Entry]
+
+
 @pytest.fixture
 def inside() -> Seen:
     """A value with a list and a tree, as a program has it."""
@@ -120,6 +125,25 @@ def test_a_linked_object_is_reached_under_the_lock_only(inside: Seen, made: Make
             inside.entries.push_back(entry)
     with pytest.raises(RuntimeError, match="this Entry is linked, and its lock is not held"):
         entry.key = 3
+
+
+def test_an_object_has_a_list_of_its_own(made: Make) -> None:
+    kind = Binding(FakeKernel()).value(Outer)
+    outer, other = kind.new(), kind.new()
+    with pytest.raises(RuntimeError, match="while the lock of its value is held"):
+        outer.entries.push_front(made(1))
+    with outer.lock:
+        for key in (1, 2):
+            outer.entries.push_back(made(key))
+    with other.lock:
+        assert other.entries.pop_front() is None
+        with pytest.raises(RuntimeError, match="while the lock of its value is held"):
+            outer.entries.pop_front()
+    with outer.lock:
+        assert int(outer.entries.pop_front().key) == 1
+    outer.drop()
+    with pytest.raises(RuntimeError, match=r"this Outer is used after drop\(\)"):
+        outer.entries.pop_front()
 
 
 def test_an_object_that_was_dropped(made: Make) -> None:
