@@ -50,6 +50,7 @@ ringbuf_output 130 MRSI s64 5.8 Copy bytes into a ring.
 ringbuf_query 134 MI u64 5.8 What a ring holds (flags 0), its size (1), its positions.
 perf_event_read 22 MI u64 4.3 The counter of the event at an index.
 perf_event_read_value 55 MIOS s64 4.15 The counter with its times.
+find_vma 180 KIFAI s64 5.17 The mapping of a task's address, for a function to see.
 this_cpu_ptr 154 V ?void 5.10 A variable of this CPU.
 per_cpu_ptr 153 VI ?void 5.10 A variable of a CPU.
 strtol 105 RSIO s64 5.2 Text to a signed number; the characters used.

@@ -25,6 +25,7 @@ class Arg(Enum):
     ADDRESS = "an address that is only followed safely"
     KERNEL = "a kernel object"
     VARIABLE = "a variable of the kernel"
+    FUNCTION = "a function of the program's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ LETTERS = {
     "A": Arg.ADDRESS,
     "K": Arg.KERNEL,
     "V": Arg.VARIABLE,
+    "F": Arg.FUNCTION,
 }
 _NUMBERS = {"u32": u32, "u64": u64, "s32": s32, "s64": s64}
 _SLEEPING = frozenset({"copy_from_user", "copy_from_user_task", "ima_inode_hash", "ima_file_hash"})

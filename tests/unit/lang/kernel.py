@@ -274,6 +274,7 @@ class _Kernel:
         }
         listed = [b.var(name, kind) for name, kind in kinds.items()]
         b.var("init_task", task)
+        self.struct("vm_area_struct", 16, [("vm_start", self.u64, 0), ("vm_end", self.u64, 8)])
         b.datasec(".data..percpu", 32, [Section(one, 8 * i, 8) for i, one in enumerate(listed)])
 
     def build(self) -> Btf:

@@ -7,6 +7,7 @@ from skep.lang.tree import (
     Build,
     Copy,
     Expr,
+    HelperCall,
     Load,
     MapCall,
     Node,
@@ -200,3 +201,15 @@ def test_the_offset_of_a_view_is_never_negative(offset: str, kind: IntType) -> N
     found = value(f"e = ctx.view(Eth, {offset})", XDP)
     assert isinstance(found, View)
     assert found.offset.type is kind
+
+
+def test_a_number_that_was_looked_up_is_an_address_for_a_helper() -> None:
+    made = value("""
+        found = counts.lookup(5)
+        if found is None:
+            return 1
+        text = u8[8]()
+        read = skep.probe_read_kernel(text, found)
+        """)
+    assert isinstance(made, HelperCall)
+    assert made.args[-1].type is u64

@@ -53,6 +53,12 @@ def _entry(w: Writer, node: Callback) -> list[str]:
     return [f"%gives = {call(w, node, '%key', '%value')}", *_stops(node), "ret i64 %result"]
 
 
+def _mapping(w: Writer, node: Callback) -> list[str]:
+    """Of a task's memory; its result is not asked for."""
+    given = ("%task", "%mapping", "%memory")[: len(node.function.parameters)]
+    return [call(w, node, *given), "ret i64 0"]
+
+
 def _stops(node: Callback) -> list[str]:
     """What the kernel is told: 1 where the program's function gives something true, which ends the walk."""
     kind = llvm_type(node.function.result)
@@ -96,5 +102,6 @@ SHAPES: dict[str, Shape] = {
     "less": Shape(("new", "old"), _less),
     "element": Shape(("map", "key", "value"), _element),
     "entry": Shape(("map", "key", "value", "context"), _entry),
+    "mapping": Shape(("task", "mapping", "memory"), _mapping),
     "message": Shape(("message", "context"), _message),
 }

@@ -58,7 +58,7 @@ from skep.lang.tree import (
 from skep.lang.types import IntType
 from skep.lang.values import BOOL, VOID, Pointer
 
-PASSED = {Arg.IN: READ, Arg.OUT: WRITTEN}
+PASSED = {Arg.IN: READ, Arg.OUT: WRITTEN, Arg.FUNCTION: "ptr"}
 
 
 def _const(_w: Writer, node: Const) -> Value:

@@ -12,6 +12,7 @@ NAMES = {
     "element": ("key", "value"),
     "entry": ("key", "value"),
     "less": ("a", "b"),
+    "mapping": ("task", "mapping", "memory"),
     "message": ("message",),
 }
 """What functions of each shape are called with."""

@@ -13,10 +13,11 @@ from skep.lang.front import instead, objects, searches
 from skep.lang.front.builtin_calls import BUILTINS, HINTS
 from skep.lang.front.constants import static
 from skep.lang.front.global_functions import is_context
-from skep.lang.front.helping import helper, intrinsic
+from skep.lang.front.helping import helper, intrinsic, is_address
 from skep.lang.front.integers import constant, converted, dereferenced
 from skep.lang.front.kernel_calls import kernel_call
 from skep.lang.front.kernel_variables import of_cpu
+from skep.lang.front.mappings import find_vma
 from skep.lang.front.methods import method
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import build
@@ -62,6 +63,7 @@ NAMES = (kfunc, kernel_struct, kernel_enum, kernel_variable, kernel_address)
 SHAPED: dict[str, Callable[[Scope, ast.Call, Helper], Expr]] = {
     "this_cpu_ptr": of_cpu,
     "per_cpu_ptr": of_cpu,
+    "find_vma": find_vma,
 }
 """Helpers whose arguments are more than numbers and memory."""
 RANDOM = "skep.get_prandom_u32() % n"
@@ -198,19 +200,9 @@ def _array(scope: Scope, node: ast.Call, kind: ArrayType) -> Expr:
 def _cast(scope: Scope, node: ast.Call, kind: IntType) -> Expr:
     (argument,) = scope.arguments(node, 1, 1, f"{kind!r}(...)")
     value = scope.expr(argument)
-    if isinstance(value.type, Pointer) and _is_address(value.type, kind):
+    if isinstance(value.type, Pointer) and is_address(value.type, kind):
         return _pointer_number(scope, node, value, kind)
     return converted(scope, value, kind, argument, wrap=True)
-
-
-def _is_address(pointer: Pointer, kind: IntType) -> bool:
-    """Whether a cast means the pointer: always, unless it stands for a number of the program's own.
-
-    ``u64(bprm.filename)`` is where the name lies, ``u64(counts.lookup(key))`` is the count.
-    """
-    if not isinstance(pointer.target, IntType):
-        return True
-    return kind is u64 and pointer.memory in (Memory.KERNEL, Memory.PROBE, Memory.USER)
 
 
 def _pointer_number(scope: Scope, node: ast.AST, value: Expr, kind: IntType) -> Expr:
@@ -226,7 +218,7 @@ def _kernel_view(scope: Scope, node: ast.Call, name: str) -> Expr:
     if struct is None:
         raise scope.error(node, f"this kernel has no struct {name}")
     value, kind = scope.expr(argument), Pointer(struct, Memory.PROBE)
-    if isinstance(value.type, Pointer) and _is_address(value.type, u64):
+    if isinstance(value.type, Pointer) and is_address(value.type, u64):
         return replace(value, type=kind)
     number_of = converted(scope, value, u64, argument)
     return Binary(scope.span(node), kind, "pointer", number_of, constant(scope, node, 0))

@@ -28,7 +28,7 @@ from skep.lang.tree import (
     Swap,
 )
 from skep.lang.types import IntType, char, s64, u64
-from skep.lang.values import UNKNOWN, Memory, Pointer, Static, describe
+from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, Static, describe
 
 LONGEST = 256
 SIZED = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
@@ -116,6 +116,16 @@ def _room(place: Place) -> int:
     return max(0, whole - place.offset)
 
 
+def is_address(pointer: Pointer, kind: IntType) -> bool:
+    """Whether a cast means the pointer: always, unless it stands for a number of the program's own.
+
+    ``u64(bprm.filename)`` is where the name lies, ``u64(counts.lookup(key))`` is the count.
+    """
+    if not isinstance(pointer.target, IntType):
+        return True
+    return kind is u64 and pointer.memory in (Memory.KERNEL, Memory.PROBE, Memory.USER)
+
+
 def _helper_argument(scope: Scope, kind: Arg, node: ast.expr, writes: list[Place]) -> Expr:
     span = scope.span(node)
     if kind in (Arg.OUT, Arg.IN):
@@ -129,23 +139,32 @@ def _helper_argument(scope: Scope, kind: Arg, node: ast.expr, writes: list[Place
             return MapAddress(span, Pointer(None, Memory.KERNEL), value.type.value)
         raise scope.error(node, f"a map is wanted here, not {describe(value.type)}")
     value = scope.expr(node)
-    if isinstance(value.type, Pointer) and kind in (Arg.ADDRESS, Arg.KERNEL):
+    if isinstance(value.type, Pointer) and _is_passed(kind, value.type):
         return value
     if kind is Arg.KERNEL and value.type is not UNKNOWN:
         raise scope.error(node, f"a kernel object is wanted here, not {describe(value.type)}")
     return converted(scope, value, u64, node, wrap=True)
 
 
+def _is_passed(kind: Arg, given: Pointer) -> bool:
+    """Whether a pointer itself is what a helper takes."""
+    return kind is Arg.KERNEL or (kind is Arg.ADDRESS and is_address(given, u64))
+
+
 def _helper_result(scope: Scope, node: ast.AST, row: Helper) -> Any:
     if isinstance(row.result, KernelResult):
-        struct = scope.target.types.struct(row.result.struct)
-        if struct is None:
-            raise scope.error(
-                node, f"this kernel has no struct {row.result.struct}, which {row.name}() gives"
-            )
+        struct = given_struct(scope, node, row, row.result.struct)
         memory = Memory.PROBE if row.result.probe else Memory.KERNEL
         return Pointer(struct, memory, row.result.nullable, f"the result of {row.name}()")
     return row.result
+
+
+def given_struct(scope: Scope, node: ast.AST, row: Helper, name: str) -> KernelStruct:
+    """A struct that a helper gives. Raises CompileError where this kernel has none."""
+    struct = scope.target.types.struct(name)
+    if struct is None:
+        raise scope.error(node, f"this kernel has no struct {name}, which {row.name}() gives")
+    return struct
 
 
 def intrinsic(scope: Scope, node: ast.Call, name: str) -> Expr:

@@ -26,7 +26,7 @@ INGRESS = 1
 def completed(row: Helper, given: Sequence[Any]) -> list[Any]:
     """The arguments of a call, with the sizes that it left out."""
     wanted = [kind for kind in row.args if kind is not Arg.CONTEXT]
-    if len(given) == len(wanted):
+    if len(given) == len(wanted) or Arg.SIZE not in wanted:
         return list(given)
     rest, made = list(given), list[Any]()
     for kind in wanted:
@@ -80,6 +80,14 @@ def _ids(kernel: "FakeKernel", _device: int, _inode: int, to: Any, _size: int) -
 def _signal(kernel: "FakeKernel", number: int) -> int:
     kernel.signals.append(int(number))
     return 0
+
+
+def _find_vma(kernel: "FakeKernel", task: Any, address: Any, function: Fake, *memory: Any) -> int:
+    for mapping in kernel.mappings:
+        if mapping.vm_start <= int(address) < mapping.vm_end:
+            function(task, mapping, *memory)
+            return 0
+    return -errno.ENOENT
 
 
 def _set_result(kernel: "FakeKernel", number: int) -> int:
@@ -254,6 +262,7 @@ FAKES: dict[str, Fake] = {
         ),
         lambda _, socket: socket,
     ),
+    "find_vma": _find_vma,
     "this_cpu_ptr": lambda kernel, variable: variable.of(kernel.cpu),
     "per_cpu_ptr": lambda _, variable, cpu: variable.of(cpu),
     "sk_release": lambda _, _socket: 0,

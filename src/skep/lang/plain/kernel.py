@@ -18,6 +18,7 @@ from skep.lang.helpers import HELPERS
 from skep.lang.maps import Declaration, Global, Ring
 from skep.lang.plain.helpers import FAKES, UNFAKED, completed
 from skep.lang.plain.maps import FakeMap, Inside
+from skep.lang.plain.memory import Reference
 from skep.lang.plain.nested import FakeCgroups, FakeMapOfMaps, FakePrograms
 from skep.lang.plain.numbers import Number
 from skep.lang.plain.queues import FakeBloom, FakeQueue
@@ -67,7 +68,8 @@ class FakeKernel:
     fakes that are here. ``objects`` are what stands at addresses: an object with fields, bytes, text. ``symbols`` are
     variables of the kernel by name: a list, of each CPU, or an address; None: there is none. ``current`` is
     the task_struct of ``task``, where a program asks for it. The clock stands still unless a test moves ``now``, or
-    calls ``advance``; a test also sets ``task``, ``cpu`` and ``cookie`` (that of the attachment).
+    calls ``advance``; a test also sets ``task``, ``cpu``, ``cookie`` (that of the attachment) and ``mappings``, of
+    tasks' memory, each with ``vm_start`` and ``vm_end``.
 
     What runs leave beside maps: ``sent``, the devices that packets were redirected to; ``signals``; ``retval``, the
     result that a program gave to the call; ``written``, what an iterator wrote.
@@ -88,6 +90,7 @@ class FakeKernel:
         self.helpers, self.objects = dict(helpers or {}), dict(objects or {})
         self.symbols = dict(symbols or {})
         self.cookie = self.retval = 0
+        self.mappings: list[Any] = []
         self.sent: list[int] = []
         self.signals: list[int] = []
         self.written = bytearray()
@@ -170,6 +173,8 @@ class FakeKernel:
 
     def seen(self, address: Any) -> Any:
         """What ``kernel_struct`` makes of an address; of an object, itself."""
+        if isinstance(address, Reference):
+            address = address.value
         if not isinstance(address, int | Number):
             return address
         if int(address) not in self.objects:

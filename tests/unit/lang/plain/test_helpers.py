@@ -163,3 +163,13 @@ def test_an_own_fake_of_a_helper_goes_first() -> None:
 def test_a_context_that_is_no_packet_is_told() -> None:
     with pytest.raises(TypeError, match="is no packet"):
         run("return skep.skb_pull_data(0)", SimpleNamespace(len=20))  # type: ignore[arg-type]
+
+
+def test_a_number_that_was_looked_up_is_an_address() -> None:
+    lines = """counts[5] = 16
+found = counts.lookup(5)
+text = u8[4]()
+if found is not None:
+    skep.probe_read_kernel(text, found)
+return text[1]"""
+    assert run(lines, bytes(14), objects={16: b"\x01\x07"})[0] == 7
