@@ -257,7 +257,7 @@ class _Kernel:
                     ("data", self.void),
                     ("data__sz", self.u32),
                     ("p__nullable", task),
-                    ("x__ign", task),
+                    ("x__prog", task),
                 ],
             ),
         ):

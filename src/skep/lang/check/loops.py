@@ -16,6 +16,7 @@ from skep.lang.bounds import upper_bound
 from skep.lang.tree import (
     Assign,
     Binary,
+    Break,
     Compare,
     Const,
     Continue,
@@ -28,6 +29,7 @@ from skep.lang.tree import (
     Logic,
     Node,
     Release,
+    Return,
     SubCall,
     While,
     statements,
@@ -38,6 +40,8 @@ from skep.lang.values import Pointer
 
 LIMIT = 100_000
 """The nodes that the verifier may follow for the sake of one loop: far below a million instructions."""
+MOST = 1 << 23
+"""The rounds after which the kernel ends a long loop (BPF_MAX_LOOPS)."""
 Loop = For | While
 
 
@@ -97,6 +101,8 @@ class Plan:
 
     def loop(self, node: Loop, rounds: int | None, once: int) -> int:
         """Decide for a loop. The verifier follows a long one a few times only."""
+        if isinstance(node, For) and rounds is not None and rounds > MOST:
+            _refuse_endless(node, rounds)
         short = rounds is not None and rounds * once <= LIMIT
         self.found[id(node)] = Lowering.PLAIN if short else self.long
         return rounds * once if short and rounds is not None else 4 * once
@@ -107,6 +113,15 @@ class Plan:
         for part in walk(node):
             total += 1 + (self.function(part.function) if _is_followed(part) else 0)
         return total
+
+
+def _refuse_endless(node: For, rounds: int) -> None:
+    """Refuse a loop of constant ends that the kernel would end before, where nothing in it does."""
+    constant = isinstance(node.start, Const) and isinstance(node.stop, Const)
+    if constant and not any(isinstance(part, Break | Return) for part in walk(*node.body)):
+        problem = f"a loop of {rounds:,} rounds: the kernel ends one after {MOST:,}"
+        hint = "put one loop into another: for i in range(n): for j in range(m):"
+        raise CompileError(problem, node.span, hint)
 
 
 def _is_followed(node: Node) -> TypeGuard[SubCall]:

@@ -1,8 +1,9 @@
 """Calls of kernel functions ("kfuncs"), typed by the kernel's own description of them.
 
 The names of parameters tell what is written: ``x__sz`` is the size of the memory before it, which may be left out;
-``x__ign`` and ``x__prog`` are never written; ``x__nullable`` and ``x__opt`` may be None; ``x__map`` is a map. What a
-function takes hold of, or gives back, is not described: the verifier says so when the program is loaded.
+``meta__ign``, ``aux__ign`` and ``x__prog`` are the verifier's to fill in, and never written; any other ``x__ign`` is
+any address, as that of a string; ``x__nullable`` and ``x__opt`` may be None; ``x__map`` is a map. What a function takes
+hold of, or gives back, is not described: the verifier says so when the program is loaded.
 """
 
 import ast
@@ -18,7 +19,7 @@ from skep.lang.front.structs import type_name
 from skep.lang.kernel_names import KernelFunction
 from skep.lang.kernel_types import KernelTypes
 from skep.lang.maps import Declaration
-from skep.lang.tree import Address, Const, Expr, KernelCall, MapAddress, NoneValue
+from skep.lang.tree import Address, Binary, Const, Expr, KernelCall, MapAddress, NoneValue
 from skep.lang.types import IntType, u64
 from skep.lang.values import (
     NONE,
@@ -35,7 +36,8 @@ from skep.lang.values import (
     register,
 )
 
-SIZES, HIDDEN, OPTIONAL = ("__sz", "__szk"), ("__ign", "__prog"), ("__nullable", "__opt")
+SIZES, OPTIONAL = ("__sz", "__szk"), ("__nullable", "__opt")
+HIDDEN = ("meta__ign", "aux__ign", "__prog")
 LOOSE = (
     "bpf_dynptr",
     "bpf_dynptr_kern",
@@ -104,8 +106,10 @@ def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[E
     sized = len(node.args) == len(written)
     if not sized and len(node.args) != len(needed):
         listed = ", ".join(param.name for param in needed)
-        problem = f"{params[0].function if params else 'it'}() takes {len(needed)} arguments"
-        raise scope.error(node, f"{problem}, not {len(node.args)}", f"they are: {listed}")
+        words = "argument" if len(needed) == 1 else "arguments"
+        problem = f"{params[0].function if params else 'it'}() takes {len(needed)} {words}"
+        hint = f"they are: {listed}" if listed else ""
+        raise scope.error(node, f"{problem}, not {len(node.args)}", hint)
     queue = list(node.args)
     args: list[Expr] = []
     for param, behind in zip(params, [*params, None][1:], strict=True):
@@ -142,6 +146,8 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool
         return NoneValue(value.span, Pointer(None, Memory.KERNEL))
     if isinstance(value.type, Static) and isinstance(value.type.value, Declaration):
         return MapAddress(value.span, Pointer(None, Memory.KERNEL), value.type.value)
+    if param.ends(("__ign",)):
+        return _address(scope, value, node)
     if isinstance(value.type, Pointer) and _goes(scope, value.type, param.type.target):
         return value
     own = isinstance(value.type, Pointer) and value.type.memory in OWN
@@ -151,6 +157,15 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool
         return Address(scope.span(node), Pointer(place.type, Memory.STACK), place)
     wanted = describe(param.type.target)
     raise scope.error(node, f"{param.name} is {wanted}, not {describe(value.type)}")
+
+
+def _address(scope: Scope, value: Expr, node: ast.expr) -> Expr:
+    """Any address, which the verifier does not look at: a pointer, or a number."""
+    if isinstance(value.type, Pointer) and not isinstance(value.type.target, IntType):
+        return value
+    span = scope.span(node)
+    number_of = converted(scope, value, u64, node, wrap=True)
+    return Binary(span, Pointer(None, Memory.PROBE), "pointer", number_of, Const(span, u64, 0))
 
 
 def _refuse_short(scope: Scope, param: Parameter, given: Type, node: ast.expr) -> None:

@@ -47,6 +47,20 @@ def reads(ctx):
     return u32(size_of(pointer)) & 0xFFFF
 
 
+text_length = skep.kfunc("bpf_strlen")
+
+
+@skep.xdp
+def measures(ctx):
+    """The length of text in a program's memory, and of what lies at an address that may be wrong."""
+    if text_length is None:
+        return 99
+    name = char[16]()
+    name[:3] = "abc"
+    wrong = text_length(u64(1))
+    return text_length(name) if wrong < 0 else 0
+
+
 class Digits(Struct):
     """A number in text, and as one."""
 

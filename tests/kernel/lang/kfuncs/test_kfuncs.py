@@ -32,6 +32,14 @@ def test_a_packet_is_read_through_a_dynptr() -> None:
     assert skep.run(programs.reads, bytes(128)).verdict == 128
 
 
+def test_an_address_that_the_verifier_does_not_look_at_is_an_argument() -> None:
+    plain = {
+        "bpf_strlen": lambda at: -14 if isinstance(at, int) else len(bytes(at).split(b"\0")[0])
+    }
+    assert skep.run(programs.measures, bytes(64)).verdict in (3, 99)
+    assert programs.measures.py(bytes(64), kernel=skep.FakeKernel(helpers=plain)) == 3
+
+
 def test_plain_python_takes_a_fake() -> None:
     released: list[object] = []
     helpers = {
