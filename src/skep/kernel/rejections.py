@@ -10,20 +10,8 @@ The patterns cover Linux 5.5 to 7.3, whose words differ; they are kept as text, 
 never need them.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A row: the verifier's words, the cause, the fix."""
-
-    pattern: str
-    cause: str
-    fix: str
-    call: str = ""
-    after: str = ""
-    last: str = ""
-
+from skep.kernel.rejected_sections import HELD, SECTIONS
+from skep.kernel.rejection import Rejection
 
 _BOUND = "test it before this line, `if i >= N: return 0`, or cut it off, `i & (N - 1)`"
 _LOCALS = "put the large ones in a PerCpuArray(value, 1) and use lookup(0)"
@@ -69,6 +57,12 @@ TABLE: tuple[Rejection, ...] = (
         "{release}, and before tail_call()",
     ),
     Rejection(
+        r"Unreleased reference id=\d+ alloc_insn=(?P<origin>\d+)",
+        "{acquired} is still held where bpf_throw() ends the program",
+        "{release}, and before bpf_throw()",
+        call=r"throw",
+    ),
+    Rejection(
         r"Unreleased reference id=\d+ alloc_insn=(?P<origin>\d+)"
         r"|resource \(id=\d+\) was acquired at instruction (?P<reported>\d+)",
         "{acquired} is still held where the program returns",
@@ -111,7 +105,8 @@ TABLE: tuple[Rejection, ...] = (
     Rejection(
         r"invalid access to packet|outside of the packet",
         "the packet is used beyond the part that was checked to be there",
-        "take it with `ctx.view(Type, offset)` and return when that is None",
+        "take it with `ctx.view(Type, offset)` and return when that is None; at a place that is not constant, "
+        "take a view there",
     ),
     Rejection(
         r"helper access to the packet is not allowed",
@@ -239,6 +234,11 @@ TABLE: tuple[Rejection, ...] = (
         "return 0 to go on, 1 to stop",
     ),
     Rejection(
+        r"register R1 .*should have been in (?P<range>.*)",
+        "bpf_throw() is given the program's result, and programs of kind {kind} return {allowed}",
+        "throw one of these numbers",
+    ),
+    Rejection(
         r"register R0 .*should have been in (?P<range>.*)",
         "programs of kind {kind} return {allowed}",
         "return one of these numbers on every path",
@@ -317,10 +317,10 @@ TABLE: tuple[Rejection, ...] = (
         "make it in the program itself, not in a function or callback",
         call=r"tail_call",
     ),
+    *SECTIONS,
     # Locks
     Rejection(
-        r"without taking a lock|unmatched rcu read unlock|unmatched attempt to enable preemption"
-        r"|spin_unlock of different lock",
+        r"without taking a lock|spin_unlock of different lock",
         "a lock is given back that is not held",
         "take it on every path before this line: `with value.lock:` does both",
     ),
@@ -346,8 +346,7 @@ TABLE: tuple[Rejection, ...] = (
         "use another kind of program; in place of a lock, atomic_add(...) may do",
     ),
     Rejection(
-        r"read_(?:un)?lock.*(?:missing|region)|preempt-disabled|spin_(?:un)?lock.*(?:missing|held)"
-        r"|inside bpf_\w+-ed region|preempt_enable is missing",
+        r"spin_(?:un)?lock.*(?:missing|held)|inside bpf_\w*spin_lock\w*-ed region",
         "a lock that was taken is still held here",
         "give it back on every path before this line",
     ),
@@ -383,6 +382,7 @@ TABLE: tuple[Rejection, ...] = (
         "one line works on two kinds of memory, depending on the path",
         "read the value in each branch, into a variable",
     ),
+    *HELD,
     # Kernel objects
     Rejection(
         r"access beyond struct (?P<name>\w+) at off (?P<off>\d+)",

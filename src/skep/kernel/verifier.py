@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 
 from skep.base.errors import Span, VerifierError
-from skep.kernel.rejections import TABLE, Rejection
+from skep.kernel.rejection import Rejection
+from skep.kernel.rejections import TABLE
 from skep.kernel.trace import Step, Trace, read
 from skep.lang.lines import Lines
 from skep.lang.spec import MapType, ProgramSpec
@@ -50,7 +51,11 @@ _ACQUIRED = (
     ("ringbuf_reserve", "a record", "end every path after reserve() with .submit() or .discard()"),
     ("sk_lookup", "a socket", "call skep.sk_release(sk) on every path"),
     ("skc_lookup", "a socket", "call skep.sk_release(sk) on every path"),
-    ("iter_", "an iterator", "leave the loop by its end or by break, not by return"),
+    (
+        "iter_",
+        "an iterator",
+        "leave the loop by its end or by break, not by return; end one of your own by its destroy function",
+    ),
     *((one, "an allocated object", "drop it, or link it, on every path") for one in _OBJECTS),
     ("", "an object that was acquired", "release it on every path before return"),
 )

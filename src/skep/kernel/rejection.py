@@ -1,0 +1,15 @@
+"""``Rejection``: what the verifier says, and what it means: a row of the tables of rejections."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row: the verifier's words, the cause, the fix."""
+
+    pattern: str
+    cause: str
+    fix: str
+    call: str = ""
+    after: str = ""
+    last: str = ""
