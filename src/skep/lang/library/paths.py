@@ -34,7 +34,10 @@ class Names(Struct):
 
 
 def put_names(names: Any, path: Any) -> None:
-    """Put the names of a ``struct path`` into a Names, across mounts. The root has none, nor have pipes and sockets."""
+    """Put the names of a ``struct path`` into a Names, across mounts. The root has none, nor have pipes and sockets.
+
+    The way ends at the root of the mount namespace, though a process that was put elsewhere by chroot(2) sees less.
+    """
     dentry = DENTRY(u64(path.dentry))
     inner = u64(path.mnt)
     mount = MOUNT(inner - (u64(MOUNT(inner).mnt) - inner))
