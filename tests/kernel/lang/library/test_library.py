@@ -45,10 +45,10 @@ def test_a_process_is_told_as_user_space_knows_it(cgroup: Cgroup) -> None:
 
 def test_a_process_has_another_pid_within_its_own_namespace() -> None:
     with skep.load(p.tells) as live:
-        command = ("unshare", "--pid", "--fork", "true")
-        with subprocess.Popen(command) as outer:
+        command = ("sh", "-c", "read go; exec unshare --pid --fork true")
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as outer:
             live[p.mine][outer.pid] = 1
-            outer.wait()
+            outer.communicate("go\n")
         inside: Any = list(live[p.who].poll(SECONDS))[-1]
     assert inside.parent == outer.pid
     assert inside.process > 1
