@@ -56,17 +56,19 @@ class Program:
         *,
         onto: "Program | None" = None,
         types: int = 0,
+        functions: bytes = b"",
         door: Door = DOOR,
     ) -> Self:
         """Loads ``spec``; ``maps`` are those of ``spec.maps``, in order.
 
         ``btf`` is the running kernel's, for targets and kernel functions; ``onto`` the loaded program that a
         freplace program stands in for, or that a fentry or fexit program watches; ``types`` the descriptor of
-        its own types where maps share them (``shared_types``), which outlives this object. VerifierError where the
-        verifier refuses; Unsupported where the kernel has no such target, function or kind, or a policy
+        its own types where maps share them (``shared_types``), which outlives this object, with ``functions`` in place
+        of its own records where those are types of others, which have no lines of it. VerifierError where the verifier
+        refuses; Unsupported where the kernel has no such target, function or kind, or a policy
         refuses it; Forbidden where a capability is missing.
         """
-        load = prepare(spec, maps, btf, onto)._replace(btf_fd=types)
+        load = prepare(spec, maps, btf, onto)._replace(btf_fd=types, func_info=functions)
         following = None if spec.next is None else maps[spec.next]
         with _typed(spec, load, door) as typed:
             fd = _verify(spec, typed, btf, door)
@@ -126,7 +128,9 @@ def _typed(spec: ProgramSpec, load: Load, door: Door) -> Iterator[Load]:
                 fd = commands.btf_load(door, spec.btf)
             stack.callback(door.close, fd)
         if spec.btf:
-            load = load._replace(btf_fd=fd, func_info=spec.func_info, line_info=spec.line_info)
+            load = load._replace(btf_fd=fd)
+        if spec.btf and not load.func_info:
+            load = load._replace(func_info=spec.func_info, line_info=spec.line_info)
         module, _ = split(spec.kind.name, spec.target)
         if module:
             load = load._replace(attach_fd=_opened(module, stack, door))

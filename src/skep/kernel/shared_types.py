@@ -8,9 +8,10 @@ string is moved along. Pure functions of bytes, but for ``SharedTypes``, which o
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from skep.btf.types import Kind
+from skep.btf.reader import Btf
+from skep.btf.types import Func, Kind
 from skep.btf.writer import Builder
 from skep.kernel import commands
 from skep.kernel.bpf import DOOR, Door
@@ -22,6 +23,8 @@ from skep.lang.objects import objects_of
 from skep.lang.spec import MapSpec, ProgramSpec
 
 _HEAD = struct.Struct("<III")
+STATIC = 0
+"""The linkage of a function that the verifier follows from where it is called."""
 _TO_TYPE = frozenset(
     {
         *(Kind.PTR, Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.FUNC),
@@ -92,12 +95,16 @@ def _each(data: bytes, size: int, more: dict[int, int]) -> bytes:
 
 
 class SharedTypes:
-    """The types of programs and maps that are loaded together. Owns the descriptor; ``specs`` are the programs."""
+    """The types of programs and maps that are loaded together. Owns the descriptor; ``specs`` are the programs.
+
+    What the kernel was told stays as it is. A program that comes later is loaded with these types, by their numbers:
+    its functions are all described by one that takes nothing, and its lines by nothing.
+    """
 
     def __init__(
-        self, fd: int, specs: Sequence[ProgramSpec], ids: dict[Any, tuple[int, int]], door: Door
+        self, fd: int, specs: Sequence[ProgramSpec], known: "_Known", *, door: Door = DOOR
     ) -> None:
-        self.fd, self.specs, self._ids, self._door = fd, tuple(specs), ids, door
+        self.fd, self.specs, self._known, self._door = fd, tuple(specs), known, door
 
     @classmethod
     def make(cls, specs: Sequence[ProgramSpec], *, door: Door = DOOR) -> Self:
@@ -112,15 +119,41 @@ class SharedTypes:
             for one in spec.maps
             if objects_of(one.value)
         }
-        made = [_numbered(spec, builder, known) for spec in moved]
+        classes = [one.type for spec in specs for one in spec.types]
+        linked = [kind for _, value in ids for kind in objects_of(value)]
+        objects = {kind: add_object(builder, known, kind) for kind in (*classes, *linked)}
+        number = builder.integer("int", 4, signed=True)
+        later = builder.func("later", builder.prototype(number, ()), linkage=STATIC)
         blob = joined.blob(builder)
         with refused("BPF_BTF_LOAD", specs[0].name, door=door):
             fd = commands.btf_load(door, blob)
-        return cls(fd, [replace(spec, btf=blob) for spec in made], ids, door)
+        told = [replace(_numbered(spec, objects), btf=blob) for spec in moved]
+        return cls(fd, told, _Known(ids, objects, later), door=door)
+
+    def join(self, spec: ProgramSpec) -> ProgramSpec | None:
+        """A program that came later, with the numbers of its classes of objects; None where not all of it is here."""
+        maps = [one for one in spec.maps if objects_of(one.value)]
+        here = all(self.layout(one) for one in maps)
+        if not here or any(one.type not in self._known.objects for one in spec.types):
+            return None
+        if _globals(spec):
+            return None
+        made = _numbered(spec, self._known.objects)
+        self.specs = (*self.specs, made)
+        return made
+
+    def functions(self, spec: ProgramSpec) -> bytes:
+        """The records of functions of a program that came later; empty for those that the types were made of."""
+        data = spec.func_info
+        if spec.btf == self.specs[0].btf:
+            return b""
+        rows = range(0, len(data), FUNC_INFO)
+        later = self._known.later
+        return b"".join(data[at : at + 4] + struct.pack("<I", later) for at in rows)
 
     def layout(self, spec: MapSpec) -> Layout | None:
         """The types of a map, None where it links nothing."""
-        ids = self._ids.get((spec.key, spec.value))
+        ids = self._known.ids.get((spec.key, spec.value))
         return None if ids is None else Layout(self.fd, *ids)
 
     def close(self) -> None:
@@ -130,10 +163,25 @@ class SharedTypes:
             self.fd = -1
 
 
-def _numbered(spec: ProgramSpec, builder: Builder, known: dict[Any, Any]) -> ProgramSpec:
+class _Known(NamedTuple):
+    """Numbers: of keys and values of maps, of classes of objects, of what describes the functions of later programs."""
+
+    ids: dict[Any, tuple[int, int]]
+    objects: dict[Any, int]
+    later: int
+
+
+def _globals(spec: ProgramSpec) -> bool:
+    """Whether a program has functions that the verifier checks by themselves, of which it has to be told."""
+    types = Btf(spec.btf)
+    rows = range(FUNC_INFO, len(spec.func_info), FUNC_INFO)
+    found = (types.type(int.from_bytes(spec.func_info[at + 4 : at + 8], "little")) for at in rows)
+    return any(isinstance(one, Func) and one.linkage != STATIC for one in found)
+
+
+def _numbered(spec: ProgramSpec, objects: dict[Any, int]) -> ProgramSpec:
     """A program with the numbers of its classes of objects in its instructions."""
     code = bytearray(spec.insns)
     for reference in spec.types:
-        number = add_object(builder, known, reference.type)
-        struct.pack_into("<I", code, 8 * reference.insn + 4, number)
+        struct.pack_into("<I", code, 8 * reference.insn + 4, objects[reference.type])
     return replace(spec, insns=bytes(code))

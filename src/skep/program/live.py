@@ -72,6 +72,7 @@ class Live:
         self.links: dict[str, list[links.AnyLink | ChainLink]] = {}
         self._made: dict[str, Compiled] = {}
         self._types: list[SharedTypes] = []
+        self._linked: dict[int, SharedTypes] = {}
         self._names: dict[int, str] = {}
 
     # --- making ---------------------------------------------------------------------------------------------------
@@ -80,11 +81,10 @@ class Live:
         """Create the maps that are missing and load one program. VerifierError, Unsupported, Forbidden.
 
         A second program of one name (a function on two hooks) is ``programs["name.1"]``. BadInput where it has lists or
-        trees in maps that are here already: to the kernel, their types are those of the programs that came with them.
+        trees in maps that are here already, and more than these know: to the kernel, their types never change.
         """
         if links_objects(made.spec) and self._types_of(made) is None:
-            self._refuse_known(program, made)
-            (made,) = self.share([made])
+            made = self._told(program, made)
         loaded = self._load(program, made)
         same = sum(name.partition(".")[0] == program.name for name in self.programs)
         name = f"{program.name}.{same}" if same else program.name
@@ -112,13 +112,26 @@ class Live:
         own = (one for one in self._types if any(made.spec is spec for spec in one.specs))
         return next(own, None)
 
-    def _refuse_known(self, program: Program, made: Compiled) -> None:
-        """Refuse a program that would link objects in maps of others. BadInput."""
-        if any(objects_of(one.value) and one in self._maps for one in made.maps):
-            problem = "it uses lists or trees of programs that were loaded before"
+    def _told(self, program: Program, made: Compiled) -> Compiled:
+        """A program that links objects, and came later: with types of its own, or with those of maps that are here.
+
+        BadInput where it would link what the programs of these maps know nothing of.
+        """
+        known = [one for one in made.maps if objects_of(one.value) and one in self._maps]
+        if not known:
+            return self.share([made])[0]
+        types = self._linked[id(known[0])]
+        same = all(self._linked[id(one)] is types for one in known)
+        spec = types.join(made.spec) if same else None
+        if spec is None:
+            problem = (
+                "it uses lists or trees of programs that were loaded before, and has a global "
+                "function, or links objects or uses lists that those do not"
+            )
             raise BadInput(
                 program.name, problem, "load it by skep.load, with all that use its maps"
             )
+        return replace(made, spec=spec)
 
     def _load(self, program: Program, made: Compiled) -> programs.Program:
         held, types = [], self._types_of(made)
@@ -128,8 +141,10 @@ class Live:
         onto = self._loaded(program.onto) if program.onto else None
         many = made.spec.kind.hook is Hook.KPROBE_MULTI
         wanted = probing.singly(made.spec) if many else made.spec
-        fd = types.fd if types else 0
-        loaded = programs.Program.load(wanted, held, self._machine.btf, onto=onto, types=fd)
+        fd, functions = (types.fd, types.functions(made.spec)) if types else (0, b"")
+        loaded = programs.Program.load(
+            wanted, held, self._machine.btf, onto=onto, types=fd, functions=functions
+        )
         self._stack.callback(loaded.close)
         return loaded
 
@@ -156,7 +171,10 @@ class Live:
         return self._map(declared, spec, None)
 
     def _map(self, declared: Declaration, spec: MapSpec, types: "SharedTypes | None") -> Handle:
-        return self._maps.make(declared, spec, types.layout(spec) if types else None)
+        layout = types.layout(spec) if types else None
+        if types and layout and declared not in self._maps:
+            self._linked[id(declared)] = types
+        return self._maps.make(declared, spec, layout)
 
     def attach(
         self,

@@ -137,26 +137,6 @@ def test_what_only_the_verifier_finds_is_told_at_the_line() -> None:
     assert "drop it, or link it, on every path" in str(caught.value)
 
 
-def test_objects_have_lists_and_trees_of_their_own() -> None:
-    with skep.load(p.opens_flow, p.takes_packet, p.ends_flow, p.alone, attach=False) as live:
-        kernel = skep.FakeKernel()
-
-        def both(program: skep.Program, size: int = 20) -> tuple[int, list[int]]:
-            found = live.programs[program.name].test_run(bytes(size)).retval
-            assert program.py(bytes(size), kernel=kernel) == found
-            assert dict(live[p.left].items()) == dict(kernel[p.left])
-            return found, list(live[p.left].values())
-
-        assert both(p.takes_packet)[0] == 3
-        assert both(p.alone)[0] == 2
-        assert [both(p.opens_flow, size)[0] for size in (20, 40)] == [2, 2]
-        assert both(p.takes_packet) == (2, [20, 3, 7, 9])
-        assert both(p.takes_packet) == (2, [21, 4, 7, 9])
-        assert both(p.takes_packet) == (2, [0, 5, 7, 9])
-        assert [both(p.ends_flow)[0] for _ in range(3)] == [2, 2, 3]
-        assert live[p.flows][0].count == kernel[p.flows][0].count == 2
-
-
 def test_a_program_with_maps_of_its_own_is_added_to_others() -> None:
     machine = Machine()
     made = compiled([p.keeps, p.takes, p.links_twice], machine)
@@ -170,13 +150,42 @@ def test_a_program_with_maps_of_its_own_is_added_to_others() -> None:
         assert other[p.buckets][0].count == 1
 
 
-def test_programs_that_link_objects_in_maps_of_others_are_loaded_with_those() -> None:
+def test_programs_are_added_that_use_lists_and_trees_of_others() -> None:
     machine = Machine()
-    keeps, takes = compiled([p.keeps, p.takes], machine)
-    with Live(machine) as live:
-        live.add(p.keeps, keeps)
-        with pytest.raises(BadInput, match="takes: it uses lists or trees of programs that were"):
-            live.add(p.takes, takes)
+    later = (p.takes, p.turns, p.least, p.unlinks)
+    made = compiled(later, machine)
+    with skep.load(p.keeps, p.sorts, p.links_twice, attach=False) as live:
+        for program, one in zip(later, made, strict=True):
+            live.add(program, one)
+        both = Both(live)
+        both.write(p.Jobs())
+        assert [both.run(p.keeps, size) for size in (20, 30)] == [2, 2]
+        assert (both.run(p.turns), both.seen(4)) == (2, [30 + 20 + 30 + 20])
+        assert (both.run(p.takes), both.seen(0, 1, 2, 3)) == (2, [20, 4, 7, 1])
+        assert [both.run(p.sorts, size) for size in (20, 40, 30)] == [2, 2, 2]
+        assert (both.run(p.links_twice, 50), both.run(p.unlinks)) == (2, 2)
+        assert [(both.run(p.least), both.seen(5)) for _ in range(2)] == [(2, [50]), (2, [60])]
+
+
+def test_what_the_verifier_says_of_a_program_that_was_added_is_told_at_its_lines() -> None:
+    machine = Machine()
+    (made,) = compiled([p.takes_and_drops_twice], machine)
+    with skep.load(p.keeps, attach=False) as live, pytest.raises(VerifierError) as caught:
+        live.add(p.takes_and_drops_twice, made)
+    assert "an allocated object is used here that the program has no more" in str(caught.value)
+    assert "| entry.drop()" in str(caught.value)
+
+
+@pytest.mark.parametrize("program", [p.passes_on, p.sorts_and_keeps], ids=lambda one: one.name)
+def test_a_program_that_needs_more_than_the_types_of_others_is_loaded_with_those(
+    program: skep.Program,
+) -> None:
+    machine = Machine()
+    (made,) = compiled([program], machine)
+    with skep.load(p.keeps, attach=False) as live:
+        text = f"{program.name}: it uses lists or trees of programs that were loaded before"
+        with pytest.raises(BadInput, match=text):
+            live.add(program, made)
 
 
 def test_programs_without_objects_are_loaded_beside() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from skep import Array, List, ListNode, Object, RefCount, SpinLock, Struct, Tree, TreeNode
 from skep.btf.reader import Btf
-from skep.btf.types import DeclTag, Kind, Member, Param
+from skep.btf.types import DeclTag, Func, Kind, Member, Param
 from skep.btf.writer import Builder
 from skep.kernel.shared_types import SharedTypes
 from skep.lang.spec import ProgramSpec, TypeReference
@@ -155,6 +155,30 @@ def test_a_list_in_an_object_is_told_of_as_one_in_a_value_is() -> None:
         ("lock", 20),
         ("node", 24),
     ]
+
+
+def test_a_program_that_comes_later_has_the_numbers_of_those_before() -> None:
+    made = SharedTypes.make(
+        [typed("one", WIDE + RETURN, (TypeReference(0, Entry),))], door=FakeDoor()
+    )
+    later = typed("later", insn(0xB7) + WIDE + RETURN, (TypeReference(1, Entry),))
+    joined = made.join(later)
+    assert joined is not None
+    assert joined is made.specs[1]
+    number = made.specs[0].insns[4:8]
+    assert joined.insns[12:16] == number
+    assert made.functions(made.specs[0]) == b""
+    _, function = struct.unpack("<II", made.functions(joined))
+    found = Btf(made.specs[0].btf).type(function)
+    assert isinstance(found, Func)
+    assert (found.linkage, Btf(made.specs[0].btf).prototype(function).params) == (0, ())
+
+
+def test_a_program_that_needs_other_types_does_not_come_later() -> None:
+    made = SharedTypes.make([typed("one")], door=FakeDoor())
+    assert made.join(typed("other", WIDE + RETURN, (TypeReference(0, Outer),))) is None
+    assert made.join(replace(typed("maps"), maps=(NESTS,))) is None
+    assert made.join(typed("same")) is not None
 
 
 def test_maps_without_lists_have_types_of_their_own() -> None:
