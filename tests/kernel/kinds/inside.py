@@ -83,6 +83,13 @@ def names(family: int, host: str) -> Words:
         yield "{}:{}".format(*one.getsockname()[:2])
 
 
+def marks() -> Words:
+    """Whether a connection has ECN: a bit in the options of its tcp_info."""
+    with socket.create_server(("127.0.0.1", OTHER)), socket.socket(V4, STREAM) as one:
+        one.connect(("127.0.0.1", OTHER))
+        yield one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5] >> 3 & 1
+
+
 def local() -> Words:
     """Local sockets: connecting, sending, receiving, names."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -180,6 +187,7 @@ SCENES: dict[str, Callable[[], Words]] = {
     "datagrams6": lambda: datagrams(V6, "::1", "::1"),
     "names4": lambda: names(V4, "127.0.0.1"),
     "names6": lambda: names(V6, "::1"),
+    "marks": marks,
     "local": local,
     "options": options,
     "sysctl": sysctl,

@@ -189,3 +189,9 @@ def test_connections_are_followed(cgroup: Cgroup, netns: Namespace) -> None:
         seen = live[programs.life][0]
         assert (seen.active, seen.passive) == (1, 1)
         assert seen.closed >= 1
+
+
+def test_a_connection_is_answered_for(scene: Scene) -> None:
+    inside, outside, counts = scene("marks", programs.asks_for_ecn)
+    assert (inside, outside) == (["1"], ["0"])
+    assert list(counts) == [32]

@@ -11,7 +11,7 @@ import pytest
 
 import skep
 from skep.base.errors import KernelError
-from skep.testing.network import Namespace, Wire
+from skep.testing.network import Namespace, Wire, join
 from tests.kernel.kinds.programs import network as programs
 
 pytestmark = pytest.mark.native("makes namespaces and connections, a minute under emulation")
@@ -354,6 +354,41 @@ def test_netfilter_drops_a_port(netns: Namespace) -> None:
         link.close()
         sender.sendto(b"later", ("127.0.0.1", programs.REFUSED))
         assert ends[0].recv(16) == b"later"
+
+
+@pytest.mark.requires("prog.netfilter")
+def test_netfilter_drops_what_is_forwarded_in_the_order_of_priorities(
+    namespaces: Callable[[], Namespace],
+) -> None:
+    """From left to far, whose way is through the middle."""
+    left, middle, far = (namespaces() for _ in range(3))
+    join(left, middle)
+    pair = f"link add out type veth peer name out netns {far.pid}\n"
+    middle.run(
+        "ip", "-batch", "-", text=f"{pair}link set out up\naddr add fd88::1/64 dev out nodad\n"
+    )
+    far.run("ip", "-batch", "-", text="link set out up\naddr add fd88::2/64 dev out nodad\n")
+    far.run("ip", "-6", "route", "add", "default", "via", "fd88::1")
+    left.run("ip", "-6", "route", "add", "fd88::/64", "via", "fd99::2")
+    middle.run("sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=1")
+    wanted = (programs.drops_what_is_forwarded, programs.goes_first)
+    with ExitStack() as stack, skep.load(*wanted) as live:
+        with far.entered():
+            receiver = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        receiver.bind(("fd88::2", 9))
+        receiver.settimeout(SECONDS)
+        with left.entered():
+            sender = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        for program in wanted:
+            live.attach(program, netns=middle.path)
+        for size in (77, 78):
+            sender.sendto(bytes(size), ("fd88::2", 9))
+        assert len(receiver.recv(100)) == 78
+        assert [live[programs.counts][i] for i in (22, 23)] == [2, 2]
+        live.links["goes_first"][0].close()
+        sender.sendto(bytes(79), ("fd88::2", 9))
+        assert len(receiver.recv(100)) == 79
+        assert [live[programs.counts][i] for i in (22, 23)] == [3, 2]
 
 
 def test_a_writable_tracepoint_changes_what_the_kernel_goes_on_with() -> None:

@@ -280,7 +280,7 @@ class Life(Struct):
 
 
 life = Array(Life, 1)
-ACTIVE, PASSIVE, STATE = 4, 5, 10
+NEEDS_ECN, ACTIVE, PASSIVE, STATE = 6, 4, 5, 10
 STATE_FLAG = 1 << 2
 
 
@@ -297,4 +297,13 @@ def follows_connections(ctx):
         here.rtt = ctx.srtt_us
     elif ctx.op == STATE:
         here.closed += 1
+    return 1
+
+
+@skep.sockops
+def asks_for_ecn(ctx):
+    """Connections are asked to tell of congestion by marks, whatever the sysctl says."""
+    if ctx.op == NEEDS_ECN:
+        counts.increment(32)
+        ctx.reply = 1
     return 1

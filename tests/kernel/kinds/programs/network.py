@@ -230,6 +230,18 @@ def drops_a_port(ctx):
     return 0 if header.destination == REFUSED else 1
 
 
+@skep.netfilter("forward", family="ipv6", priority=5)
+def drops_what_is_forwarded(ctx):
+    """IPv6 of one length, between two other networks."""
+    counts.increment(22)
+    return 0 if ctx.state.pf == 10 and ctx.skb.len == 40 + 8 + 77 else 1
+
+
+@skep.netfilter("forward", family="ipv6", priority=4)
+def goes_first(ctx):
+    counts.increment(23)
+
+
 class Mine(Struct):
     """Who is meant."""
 
