@@ -14,7 +14,7 @@ from tests.kernel.lang import special_programs as p
 from tests.kernel.lang.special_programs import ENTRIES, MANY
 
 PACKET = bytes(20)
-SECONDS = 20.0
+SECONDS = 60.0
 HERE = os.getpid()
 
 
