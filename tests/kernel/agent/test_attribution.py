@@ -39,7 +39,7 @@ CONNECTS = bytes.fromhex(
     "31ff b83c000000 0f05"  # exit(0)
 )
 LOAD, HEADERS = 0x400000, 64 + 56
-FLOOD, FLOOD_IN_A_GUEST, SPAWNERS = 600, 120, 3
+FLOOD, FLOOD_IN_A_GUEST, SPAWNERS = 600, 60, 3
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 
