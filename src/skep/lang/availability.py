@@ -4,11 +4,12 @@ Families come from the rows of helpers; what a target kernel has at all is told 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from skep.lang.helpers import Helper
 from skep.lang.kinds import KINDS
-from skep.lang.spec import ProgramKind
+from skep.lang.spec import Hook, ProgramKind
 
 _SHOWN = 6
 ANY = "freplace"
@@ -25,12 +26,21 @@ def works(helper: Helper, kind: ProgramKind) -> bool:
     """Whether programs of that kind may call it. A kind without a family (freplace) is its target's business."""
     if kind.family in ("", ANY):
         return True
-    return (kind.family in helper.families) is not helper.others
+    own = {kind.family, kind.family.partition(":")[0]}
+    return bool(own & helper.families) is not helper.others
+
+
+def at(kind: ProgramKind, hook: str) -> ProgramKind:
+    """A kind as helpers see it at a hook: what an iterator may call depends on what it goes over."""
+    iterates = kind.hook is Hook.ITERATOR
+    return replace(kind, family=f"{kind.family}:{hook}") if iterates else kind
 
 
 def kinds_of(helper: Helper) -> list[str]:
-    """The names of the kinds that may call it, in the table's order."""
-    return [name for name, kind in KINDS.items() if kind.family != ANY and works(helper, kind)]
+    """The names of the kinds that may call it, in the table's order; then those that may at some hooks."""
+    found = [name for name, kind in KINDS.items() if kind.family != ANY and works(helper, kind)]
+    pairs = [one.split(":") for one in sorted(helper.families) if ":" in one]
+    return [*found, *(f'{kind}("{hook}")' for kind, hook in pairs)]
 
 
 def lack(helper: Helper, kind: ProgramKind, known: Mapping[str, int]) -> Lack | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from skep.lang import modules
+from skep.lang.availability import at
 from skep.lang.backend import Backend, IrModule
 from skep.lang.capture import declarations
 from skep.lang.check.flow import check
@@ -28,7 +29,11 @@ from skep.lang.tree import Function
 def tree(program: Program, target: Target) -> Function:
     """The checked typed tree of a program. Raises CompileError."""
     front = Front(
-        _typed(program, target), program.kind, program.hook, program.calls, program.replaces
+        _typed(program, target),
+        at(program.kind, program.hook),
+        program.hook,
+        program.calls,
+        program.replaces,
     )
     return front.program(program.function)
 

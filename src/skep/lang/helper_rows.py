@@ -126,7 +126,7 @@ get_netns_cookie 122 C u64 5.6 A number that names the network namespace.
 set_retval 187 I s64 5.18 The errno that the refused call returns.
 get_retval 186 - s64 5.18 The errno that the call would return.
 
-@ addresses setsockopt sockops struct_ops
+@ addresses setsockopt sockops struct_ops iterator:tcp
 setsockopt 49 KIIRS s64 4.13 Set an option of a socket (or of the context's).
 getsockopt 57 KIIOS s64 4.15 Get an option of a socket (or of the context's).
 

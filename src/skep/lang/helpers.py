@@ -41,9 +41,10 @@ class KernelResult:
 class Helper:
     """A row: name, number, arguments, result, the release it came in, what it does, and where it works.
 
-    ``families`` are those of the kinds of programs that may call it (``ProgramKind.family``); with ``others`` true, of
-    those that may not. It ``sleeps`` where it waits for memory: only sleepable programs call it. ``partial``: it may
-    leave bytes of the memory that it writes as they were. ``writes``: the bytes of a number that it gives in memory.
+    ``families`` are those of the kinds of programs that may call it (``ProgramKind.family``), or of one at one of its
+    hooks (``iterator:tcp``); with ``others`` true, of those that may not. It ``sleeps`` where it waits for memory: only
+    sleepable programs call it. ``partial``: it may leave bytes of the memory that it writes as they were. ``writes``:
+    the bytes of a number that it gives in memory.
     """
 
     name: str
