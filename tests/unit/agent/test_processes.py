@@ -34,7 +34,7 @@ def test_a_pid_of_another_start_is_another_process() -> None:
 def test_a_process_is_killed_and_waited_for() -> None:
     child = sleeper()
     found = processes.identity(child.pid)
-    assert processes.kill(found, signal.SIGTERM, wait=10)
+    assert processes.kill(found, signal.SIGTERM, wait=60)
     assert not found.alive()  # a zombie: nobody has collected it yet
     child.communicate()
     assert child.returncode == -signal.SIGTERM

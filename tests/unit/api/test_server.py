@@ -44,7 +44,7 @@ def serve(
 
 def ask(node: FakeNode, path: Path, call: Callable[[Client], T]) -> T:
     async def talk(_: Server) -> T:
-        return await asyncio.to_thread(call, Client(str(path), seconds=5.0))
+        return await asyncio.to_thread(call, Client(str(path), seconds=60.0))
 
     return serve(node, path, talk)
 

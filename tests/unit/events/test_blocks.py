@@ -288,7 +288,7 @@ def read_until(receiver: Receiver, wanted: int) -> list[int]:
     """At least ``wanted`` batches of the sending process."""
     seen: list[int] = []
     while len(seen) < wanted:
-        assert select.select([receiver], [], [], 30)[0], "the sender is silent"
+        assert select.select([receiver], [], [], 100)[0], "the sender is silent"
         seen += [check(m) for m in receiver.receive() if isinstance(m, Batch)]
         assert not receiver.closed
     return seen
