@@ -20,7 +20,7 @@ from tools.kernels import Kernel
 
 EVENTS = Path("/sys/kernel/tracing/events")
 SECONDS = 120
-TYPED = ("veth", "nf_conntrack")
+TYPED = ("veth", "nf_conntrack", "nf_nat")
 """Modules whose functions the tests name; a target that was made before one came to be loaded has not its types."""
 
 
@@ -47,12 +47,11 @@ def target(kernel: Kernel) -> Path:
 
 def _modules(kernel: Kernel, folder: Path) -> None:
     """Write the types of modules, as the kernel shows them once they are loaded."""
-    shutil.rmtree(folder / "modules", ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder) as made:
         for name, data in kernels.modules(kernel.modules, vm.NETWORK + vm.TRACKING).items():
             with suppress(KeyError):  # one without types
                 (Path(made) / name).write_bytes(kernels.section(data, ".BTF"))
-        shutil.copytree(made, folder / "modules")
+        shutil.copytree(made, folder / "modules", dirs_exist_ok=True)
 
 
 def _boot(kernel: Kernel, shared: Path) -> dict[str, str]:

@@ -8,13 +8,15 @@ from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.lang import byte_order
 from skep.lang.layout import Bitfield
-from skep.lang.types import ArrayType, char
+from skep.lang.types import ArrayType, IntType, char
 from skep.lang.values import BY_SHAPE, VOID, KernelPointer, KernelStruct, Type
 
 WORD = 8
 TRACEPOINT = "btf_trace_"
 ITERATOR = "bpf_iter__"
 OFFERED = "bpf_"
+DEEPEST = 4
+"""Structs in structs that the verifier takes for numbers."""
 TAGS = "btf_arg_tag"
 PROMOTED = {"tcp_congestion_ops": (("sock", "tcp_sock"),)}
 X86_64, AARCH64 = ("di", "si", "dx", "cx", "r8", "r9"), 8
@@ -189,6 +191,16 @@ class KernelTypes:
             first = next(iter(types.btf.fields(found.id)), None)
             found = types.convert(first.type_id) if first is not None else None
         return isinstance(found, KernelStruct)
+
+    def is_plain(self, kind: Type, depth: int = DEEPEST) -> bool:
+        """Whether a type is numbers alone, for which a program's own memory serves: ``__btf_type_is_scalar_struct``."""
+        if isinstance(kind, ArrayType):
+            return self.is_plain(kind.element, depth)
+        if not isinstance(kind, KernelStruct) or not depth or not kind.size:
+            return isinstance(kind, IntType)
+        types = self._holding(kind)
+        kinds = [types.convert(field.type_id) for field in types.btf.fields(kind.id)]
+        return all(types.is_plain(one, depth - 1) for one in kinds)
 
     def members(self, struct: KernelStruct) -> list[str]:
         """The names of all members, for "did you mean"."""

@@ -31,7 +31,7 @@ class Machine:
     def __init__(self, cache: str | None = None) -> None:
         self.cache = environment().cache if cache is None else cache
         self.refusals = Counter[CacheRefusal]()
-        self._modules: dict[str, KernelTypes] = {}
+        self._modules: dict[tuple[str, str], KernelTypes] = {}
 
     @cached_property
     def btf(self) -> Btf:
@@ -75,10 +75,11 @@ class Machine:
 
     def module(self, name: str) -> "KernelTypes | None":
         """The types of a loaded module; None where it is not loaded."""
-        found = None if name in self._modules else module(name, self.btf)
+        build = (name, self.module_identity(name))
+        found = None if build in self._modules else module(name, self.btf)
         if found is not None:
-            self._modules[name] = kernel_types.KernelTypes(found, name, self.module)
-        return self._modules.get(name)
+            self._modules[build] = kernel_types.KernelTypes(found, name, self.module)
+        return self._modules.get(build)
 
     def holders(self, function: str) -> list[str]:
         """The loaded modules that have a function of that name."""

@@ -243,6 +243,9 @@ class _Kernel:
         b, ratio = self.b, self.b.floating("float", 4)
         order = b.typedef("__be16", self.u16)
         self.struct("bpf_list_node", 24, [])
+        inner = self.struct("inner", 8, [("low", self.u32, 0), ("high", self.u32, 4)])
+        parts = [("numbers", b.array(self.u16, self.u32, 4), 0), ("inner", inner, 8)]
+        sums = b.ptr(self.struct("sums", 16, parts))
         for name, result, params in (
             ("bpf_task_from_pid", task, [("pid", self.s32)]),
             ("bpf_task_release", 0, [("p", task)]),
@@ -250,6 +253,7 @@ class _Kernel:
             ("bpf_scale", self.s32, [("by", ratio)]),
             ("bpf_counted_by", self.s32, [("by", b.ptr(self.u32))]),
             ("bpf_port", order, [("port", order)]),
+            ("bpf_sums", self.s32, [("sums", sums)]),
             (
                 "bpf_tell",
                 self.u32,

@@ -101,3 +101,12 @@ def test_structs_of_two_modules_with_one_number_are_two() -> None:
     assert [one.begins(s, "same") for one in (here, types("two")) for s in structs if s] == [
         True
     ] * 4
+
+
+def test_a_struct_of_numbers_is_any_memory_of_the_program_s_own() -> None:
+    types = TARGET.types
+    source = "@skep.xdp\ndef p(ctx):\n    room = u64[2]()\n    return sums_of(room)\n"
+    assert "call i32 @bpf_sums(ptr %" in compiler.ir(corpus.program(source), TARGET).text
+    plain = {name: types.is_plain(types.struct(name)) for name in ("sums", "task_struct", "file")}
+    assert plain == {"sums": True, "task_struct": False, "file": True}
+    assert not types.is_plain(types.struct("sums"), 1)

@@ -151,9 +151,11 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool
     if isinstance(value.type, Pointer) and _goes(scope, value.type, param.type.target):
         return value
     own = isinstance(value.type, Pointer) and value.type.memory in OWN
-    if _memory(param.type.target) or (with_size and own):
+    plain = own and scope.target.types.is_plain(param.type.target)
+    if _memory(param.type.target) or (with_size and own) or plain:
         place = buffer(scope, node)
-        _refuse_short(scope, param, place.type, node)
+        if not with_size:
+            _refuse_short(scope, param, place.type, node)
         return Address(scope.span(node), Pointer(place.type, Memory.STACK), place)
     wanted = describe(param.type.target)
     raise scope.error(node, f"{param.name} is {wanted}, not {describe(value.type)}")
@@ -169,8 +171,11 @@ def _address(scope: Scope, value: Expr, node: ast.expr) -> Expr:
 
 
 def _refuse_short(scope: Scope, param: Parameter, given: Type, node: ast.expr) -> None:
-    """Refuse memory that is shorter than the number that a function finds or leaves there."""
+    """Refuse memory that is shorter than the numbers that a function finds or leaves there."""
     target = param.type.target
+    if isinstance(target, KernelStruct) and given.size < target.size:
+        problem = f"{param.name} is the place of {describe(target)}, {target.size} bytes, not of {type_name(given)}"
+        raise scope.error(node, problem, "give it a Struct of yours with the fields of that")
     if isinstance(target, IntType) and given.size < target.size:
         problem = f"{param.name} is the place of {target!r}, not of {type_name(given)}"
         raise scope.error(node, problem, f"give it {target!r}[1](), or a field")

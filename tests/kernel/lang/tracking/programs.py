@@ -5,12 +5,14 @@ from skep import Hash, Struct, be16, be32, s32, u8, u32
 
 MISSING = 77
 TCP, CURRENT, CONFIRMED, OPEN_MS = 6, -1, 1 << 3, 60_000
+DESTINATION, TRANSLATED = 1, 1 << 5
 xdp_alloc = skep.kfunc("nf_conntrack:bpf_xdp_ct_alloc")
 xdp_lookup = skep.kfunc("nf_conntrack:bpf_xdp_ct_lookup")
 skb_lookup = skep.kfunc("nf_conntrack:bpf_skb_ct_lookup")
 insert = skep.kfunc("nf_conntrack:bpf_ct_insert_entry")
 set_timeout = skep.kfunc("nf_conntrack:bpf_ct_set_timeout")
 release = skep.kfunc("nf_conntrack:bpf_ct_release")
+set_nat = skep.kfunc("nf_nat:bpf_ct_set_nat_info")
 
 
 class Ends(Struct):
@@ -20,6 +22,13 @@ class Ends(Struct):
     destination: be32
     source_port: be16
     destination_port: be16
+
+
+class Translated(Struct):
+    """What the kernel calls ``nf_inet_addr``."""
+
+    v4: be32
+    rest: u32[3]
 
 
 class Asked(Struct):
@@ -82,6 +91,25 @@ def finds_in_tc(ctx):
     marks[len(ctx)] = entry.mark
     release(entry)
     return 2
+
+
+@skep.xdp
+def translates(ctx):
+    """Memory of the program's own where a struct of numbers is wanted: a connection with another destination."""
+    if xdp_alloc is None or set_nat is None:
+        return MISSING
+    asked, tuple_ = Asked(netns=CURRENT, protocol=TCP), Ends(0x0A000001, 0x0A000002, len(ctx), 443)
+    fresh = xdp_alloc(ctx, tuple_, asked)
+    if fresh is None:
+        return -asked.error
+    set_timeout(fresh, OPEN_MS)
+    failed = set_nat(fresh, Translated(v4=0x0A000003), 8443, DESTINATION)
+    entry = insert(fresh)
+    if entry is None:
+        return 1
+    translated = entry.status & TRANSLATED
+    release(entry)
+    return 2 if failed == 0 and translated else 3
 
 
 ALL = (opens, finds, finds_in_tc)

@@ -36,6 +36,14 @@ def test_a_program_runs_without_the_module_too() -> None:
         assert verdict(live, "finds", UNKNOWN) == (errno.ENOENT if has else programs.MISSING)
 
 
+def test_a_connection_is_given_another_destination(netns: Namespace) -> None:
+    target = skep.Machine().target
+    loaded = [target.modules("nf_nat"), target.types]
+    has = any(one and one.function("bpf_ct_set_nat_info") for one in loaded)
+    with netns.entered(), skep.load(programs.translates, attach=False) as live:
+        assert verdict(live, "translates", UNKNOWN) == (2 if has else programs.MISSING)
+
+
 def test_plain_python_takes_fakes_by_the_names_of_functions() -> None:
     entry, released = SimpleNamespace(mark=5, status=programs.CONFIRMED), list[object]()
     fakes = {"bpf_xdp_ct_lookup": lambda *_: entry, "bpf_ct_release": released.append}
