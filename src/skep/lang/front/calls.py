@@ -155,7 +155,10 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
     own = isinstance(value, type | type(len))
     builtin = BUILTINS.get(value) if own else None
     if builtin is None:
-        problem = f"{getattr(value, '__name__', value)!r} cannot be called in a program"
+        named = getattr(value, "__name__", "")
+        problem = (
+            f"{repr(named) if named else describe(Static(value))} cannot be called in a program"
+        )
         raise scope.error(node, problem, _instead(value))
     return builtin(scope, node)
 

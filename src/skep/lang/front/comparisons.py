@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable
 
+from skep.base.errors import CompileError
 from skep.lang.front import instead, searches
 from skep.lang.front.access import step
 from skep.lang.front.constants import static
@@ -106,6 +107,8 @@ def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node
     bounds = _bounds(scope, right)
     if bounds is not None:
         test = _within(scope, left, bounds, node)
+    elif isinstance(right, ast.Tuple | ast.List | ast.Set) and any(map(_is_text, right.elts)):
+        raise _of_texts(scope, right)
     elif isinstance(right, ast.Tuple | ast.List | ast.Set):
         test = _one_of(scope, left, [scope.expr(item) for item in right.elts], node)
     else:
@@ -115,6 +118,10 @@ def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node
             test = has_key(scope, ast.copy_location(ast.Call(right, [left], []), node), held)
         elif _short(held):
             test = _one_of(scope, left, _elements(scope, held, right), node)
+        elif isinstance(value, tuple | frozenset) and any(
+            isinstance(v, str | bytes) for v in value
+        ):
+            raise _of_texts(scope, right)
         elif isinstance(value, tuple | frozenset):
             test = _one_of(scope, left, [static(scope, right, item) for item in value], node)
         else:
@@ -141,6 +148,15 @@ def _elements(scope: Scope, held: Expr, node: ast.expr) -> list[Expr]:
         for index in range(kind.count)
     )
     return [loaded(scope, place, node) for place in places]
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+
+
+def _of_texts(scope: Scope, node: ast.AST) -> CompileError:
+    hint = 'compare with each: comm == "sh" or comm == "bash"'
+    return scope.error(node, "in takes numbers, not several texts", hint)
 
 
 def _one_of(scope: Scope, left: ast.expr, choices: list[Expr], node: ast.AST) -> Expr:

@@ -42,7 +42,7 @@ from skep.lang.tree import (
     Select,
     StaticValue,
 )
-from skep.lang.types import INTEGERS, IntType, char
+from skep.lang.types import INTEGERS, ArrayType, IntType, char
 from skep.lang.values import (
     BOOL,
     NONE,
@@ -287,11 +287,19 @@ def truth(scope: Scope, node: ast.expr) -> Expr:
     return as_truth(scope, scope.expr(node), node)
 
 
+def is_text(kind: Pointer) -> bool:
+    """Whether a pointer leads to text."""
+    return isinstance(kind.target, ArrayType) and kind.target.element is char
+
+
 def as_truth(scope: Scope, value: Expr, node: ast.AST) -> Expr:
     """A value as a condition: a number is compared with 0, a pointer with None."""
     if isinstance(value, Const):
         return Const(value.span, BOOL, int(value.value != 0))
     if isinstance(value.type, Pointer):
+        if is_text(value.type) and not value.type.nullable:
+            problem = f"{value.type.target!r} is no condition: it is there, though it may be empty"
+            raise scope.error(node, problem, f"look at its first character: {ast.unparse(node)}[0]")
         return Not(scope.span(node), BOOL, IsNone(scope.span(node), BOOL, value))
     if value.type in (BOOL, UNKNOWN):
         return value
@@ -348,12 +356,8 @@ def _select(scope: Scope, node: ast.IfExp) -> Expr:
         else join(then.type, other.type)
     )
     if kind is None:
-        nothing = NONE in (then.type, other.type)
-        raise scope.error(
-            node,
-            f"one side is {describe(then.type)}, the other {describe(other.type)}",
-            "look up in an if, and use what is found there" if nothing else "",
-        )
+        problem = f"one side is {describe(then.type)}, the other {describe(other.type)}"
+        raise scope.error(node, problem, instead.of_choice(then.type, other.type))
     then, other = _side(scope, then, kind, node.body), _side(scope, other, kind, node.orelse)
     return Select(scope.span(node), kind, test, then, other)
 

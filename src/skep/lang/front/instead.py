@@ -5,13 +5,14 @@ A captured object of Python's is no value of a program; a pointer is no number, 
 
 import ast
 import enum
+from types import MethodType
 from typing import Any, SupportsIndex, SupportsInt
 
 from skep.lang.objects import is_head
 from skep.lang.special import SpinLock
 from skep.lang.struct import StructType
 from skep.lang.types import ArrayType, IntType, char
-from skep.lang.values import KernelStruct, Memory, Pointer, Static, Type
+from skep.lang.values import NONE, KernelStruct, Memory, Pointer, Static, Type
 
 CHARACTER = 'the number of a character is ord("x")'
 AT_ADDRESS = (
@@ -48,6 +49,8 @@ def of_attribute(value: Any, node: ast.Attribute) -> str:
     found = getattr(value, node.attr, None)
     if isinstance(found, int | str | bytes):
         return f"name it outside of the program: {node.attr.upper()} = {ast.unparse(node)}"
+    if isinstance(found, MethodType):
+        return f"methods are not compiled: write a function, {node.attr}(...)"
     return of_python(value)
 
 
@@ -64,6 +67,14 @@ def of_number(kind: Type, node: ast.AST) -> str:
         name = "x" if isinstance(node, ast.Compare) else ast.unparse(node)
         return f"take a field of it, or its address: u64({name})"
     return "take a field of it" if isinstance(kind.target, StructType | KernelStruct) else ""
+
+
+def of_choice(one: Type, other: Type) -> str:
+    """Where two values do not go together as the sides of a choice."""
+    if NONE in (one, other):
+        return "look up in an if, and use what is found there"
+    known = isinstance(one, Static) and isinstance(other, Static)
+    return "use each in its own branch of an if" if known else ""
 
 
 def of_element(kind: Type) -> str:

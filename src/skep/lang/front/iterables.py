@@ -76,6 +76,8 @@ def _constant(scope: Scope, node: ast.expr) -> Any:
     if isinstance(value, Const):
         return value.value
     hint = "put the values into an array, as in u32[4](), and go over that"
+    if isinstance(value, StaticValue):
+        hint = "write the body once for each, or a function that is given each"
     raise scope.error(node, "a tuple that a loop runs over holds constant numbers", hint)
 
 
