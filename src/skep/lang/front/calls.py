@@ -104,7 +104,8 @@ def call(scope: Scope, node: ast.Call) -> Expr:
     function = scope.expr(node.func)
     if not isinstance(function.type, Static):
         raise scope.error(node, f"{describe(function.type)} cannot be called")
-    if not isinstance(function.type.value, StructType | FunctionType):
+    named = isinstance(function.type.value, StructType | FunctionType)
+    if not named and function.type.value is not print:
         _refuse_names(scope, node)
     return _static_call(scope, node, function.type.value)
 

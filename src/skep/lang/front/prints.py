@@ -1,6 +1,6 @@
-"""``print(f"...")``: a line for the kernel's trace buffer.
+"""``print(f"...")``: a line for the kernel's trace buffer, or for the file of an iterator.
 
-By bpf_trace_printk, and bpf_trace_vprintk (5.16) where it has more than three values.
+By bpf_trace_printk, and bpf_trace_vprintk (5.16) where it has more than three values; by bpf_seq_printf (5.7).
 
 The format is made while compiling, and stands on the stack. Numbers are shown as numbers, ``char[N]`` as text.
 """
@@ -19,6 +19,7 @@ from skep.lang.tree import (
     Expr,
     Function,
     HelperCall,
+    NoneValue,
     Place,
     Slot,
     Store,
@@ -26,13 +27,26 @@ from skep.lang.tree import (
     walk,
 )
 from skep.lang.types import ArrayType, IntType, char, s64, u8, u64
-from skep.lang.values import BOOL, UNKNOWN, VOID, Literal, Memory, Pointer, describe
+from skep.lang.values import (
+    BOOL,
+    UNKNOWN,
+    VOID,
+    KernelStruct,
+    Literal,
+    Memory,
+    Pointer,
+    describe,
+)
 
 NAME = "trace_printk"
 PRINT, PRINT_MANY = 6, 177
 IN_REGISTERS, MOST = 3, 12
 LONGEST = 128
 LINE = (Arg.IN, Arg.SIZE)
+INTO_FILE = Helper(
+    *("seq_printf", 126, (Arg.KERNEL, *LINE, Arg.ADDRESS, Arg.SIZE), s64, "5.7"),
+    "Print a line into the file of an iterator.",
+)
 SPEC = re.compile(r"(#?)(0?)([1-9]\d?)?([dx]?)")
 
 
@@ -60,12 +74,39 @@ def printed(scope: Scope, node: ast.Call) -> Expr:
         raise scope.error(node, f"a line that is printed has at most {LONGEST - 1} characters")
     if len(values) > MOST:
         raise scope.error(node, f"a line that is printed has at most {MOST} values")
+    if node.keywords:
+        return _into_file(scope, node, line, values)
     many = len(values) > IN_REGISTERS
     given = _packed(scope, node, values) if many else values
     kinds = (Arg.IN, Arg.SIZE) if many else (Arg.INT,) * len(values)
     number, since = (PRINT_MANY, "5.16") if many else (PRINT, "4.1")
     row = Helper(NAME, number, (*LINE, *kinds), s64, since, "Print a line for debugging.")
     return HelperCall(scope.span(node), VOID, row, (*_line(scope, node, line), *given))
+
+
+def _into_file(scope: Scope, node: ast.Call, line: str, values: list[Expr]) -> Expr:
+    """``print(..., file=ctx.meta.seq)``: a line of what an iterator writes."""
+    file = _file(scope, node)
+    span = scope.span(node)
+    nothing = [NoneValue(span, Pointer(None, Memory.KERNEL)), Const(span, u64, 0)]
+    given = _packed(scope, node, values) if values else nothing
+    args = (file, *_line(scope, node, f"{line}\n"), *given)
+    return HelperCall(span, VOID, INTO_FILE, args)
+
+
+def _file(scope: Scope, node: ast.Call) -> Expr:
+    """The file of an iterator, as an argument by name. Raises CompileError at any other."""
+    for keyword in node.keywords:
+        if keyword.arg != "file":
+            hint = "write what is between and behind the values into the text"
+            raise scope.error(keyword, "print() takes values, and file= by name", hint)
+    value = scope.expr(node.keywords[-1].value)
+    kind = value.type.target if isinstance(value.type, Pointer) else None
+    seq = isinstance(kind, KernelStruct) and kind.name == "seq_file"
+    if value.type is not UNKNOWN and not seq:
+        problem = f"a program prints into the file of an iterator, not into {describe(value.type)}"
+        raise scope.error(node.keywords[-1], problem, "print(..., file=ctx.meta.seq)")
+    return value
 
 
 def _refuse_formatted(scope: Scope, node: ast.expr) -> None:

@@ -89,7 +89,7 @@ class Binding:
     def function(self, function: FunctionType) -> Callable[..., Any]:
         """The function, bound."""
         if function not in self._functions:
-            space: dict[str, Any] = {"__builtins__": builtins, **BUILTINS}
+            space: dict[str, Any] = {"__builtins__": builtins, **BUILTINS, "print": self._print}
             name = function.__name__
             self._functions[function] = lambda *args, **named: space[name](*args, **named)  # noqa: PLW0108 - defined below
             space |= {name: self.value(value) for name, value in _globals(function)}
@@ -108,6 +108,13 @@ class Binding:
         if name not in self.kernel.helpers:
             raise TypeError(no_fake(name))
         return self.kernel.helpers[name](*args)
+
+    def _print(self, *shown: Any, file: Any = None) -> None:
+        """A line for whoever runs the test, or among what an iterator wrote."""
+        if file is None:
+            print(*shown)  # noqa: T201 - the program prints
+        else:
+            self.kernel.written += f"{' '.join(map(str, shown))}\n".encode()
 
     def _text(self, address: Any, size: int) -> Any:
         """Text at an address, as memory of ``size`` bytes."""
