@@ -63,6 +63,9 @@ IN_C = {
     "ringbuf_reserve_dynptr": "write ring.reserve(size), with the name of a VariableRing",
     "ringbuf_submit_dynptr": "write record.submit(), with the name of the record",
     "ringbuf_discard_dynptr": "write record.discard(), with the name of the record",
+    "dynptr_write": "write record.write(offset, data, size), with the name of the record",
+    "seq_printf": "write print(..., file=ctx.meta.seq)",
+    "strncmp": 'compare arrays of text: comm == "sh", or comm.startswith("sh")',
     "ringbuf_submit": "write record.submit(), with the name of the record",
 }
 """What stands for functions of C, by name without bpf_."""
