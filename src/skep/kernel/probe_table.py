@@ -239,7 +239,7 @@ _OTHERS = {
 }
 
 
-_BY_TARGET = (Context.BTF_ARGS, Context.ITERATOR, Context.REPLACED)
+_BY_TARGET = (Context.BTF_ARGS, Context.SUBSCRIBED_RAW, Context.ITERATOR, Context.REPLACED)
 _EVENT_INSTEAD = {"cycles": "cpu-clock"}
 
 

@@ -17,6 +17,7 @@ from skep.kernel.probe_table import FEATURES
 from skep.kernel.tracefs import Tracefs
 from skep.kernel.vmlinux import build_id, cpu_level, vmlinux
 from skep.testing.network import Wire
+from skep.testing.requirements import Requirements
 
 # Offsets that the kernel has promised to user space, from the headers in include/uapi/linux.
 UAPI = {
@@ -189,6 +190,14 @@ def test_every_probe_answers_and_leaves_nothing(btf: Btf) -> None:
         found[name].require()
     for probe in found.values():
         assert probe.on == (probe.why == "")
+
+
+@pytest.mark.native("asks for every feature, which other tests do one by one there")
+def test_what_is_said_to_be_absent_is_so_for_a_reason() -> None:
+    """An older kernel, its configuration, or a policy: else the probe is wrong. Lockdown takes one helper away."""
+    asked = Requirements()
+    found = {name: asked.lack(name) for name in FEATURES if name != "helper.probe_write_user"}
+    assert [one.reason for one in found.values() if one and not one.accepted] == []
 
 
 def test_programs_maps_and_links_are_listed_by_the_kernel() -> None:
