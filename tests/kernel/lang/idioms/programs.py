@@ -115,6 +115,26 @@ def arrays(ctx):
 
 
 @skep.xdp
+def changing(ctx):
+    """Loops over arrays that their bodies change: an element is what it is when its round begins."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    numbers = u32[8]()
+    total: u64 = 0
+    for number in numbers:
+        numbers[7] += v.b + number
+    for number in reversed(numbers):
+        numbers[0] = numbers[0] * 3 + number + v.e
+    for i, number in reversed(enumerate(numbers)):
+        numbers[i >> 1] += number
+    for i, (number, other) in enumerate(zip(numbers, reversed(numbers), strict=True)):
+        numbers[(i + 1) & 7] += other + v.c
+        total += total * 5 + number
+    return s32(total & 0xFFFFFF)
+
+
+@skep.xdp
 def distances(ctx):
     """Ranges of a known length from a number that is not known."""
     v = ctx.view(Given)
@@ -386,6 +406,7 @@ ALL = (
     numbered,
     rows,
     arrays,
+    changing,
     distances,
     targets,
     choices,
