@@ -229,16 +229,16 @@ def libraries(folder: Path) -> list[Path]:
     return [path for path in parents if path.is_dir()]
 
 
-def wrap(folder: Path, final: Path) -> None:
-    """For each program a script in ``run/`` that starts it with the bundle's libraries, once it lies at ``final``."""
+def wrap(folder: Path) -> None:
+    """For each program a script in ``run/`` that starts it with the bundle's libraries, wherever the folder lies."""
     (folder / "run").mkdir(exist_ok=True)
-    path = ":".join(str(final / library.relative_to(folder)) for library in libraries(folder))
+    path = ":".join(f"$at/{library.relative_to(folder)}" for library in libraries(folder))
     for program in _programs(folder):
         script = folder / "run" / program.name
-        target = final / program.relative_to(folder)
         script.write_text(
-            f"#!/bin/sh\nLD_LIBRARY_PATH={path}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
-            f' exec {target} "$@"\n'
+            f"#!/bin/sh\nat=${{0%/*}}/..\n"
+            f"LD_LIBRARY_PATH={path}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+            f' exec "$at/{program.relative_to(folder)}" "$@"\n'
         )
         script.chmod(0o755)
 
@@ -310,7 +310,7 @@ def _bundle(name: str, apt: Apt, folder: Path, *, refresh: bool) -> Path:
     new = folder.with_name(f".{name}.new")
     shutil.rmtree(new, ignore_errors=True)
     unpack(packages, apt, new)
-    wrap(new, folder)
+    wrap(new)
     (new / "bundle.json").write_text(manifest(bundle, packages))
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
