@@ -25,7 +25,7 @@ else:
 
 PIECE_LINES = 256
 ROWS = 1024
-"""Rows that are made into text at once: what a flood takes in memory is what their texts take, some MB for 10,000."""
+"""Rows that are made into text at once: their lines, and their fields' texts, are what a flood takes in memory."""
 
 
 class Lines(Protocol):

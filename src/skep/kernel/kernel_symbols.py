@@ -6,16 +6,16 @@ addresses: 60 ms.
 
 import struct
 from collections.abc import Iterable
+from itertools import chain
 
 from skep.base.errors import BadInput, Forbidden, SkepError, Unsupported
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
-from skep.kernel.symbols import KALLSYMS
+from skep.kernel.symbols import KALLSYMS, blocks
 from skep.lang.spec import AddressReference, ProgramSpec
 
 _PSEUDO_BTF_ID = 3
 _IMMEDIATE = struct.Struct("<I")
-_BLOCK = 1 << 18
 
 
 def put(code: bytearray, spec: ProgramSpec, btf: Btf | None, *, path: str = KALLSYMS) -> None:
@@ -65,9 +65,8 @@ def _wrong(name: str, places: int) -> SkepError:
 def _listed(names: dict[bytes, str], path: str) -> dict[str, set[int]]:
     """The addresses that a list has for names; none where it cannot be read."""
     found: dict[str, set[int]] = {}
-    with open(path, "rb", buffering=_BLOCK) as file:
-        for line in file:
-            name = names.get(line[19:].split(None, 1)[0])
-            if name is not None:
-                found.setdefault(name, set()).add(int(line[:16], 16))
+    for line in chain.from_iterable(blocks(path)):
+        name = names.get(line[19:].split(None, 1)[0])
+        if name is not None:
+            found.setdefault(name, set()).add(int(line[:16], 16))
     return found

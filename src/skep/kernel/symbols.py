@@ -76,7 +76,7 @@ def _nearest(path: str, wanted: list[int]) -> dict[int, bytes]:
     """For each address the line of the function that begins nearest before it."""
     best: dict[int, bytes] = {}
     keys = [(address, b"%016x" % (address - 1)) for address in wanted]
-    for lines in _blocks(path):
+    for lines in blocks(path):
         lines.sort(key=_address)
         for address, key in keys:
             line = _before(lines, key)
@@ -95,7 +95,7 @@ def _before(lines: list[bytes], key: bytes) -> bytes:
     return found
 
 
-def _blocks(path: str) -> Iterator[list[bytes]]:
+def blocks(path: str) -> Iterator[list[bytes]]:
     """The lines of a file, many at a time; none where it cannot be read."""
     try:
         with open(path, "rb", buffering=_BLOCK) as file:

@@ -100,4 +100,5 @@ def test_lines_fit_and_colours_are_as_wanted(
     assert [line.index("EVENT") for line in (shown[first], shown[second])] == places
     assert shown[0].startswith("POWER")
     assert any("events in" in line for line in shown)
+    # whatever the machine does meanwhile is told, too
     assert "nothing was lost" in screen.text or "the ring was full" in screen.text
