@@ -12,7 +12,8 @@ from typing import NamedTuple
 from bench.clang import CPU
 from skep.kernel.dispatch.owner import Dispatcher
 from skep.lang.programs import Program
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.program.objects import compiled
 from tests.kernel.bench.libbpf import Libbpf, Object, twin

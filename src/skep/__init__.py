@@ -150,7 +150,8 @@ _PLACES = {
     "skep.kernel.process_symbols": ("ProcessSymbols",),
     "skep.kernel.symbols": ("Symbols",),
     "skep.program.histogram": ("Histogram",),
-    "skep.program.live": ("Live", "load"),
+    "skep.program.live": ("Live",),
+    "skep.program.load": ("load",),
     "skep.program.live_ring": ("LiveRing", "LiveVariableRing"),
     "skep.program.machine": ("Machine",),
     "skep.program.results": ("Result",),
@@ -305,9 +306,9 @@ if TYPE_CHECKING:
     from skep.lang.types import u64 as u64
     from skep.program.histogram import Histogram as Histogram
     from skep.program.live import Live as Live
-    from skep.program.live import load as load
     from skep.program.live_ring import LiveRing as LiveRing
     from skep.program.live_ring import LiveVariableRing as LiveVariableRing
+    from skep.program.load import load as load
     from skep.program.machine import Machine as Machine
     from skep.program.results import Result as Result
     from skep.program.run import run as run

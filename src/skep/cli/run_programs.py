@@ -22,8 +22,9 @@ from skep.lang.programs import Program
 from skep.lang.spec import Hook
 from skep.lang.struct import Struct
 from skep.lang.struct_ops import StructOps
-from skep.program.live import Live, load
+from skep.program.live import Live
 from skep.program.live_ring import EventSource
+from skep.program.load import load
 
 if TYPE_CHECKING:
     from skep.kernel.printed import Printed

@@ -19,8 +19,10 @@ from skep.kernel.place import Place, name_of
 from skep.kernel.programs import Program
 from skep.kernel.refusal import NETWORK, TRACING, refused
 from skep.kernel.tracefs import Tracefs, absent_tracepoint
-from skep.lang.spec import Context, Hook
+from skep.lang.spec import Context, Hook, ProgramSpec
 from skep.lang.syscall_numbers import tracepoint
+
+probing = lazy("skep.kernel.probing")  # few programs need it
 
 _PERF_EVENT = 41  # enum bpf_attach_type
 _BY_NAME = (17, 24)  # program types of raw tracepoints, which have no BTF id
@@ -37,6 +39,7 @@ _NO_COUNTER = (errno.ENOENT, errno.EOPNOTSUPP)
 
 AnyLink = Link | ClsactLink | Attachment
 Taker = Callable[[Program, Place, Door], AnyLink]
+Former = Callable[[ProgramSpec], ProgramSpec]
 
 
 def _raw_tracepoint(program: Program, place: Place, door: Door) -> AnyLink:
@@ -168,6 +171,11 @@ def _later(module: str, name: str) -> Taker:
     return take
 
 
+def _singly(spec: ProgramSpec) -> ProgramSpec:
+    made: ProgramSpec = probing.singly(spec)
+    return made
+
+
 HOOKS: dict[Hook, Taker] = {
     Hook.RAW_TRACEPOINT: _raw_tracepoint,
     Hook.TRACEPOINT: _tracepoint,
@@ -191,3 +199,11 @@ HOOKS: dict[Hook, Taker] = {
     Hook.TCX: _later("devices", "tcx"),
     Hook.SYSCALL: _syscall,
 }
+
+FORMS: dict[Hook, Former] = {Hook.KPROBE_MULTI: _singly}
+
+
+def hookable(spec: ProgramSpec) -> ProgramSpec:
+    """A program in the form in which this kernel's hook takes it, which is known before it is loaded."""
+    former = FORMS.get(spec.kind.hook)
+    return former(spec) if former else spec

@@ -8,7 +8,7 @@ import errno
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Self
+from typing import NamedTuple, Self
 
 from skep.base.errors import BadInput, Forbidden, SkepError, Unsupported
 from skep.base.lazy import lazy
@@ -28,6 +28,21 @@ modules = lazy("skep.kernel.modules")  # only functions of modules need it
 _LOG_TEXT = 1
 _FIRST_LOG, _LAST_LOG = 1 << 16, 1 << 22
 _READ_NOTHING = "processed 0 insns"
+
+
+class Types(NamedTuple):
+    """The types that a program is loaded with in place of its own, where maps share them (``shared_types``).
+
+    ``fd`` outlives the program's object; ``functions`` stand in for its own records where those are types of others,
+    which have no lines of it.
+    """
+
+    fd: int = 0
+    functions: bytes = b""
+
+
+OWN = Types()
+"""A program's own types."""
 
 
 class Program:
@@ -55,20 +70,17 @@ class Program:
         btf: Btf | None = None,
         *,
         onto: "Program | None" = None,
-        types: int = 0,
-        functions: bytes = b"",
+        types: Types = OWN,
         door: Door = DOOR,
     ) -> Self:
         """Loads ``spec``; ``maps`` are those of ``spec.maps``, in order.
 
         ``btf`` is the running kernel's, for targets and kernel functions; ``onto`` the loaded program that a
-        freplace program stands in for, or that a fentry or fexit program watches; ``types`` the descriptor of
-        its own types where maps share them (``shared_types``), which outlives this object, with ``functions`` in place
-        of its own records where those are types of others, which have no lines of it. VerifierError where the verifier
+        freplace program stands in for, or that a fentry or fexit program watches. VerifierError where the verifier
         refuses; Unsupported where the kernel has no such target, function or kind, or a policy
         refuses it; Forbidden where a capability is missing.
         """
-        load = prepare(spec, maps, btf, onto)._replace(btf_fd=types, func_info=functions)
+        load = prepare(spec, maps, btf, onto)._replace(btf_fd=types.fd, func_info=types.functions)
         following = None if spec.next is None else maps[spec.next]
         with _typed(spec, load, door) as typed:
             fd = _verify(spec, typed, btf, door)

@@ -17,6 +17,7 @@ from skep.kernel import commands
 from skep.kernel.bpf import DOOR, Door
 from skep.kernel.commands import Layout
 from skep.kernel.layouts import add_layout, add_object
+from skep.kernel.programs import Types
 from skep.kernel.refusal import refused
 from skep.lang.debuginfo import FUNC_INFO, LINE_INFO, split
 from skep.lang.objects import objects_of
@@ -142,14 +143,14 @@ class SharedTypes:
         self.specs = (*self.specs, made)
         return made
 
-    def functions(self, spec: ProgramSpec) -> bytes:
-        """The records of functions of a program that came later; empty for those that the types were made of."""
+    def types(self, spec: ProgramSpec) -> Types:
+        """What one of ``specs`` is loaded with: where the types were not made of it, without its own functions."""
         data = spec.func_info
         if spec.btf == self.specs[0].btf:
-            return b""
+            return Types(self.fd)
         rows = range(0, len(data), FUNC_INFO)
         later = self._known.later
-        return b"".join(data[at : at + 4] + struct.pack("<I", later) for at in rows)
+        return Types(self.fd, b"".join(data[at : at + 4] + struct.pack("<I", later) for at in rows))
 
     def layout(self, spec: MapSpec) -> Layout | None:
         """The types of a map, None where it links nothing."""

@@ -1,41 +1,32 @@
 """Live programs: what ``skep.load`` gives. Leaving the ``with`` block detaches everything and frees the maps."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self, overload
 
-from skep.base.config import environment
 from skep.base.errors import BadInput
 from skep.base.lazy import lazy
 from skep.kernel import links, maps, programs
 from skep.kernel.classes import class_of
 from skep.kernel.handle import Handle
+from skep.kernel.hooks import hookable
 from skep.kernel.pins import Pins
 from skep.kernel.place import HasFileno, Place
 from skep.lang.finish import Compiled
 from skep.lang.maps import Declaration, Global, Ring
-from skep.lang.objects import links as links_objects
-from skep.lang.objects import objects_of
 from skep.lang.programs import Program
 from skep.lang.spec import Hook, MapSpec
 from skep.lang.struct_ops import StructOps
-from skep.program.interruption import untimed
-from skep.program.live_maps import Face, Initial, LiveMaps, pins_of
+from skep.program.linked_types import LinkedTypes
+from skep.program.live_maps import Face, Initial, LiveMaps
 from skep.program.live_ring import LiveRing, LiveVariableRing
 from skep.program.machine import Machine
-from skep.program.objects import compiled
-from skep.program.plainly import plainly
-
-shared_types = lazy("skep.kernel.shared_types")  # only objects need them
 
 if TYPE_CHECKING:
     from skep.kernel.dispatch.chain import ChainLink
     from skep.kernel.dispatch.owner import Dispatcher
     from skep.kernel.nested import MapOfMaps
     from skep.kernel.queues import Bloom, Queue
-    from skep.kernel.shared_types import SharedTypes
     from skep.kernel.storages import Storage
     from skep.kernel.user_rings import UserRing
     from skep.kernel.variables import LiveGlobal, Variables
@@ -50,7 +41,6 @@ if TYPE_CHECKING:
 dispatched = lazy("skep.program.dispatched")  # only programs that share a hook need it
 results = lazy("skep.program.results")  # only runs on given input need it
 struct_ops = lazy("skep.kernel.struct_ops")  # few programs need it
-probing = lazy("skep.kernel.probing")  # as above
 prints = lazy("skep.program.prints")  # only tracing needs it
 
 
@@ -67,12 +57,12 @@ class Live:
         self._machine, self._dispatcher = machine, dispatcher
         self._stack = ExitStack()
         self._maps = LiveMaps(self._loaded, pins, initial)
+        self._types = LinkedTypes()
         self._stack.callback(self._maps.close)
+        self._stack.callback(self._types.close)
         self.programs: dict[str, programs.Program] = {}
         self.links: dict[str, list[links.AnyLink | ChainLink]] = {}
         self._made: dict[str, Compiled] = {}
-        self._types: list[SharedTypes] = []
-        self._linked: dict[int, SharedTypes] = {}
         self._names: dict[int, str] = {}
 
     # --- making ---------------------------------------------------------------------------------------------------
@@ -83,8 +73,7 @@ class Live:
         A second program of one name (a function on two hooks) is ``programs["name.1"]``. BadInput where it has lists or
         trees in maps that are here already, and more than these know: to the kernel, their types never change.
         """
-        if links_objects(made.spec) and self._types_of(made) is None:
-            made = self._told(program, made)
+        made = self._types.tell(program.name, made)
         loaded = self._load(program, made)
         same = sum(name.partition(".")[0] == program.name for name in self.programs)
         name = f"{program.name}.{same}" if same else program.name
@@ -94,59 +83,27 @@ class Live:
         return loaded
 
     def share(self, made: Sequence[Compiled]) -> list[Compiled]:
-        """The same programs; those that link objects have their types in common with each other, and with their maps.
-
-        They are loaded after one call of this.
-        """
-        linking = [one for one in made if links_objects(one.spec)]
-        if not linking:
-            return list(made)
-        types = shared_types.SharedTypes.make([one.spec for one in linking])
-        self._types.append(types)
-        self._stack.callback(types.close)
-        specs = {id(one): spec for one, spec in zip(linking, types.specs, strict=True)}
-        return [replace(one, spec=specs.get(id(one), one.spec)) for one in made]
-
-    def _types_of(self, made: Compiled) -> "SharedTypes | None":
-        """The types that a program shares with its maps; None where it links nothing, or has not been told of yet."""
-        own = (one for one in self._types if any(made.spec is spec for spec in one.specs))
-        return next(own, None)
-
-    def _told(self, program: Program, made: Compiled) -> Compiled:
-        """A program that links objects, and came later: with types of its own, or with those of maps that are here.
-
-        BadInput where it would link what the programs of these maps know nothing of.
-        """
-        known = [one for one in made.maps if objects_of(one.value) and one in self._maps]
-        if not known:
-            return self.share([made])[0]
-        types = self._linked[id(known[0])]
-        same = all(self._linked[id(one)] is types for one in known)
-        spec = types.join(made.spec) if same else None
-        if spec is None:
-            problem = (
-                "it uses lists or trees of programs that were loaded before, and has a global "
-                "function, or links objects or uses lists that those do not"
-            )
-            raise BadInput(
-                program.name, problem, "load it by skep.load, with all that use its maps"
-            )
-        return replace(made, spec=spec)
+        """The same programs, to be loaded after one call of this: their lists and trees have types in common."""
+        return self._types.share(made)
 
     def _load(self, program: Program, made: Compiled) -> programs.Program:
-        held, types = [], self._types_of(made)
+        held = []
         for index, (declared, spec) in enumerate(zip(made.maps, made.spec.maps, strict=True)):
             own = index == made.spec.next
-            held.append(self._create(spec) if own else self._map(declared, spec, types))
+            held.append(self._create(spec) if own else self._map(made, declared, spec))
         onto = self._loaded(program.onto) if program.onto else None
-        many = made.spec.kind.hook is Hook.KPROBE_MULTI
-        wanted = probing.singly(made.spec) if many else made.spec
-        fd, functions = (types.fd, types.functions(made.spec)) if types else (0, b"")
         loaded = programs.Program.load(
-            wanted, held, self._machine.btf, onto=onto, types=fd, functions=functions
+            hookable(made.spec),
+            held,
+            self._machine.btf,
+            onto=onto,
+            types=self._types.of(made.spec),
         )
         self._stack.callback(loaded.close)
         return loaded
+
+    def _map(self, made: Compiled, declared: Declaration, spec: MapSpec) -> Handle:
+        return self._maps.make(declared, spec, self._types.layout(made.spec, declared, spec))
 
     def _create(self, spec: MapSpec) -> Handle:
         live: Handle = class_of(spec.type).create(spec)
@@ -168,13 +125,7 @@ class Live:
 
     def map(self, declared: Declaration, spec: MapSpec) -> Handle:
         """The live map of a declaration, made at first."""
-        return self._map(declared, spec, None)
-
-    def _map(self, declared: Declaration, spec: MapSpec, types: "SharedTypes | None") -> Handle:
-        layout = types.layout(spec) if types else None
-        if types and layout and declared not in self._maps:
-            self._linked[id(declared)] = types
-        return self._maps.make(declared, spec, layout)
+        return self._maps.make(declared, spec)
 
     def attach(
         self,
@@ -322,61 +273,3 @@ class Live:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _programs(given: Program | StructOps) -> tuple[Program, ...]:
-    return given.programs if isinstance(given, StructOps) else (given,)
-
-
-def _depth(program: Program) -> int:
-    """How many programs it stands upon, which are loaded before it."""
-    return 0 if program.onto is None else 1 + _depth(program.onto)
-
-
-@plainly
-def load(
-    *wanted: Program | StructOps,
-    machine: Machine | None = None,
-    attach: bool = True,
-    initial: Initial | None = None,
-    pins: str | None = "",
-    dispatcher: "Dispatcher | None" = None,
-) -> Live:
-    """Compile, load and attach programs: ``with skep.load(on_exec) as live: for event in live[ring]: ...``.
-
-    Programs whose place only the caller knows (XDP, tc, cgroup) are loaded; ``live.attach`` attaches them.
-    CompileError at what is outside the language, VerifierError where the kernel refuses, Unsupported where it lacks
-    something, Forbidden without the privilege, Conflict where a pin has another layout. When it raises, nothing is left
-    behind but pins. ``initial`` gives Globals their first values. ``pins`` is the directory of pinned maps, "" that of
-    the instance (SKEP_INSTANCE), None: nothing is pinned. Loads that are given one ``dispatcher`` share devices and the
-    hook of all system calls. With SKEP_TRACE what the programs print is shown on the error output.
-    """
-    if not wanted or not all(isinstance(program, Program | StructOps) for program in wanted):
-        raise TypeError(
-            "skep.load takes programs: functions decorated with skep.tp_btf, skep.xdp, ..."
-        )
-    host = machine or Machine()
-    programs = sorted((one for given in wanted for one in _programs(given)), key=_depth)
-    live = Live(host, pins_of(pins), initial, dispatcher)
-    shared = any(program.kind.hook is Hook.SYSCALL for program in programs)
-    with untimed():
-        forms = dispatched.forms(programs, live.dispatcher, host) if shared else programs
-        made = compiled(forms, host)
-    for refusal in host.refusals:
-        warnings.warn(f"{refusal}; programs are compiled anew", RuntimeWarning, stacklevel=3)
-    try:
-        with untimed():
-            for program, one in zip(programs, live.share(made), strict=True):
-                live.add(program, one)
-        live.check_initial()
-        if environment().trace:
-            live.trace()
-        for given in wanted if attach else ():
-            if isinstance(given, StructOps):
-                live.register(given)
-            elif given.by_itself:
-                live.attach(given)
-    except BaseException:
-        live.close()
-        raise
-    return live

@@ -5,7 +5,7 @@ does to a packet; for several runs on the same maps there is ``Live.run``.
 """
 
 from skep.lang.programs import Program
-from skep.program.live import load
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.program.plainly import plainly
 from skep.program.results import Contents, Input, Result

@@ -12,7 +12,8 @@ from skep.lang.declared.streams import PerfBuffer
 from skep.lang.maps import Ring
 from skep.lang.programs import Program
 from skep.lang.struct_ops import StructOps
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.results import Contents, fill
 
 SECONDS = 10.0

@@ -16,7 +16,8 @@ from skep.events.pace import BULK, MS, Pace
 from skep.events.texts import Assembler, Whole, pieces
 from skep.kernel.programs import Program
 from skep.kernel.rings import RingReader
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from tests.kernel.events.programs import (
     SIZE,
     Even,

@@ -7,7 +7,8 @@ from typing import Protocol
 import pytest
 
 from skep.flows import connections
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.testing.network import Namespace
 from tests.kernel.flows.tcp import Told

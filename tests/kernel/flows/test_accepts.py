@@ -12,7 +12,8 @@ import pytest
 
 from skep.flows import connections
 from skep.flows.programs.records import PROCESS_UNKNOWN, Accept, Close, Connect
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.testing.network import Namespace, Wire
 from tests.kernel.flows.conftest import ends

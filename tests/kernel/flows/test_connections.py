@@ -22,7 +22,8 @@ from skep.flows.programs.records import (
     Close,
     Connect,
 )
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Namespace, Wire

@@ -13,7 +13,8 @@ import pytest
 from skep.flows import drops
 from skep.flows.drops import Reasons, SiteTotal
 from skep.kernel.symbols import Symbols
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.testing.network import Namespace, Wire
 from skep.testing.programs import until

@@ -4,7 +4,7 @@ import pytest
 
 from skep.flows import connections, drops
 from skep.lang.programs import Program
-from skep.program.live import load
+from skep.program.load import load
 from skep.program.machine import Machine
 
 GOLDEN = {

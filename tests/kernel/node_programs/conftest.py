@@ -15,7 +15,8 @@ from skep.events.texts import Assembler, pieces
 from skep.lang.programs import Program
 from skep.node.programs import lifecycle
 from skep.node.programs.records import ARGS_GO_ON, FILENAME_GOES_ON, Exec
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.machine import Machine
 
 R = TypeVar("R", bound=Record)

@@ -6,7 +6,7 @@ import pytest
 
 from skep.lang.programs import Program
 from skep.node.programs import lifecycle, tasks
-from skep.program.live import load
+from skep.program.load import load
 from skep.program.machine import Machine
 
 GOLDEN = {"on_exec": 272, "on_fork": 65, "on_exit": 113, "on_last_exit": 137, "processes": 38}

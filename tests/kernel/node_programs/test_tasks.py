@@ -14,7 +14,8 @@ from skep.node import proc
 from skep.node.cgroup_files import CgroupFiles
 from skep.node.images import Row, same_start
 from skep.node.programs import tasks
-from skep.program.live import Live, load
+from skep.program.live import Live
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skep.program.live import load
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.trace import oom
 

@@ -8,7 +8,7 @@ from typing import Any
 from skep.base.clock import boot_ns
 from skep.node.programs.lifecycle import lifecycle
 from skep.node.programs.records import Oom
-from skep.program.live import load
+from skep.program.load import load
 from skep.program.machine import Machine
 from skep.testing import cgroups
 from skep.trace import oom

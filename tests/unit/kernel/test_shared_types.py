@@ -7,6 +7,7 @@ from skep import Array, List, ListNode, Object, RefCount, SpinLock, Struct, Tree
 from skep.btf.reader import Btf
 from skep.btf.types import DeclTag, Func, Kind, Member, Param
 from skep.btf.writer import Builder
+from skep.kernel.programs import Types
 from skep.kernel.shared_types import SharedTypes
 from skep.lang.spec import ProgramSpec, TypeReference
 from skep.lang.types import u8, u32, u64
@@ -167,8 +168,8 @@ def test_a_program_that_comes_later_has_the_numbers_of_those_before() -> None:
     assert joined is made.specs[1]
     number = made.specs[0].insns[4:8]
     assert joined.insns[12:16] == number
-    assert made.functions(made.specs[0]) == b""
-    _, function = struct.unpack("<II", made.functions(joined))
+    assert made.types(made.specs[0]) == Types(made.fd)
+    _, function = struct.unpack("<II", made.types(joined).functions)
     found = Btf(made.specs[0].btf).type(function)
     assert isinstance(found, Func)
     assert (found.linkage, Btf(made.specs[0].btf).prototype(function).params) == (0, ())
