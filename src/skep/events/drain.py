@@ -50,6 +50,8 @@ def slot_bytes(header: int) -> int:
 class Drain:
     """Reads the ``records`` of ``ring``: ``for batch in drain.batches(): ...`` is one pass.
 
+    TypeError where its records have tails: such rows are no array.
+
     ``keep(record, rows)`` may say which rows survive: it gets a view of the ring (structured, the
     record's fields) and returns a mask; it must not hold the view. Counts are since the start:
     ``delivered``, ``discarded``, ``foreign`` (a slot of another size, or a kind that is none of
@@ -65,6 +67,11 @@ class Drain:
         keep: Keep | None = None,
         chunk: int = 0,
     ) -> None:
+        if ring.tails:
+            raise TypeError(
+                "the records of this ring have tails of bytes, and columns have one size: "
+                "iterate over it (live[ring]), which gives each record with its tail"
+            )
         self._ring, self._keep = ring, keep
         self._size = records[0].size
         self._stride = self._size + HEADER

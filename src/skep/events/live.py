@@ -58,6 +58,11 @@ class RingMemory(Protocol):
         ...
 
     @property
+    def tails(self) -> bool:
+        """Whether bytes are behind each record, as many as it needs."""
+        ...
+
+    @property
     def data(self) -> memoryview:
         """The slots, twice in a row: any window of ``size`` bytes is contiguous."""
         ...

@@ -62,7 +62,8 @@ class RingReader:
 
     Owns its mappings, not the descriptor. ``state`` is the memory of the ring's RingState, for
     counts and doorbell; without one there are none, and a waiting reader relies on the producer's
-    own wake-ups. ``records`` are the classes that the ring carries, for whoever asks.
+    own wake-ups. ``records`` are the classes that the ring carries, and ``tails`` says whether bytes
+    are behind each, for whoever asks.
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class RingReader:
         *,
         state: memoryview | None = None,
         records: Sequence[StructType] = (),
+        tails: bool = False,
         door: Door = DOOR,
     ) -> None:
-        self.fd, self.size, self.records = fd, size, records
+        self.fd, self.size, self.records, self.tails = fd, size, records, tails
         with refused("mmap", "a ring buffer", door=door):
             self._consumer = door.map_memory(fd, PAGE, 0, writable=True)
             self._producer = door.map_memory(fd, PAGE + 2 * size, PAGE, writable=False)
@@ -94,11 +96,14 @@ class RingReader:
         state: RingMap | None = None,
         records: Sequence[StructType] = (),
         *,
+        tails: bool = False,
         door: Door = DOOR,
     ) -> Self:
         """The reader of a live ring and its state map, both of which outlive it."""
         memory = state.memory() if state else None
-        return cls(ring.fd, ring.spec.entries, state=memory, records=records, door=door)
+        return cls(
+            ring.fd, ring.spec.entries, state=memory, records=records, tails=tails, door=door
+        )
 
     def positions(self) -> tuple[int, int]:
         """Bytes consumed and bytes produced since the ring was made, read in this order."""

@@ -125,7 +125,8 @@ class LiveMaps:
 
     def _face(self, declared: Declaration, live: Handle) -> Face:
         if isinstance(declared, Ring):
-            reader = RingReader.of(live, self._maps[id(declared.state)], declared.records)
+            state = self._maps[id(declared.state)]
+            reader = RingReader.of(live, state, declared.records, tails=declared.tails)
             self._stack.callback(reader.close)
             return (LiveVariableRing if declared.tails else LiveRing)(declared, reader)
         if live.spec.type in FACED:

@@ -90,6 +90,8 @@ class FakeSender:
 class FakeRing:
     """The memory of a ring of texts."""
 
+    tails = False
+
     def __init__(self, *texts: tuple[int, int, int, int, bytes]) -> None:
         data = b""
         for of, part, offset, whole, piece in texts:

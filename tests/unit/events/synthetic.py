@@ -33,6 +33,8 @@ class Other(Record, kind="other", size=128):
 class SyntheticRing:
     """``size`` bytes mapped twice, from position ``start`` on; what finds no room is counted."""
 
+    tails = False
+
     def __init__(
         self, size: int = 4096, start: int = 0, records: Sequence[type[Struct]] = ()
     ) -> None:

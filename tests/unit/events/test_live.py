@@ -24,7 +24,7 @@ PAIRS = (
     (live.Program, Program),
     (live.Link, Link),
 )
-IN_INSTANCES = {"data", "size", "records"}
+IN_INSTANCES = {"data", "size", "records", "tails"}
 
 
 @pytest.mark.parametrize(("protocol", "real"), PAIRS, ids=lambda kind: kind.__name__)

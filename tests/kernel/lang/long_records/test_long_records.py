@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 import skep
+from skep.events.drain import Drain
 from skep.lang.declared.streams import VariableRing
 from skep.lang.programs import Program
 from skep.lang.struct import Struct
@@ -98,3 +99,9 @@ def test_events_come_with_their_bytes(loaded: Loader) -> None:
     ((record, tail), *_) = seen.wait(where=lambda event: event[1].startswith(b"/usr/bin/env"))
     assert tail == program.encode() + b"\0"
     assert record.length == len(tail)
+
+
+def test_records_with_tails_are_no_rows_of_batches() -> None:
+    with skep.load(programs.tells, attach=False) as live, pytest.raises(TypeError) as caught:
+        Drain(live[lines].reader, lines.records)
+    assert "iterate over it (live[ring])" in str(caught.value)
