@@ -6,6 +6,7 @@ Source: the argument format of SystemTap's sys/sdt.h, in the operands of the AT&
 
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 from skep.base.errors import Span
 from skep.lang.helpers import HELPERS
@@ -26,7 +27,8 @@ from skep.lang.types import IntType, u64
 from skep.lang.values import BOOL, BY_SHAPE, Memory, Pointer
 
 _ARGUMENT = re.compile(r"(?P<sign>-?)(?P<size>[1248])@(?P<operand>.*)")
-_MEMORY = re.compile(r"(-?(?:0x)?[0-9a-f]*)\(%(\w+)(?:,%(\w+)(?:,([1248]))?)?\)")
+_MEMORY = re.compile(r"(-?(?:0x)?[0-9a-f]*)\((?:%(\w+))?(?:,%(\w+)(?:,([1248]))?)?\)")
+_BETWEEN = re.compile(r"\s+(?=-?\d+f?@)")
 _NAMED = re.compile(r"e?([abcd])[xlh]|[er]?([sd]i|[bs]p)l?|r(\d+)[dwb]?")
 
 
@@ -35,8 +37,8 @@ class Unreadable(ValueError):
 
 
 def split(text: str) -> list[str]:
-    """The arguments of a note, each as it stands there."""
-    return text.split()
+    """The arguments of a note, each as it stands there; of some machines an argument has blanks: ``8@[sp, 16]``."""
+    return _BETWEEN.split(text.strip()) if text.strip() else []
 
 
 def register(name: str) -> str:
@@ -79,12 +81,14 @@ class Reader:
         if found is None:
             raise Unreadable(text)
         offset, base, index, scale = found.groups()
-        where = self._word(base)
+        parts = [self._word(base)] if base else []
         if index:
-            where = self._sum(where, self._times(self._word(index), int(scale or 1)))
+            parts.append(self._times(self._word(index), int(scale or 1)))
+        if not parts:
+            raise Unreadable(text)
         if offset:
-            where = self._sum(where, Const(self._span, u64, u64.wrap(_number(offset))))
-        return self._at(where, kind)
+            parts.append(Const(self._span, u64, u64.wrap(_number(offset))))
+        return self._at(reduce(self._sum, parts), kind)
 
     def _word(self, name: str) -> Expr:
         known = register(name)

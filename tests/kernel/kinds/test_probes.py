@@ -1,9 +1,14 @@
 """Probes of binaries and of the kernel: hit with the right arguments, and no more once they are closed."""
 
 import ctypes  # noqa: TID251 - functions of a library are called, as any program would
+import gc
+import inspect
 import os
 import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,20 +96,57 @@ def test_a_session_sees_both_ends_of_a_call() -> None:
         assert live[probes.counts][6] == 2
 
 
-@pytest.mark.native("starts Python")
+Collecting = tuple[int, Callable[[], object]]
+
+
+@pytest.fixture
+def collecting() -> Iterator[Collecting]:
+    """A process of Debian's Python, and what makes it find rubbish: this one, or a child of another build."""
+    if os.path.realpath(sys.executable) == PYTHON:
+        yield os.getpid(), collect
+        return
+    loop = "while sys.stdin.readline():\n    collect()\n    print(flush=True)"
+    program = f"import sys, gc\n{inspect.getsource(collect)}\n{loop}"
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([PYTHON, "-c", program], **pipes) as child:
+
+        def collects() -> None:
+            assert child.stdin
+            assert child.stdout
+            child.stdin.write("\n")
+            child.stdin.flush()
+            child.stdout.readline()
+
+        collects()
+        yield child.pid, collects
+        child.communicate()
+
+
+def collect() -> None:
+    """Rubbish is made, and collected."""
+    x: list[object] = []
+    x.append(x)
+    del x
+    gc.collect(1)
+
+
 @pytest.mark.requires("link.uprobe")
 @pytest.mark.skipif(not Path(PYTHON).exists(), reason="Debian's Python has the static probes")
-def test_a_static_probe_gives_its_arguments_where_it_is_switched_on() -> None:
-    program = "import sys, gc\ngc.collect()\nsys.stdin.readline()\nx = []\nx.append(x)\ndel x\ngc.collect(1)\n"
-    with subprocess.Popen([PYTHON, "-c", program], stdin=subprocess.PIPE, text=True) as child:
-        with skep.load(probes.on_collection, probes.after_collection) as live:
-            live[probes.mine][child.pid] = 1
-            child.communicate("\n")
-            seen = list(live[probes.calls].poll(SECONDS))
+def test_a_static_probe_gives_its_arguments_where_it_is_switched_on(collecting: Collecting) -> None:
+    """The probes of Debian's Python are behind semaphores: without one that is counted up nothing is told."""
+    pid, collects = collecting
+    with skep.load(probes.on_collection, probes.after_collection) as live:
+        live[probes.mine][pid] = 1
+        collects()
+        seen = list(live[probes.calls].poll(SECONDS))
         told = [(e.number, e.result) for e in seen]  # type: ignore[attr-defined]
         begun = told.index((1, 0))  # of the younger generations, other collections come before
         assert told[begun + 1][0] == -1
         assert told[begun + 1][1] > 0
+        for link in (link for links in live.links.values() for link in links):
+            link.close()
+        collects()
+        assert not list(live[probes.calls].poll())
 
 
 @pytest.mark.requires("link.kprobe")

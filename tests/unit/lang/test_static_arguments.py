@@ -74,15 +74,48 @@ def test_memory_is_that_of_the_process_at_a_sum() -> None:
     assert isinstance(scaled.left.right, Binary)
     assert scaled.left.right.op == "*"
     assert READER.argument("2@(%rbp)").type is u16
+    table = address(READER.argument("8@0x10(,%rax,8)"))
+    assert isinstance(table, Binary)
+    assert isinstance(table.left, Binary)
+    assert (table.op, table.left.op) == ("+", "*")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["8@%xmm0", "8f@%xmm0", "4@here(%rip)", "4@%dx", "3@%eax", "", "8@x0", "4@$here", "4@ab(%rbp)"],
+    [
+        "8@%xmm0",
+        "8f@%xmm0",
+        "4@here(%rip)",
+        "4@%dx",
+        "3@%eax",
+        "",
+        "4@$here",
+        "4@ab(%rbp)",
+        "4@8()",
+    ],
 )
 def test_what_lies_elsewhere_is_not_read(text: str) -> None:
     with pytest.raises(Unreadable):
         READER.argument(text)
+
+
+AARCH64 = "8@x0 -4@w1 8@[sp] 4@[sp, 16] -4@[x29, #-20] 8@[x1, x2] 8@[x1, w2, sxtw 3] 4@16 8f@d0"
+OTHERS = {
+    "aarch64": (AARCH64, 9),
+    "powerpc64": ("8@3 -4@112(1) 8@%r4 4@-20(%r31)", 4),
+    "s390x": ("8@%r2 -4@164(%r15) 4@8(%r1,%r2)", 3),
+}
+
+
+@pytest.mark.parametrize("machine", OTHERS)
+def test_an_argument_of_another_machine_is_one_and_is_not_read(machine: str) -> None:
+    text, count = OTHERS[machine]
+    words = split(text)
+    assert len(words) == count
+    assert " ".join(words) == text
+    for word in words:
+        with pytest.raises(Unreadable):
+            READER.argument(word)
 
 
 @given(st.text("-0123456789abcdefx@$%(),rspilw", max_size=16), st.sampled_from("1248"))

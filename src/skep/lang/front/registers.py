@@ -102,14 +102,14 @@ def static(head: Head) -> tuple[Parameter, ...]:
         raise head.error(str(error)) from error
     if not ways:
         raise head.error(f"there is no static probe {head.hook!r}")
-    listed = [split(way) for way in ways]
     plain = [name for name in head.names if name != CONTEXT]
-    fewest = min(len(words) for words in listed)
-    if len(plain) > fewest:
-        raise head.error(f"{head.hook} gives {fewest} arguments, not {len(plain)}")
     if plain and "ax" not in head.target.types.registers().names:
         problem = "the arguments of static probes are read on x86-64 only"
         raise head.error(problem, "take no parameters, or ctx, which is all registers")
+    listed = [split(way) for way in ways]
+    fewest = min(len(words) for words in listed)
+    if len(plain) > fewest:
+        raise head.error(f"{head.hook} gives {fewest} arguments, not {len(plain)}")
     return tuple(
         context(head, name)
         if name == CONTEXT
