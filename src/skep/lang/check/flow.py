@@ -177,8 +177,7 @@ class Flow:
 
     def branch(self, state: State, node: If) -> State | None:
         """If, with what each side knows by the condition."""
-        condition(state, node.test)
-        then, other = condition(self.records.expr(state, node.test), node.test)
+        then, other = condition(state, node.test, self.records.expr)
         return merge(self.block(then, node.then), self.block(other, node.other))
 
     def counted(self, state: State, node: For) -> State | None:
@@ -196,7 +195,7 @@ class Flow:
         _refuse_endless(node)
 
         def test(at: State) -> tuple[State, State]:
-            return condition(self.records.expr(at, node.test), node.test)
+            return condition(at, node.test, self.records.expr)
 
         body, head, _ = self._rounds(state, node.body, test)
         return _leaving(body, None if isinstance(node.test, Const) else test(head)[1])

@@ -3,6 +3,8 @@
 ``condition`` tells what is known on either side of a branch.
 """
 
+from collections.abc import Callable
+
 from skep.base.errors import CompileError
 from skep.lang.check.state import State, merge
 from skep.lang.object_calls import ObjectCall
@@ -70,25 +72,40 @@ def parts(node: Expr) -> tuple[Part, ...]:
     return ()
 
 
-def condition(state: State, node: Expr) -> tuple[State, State]:
-    """The states where a condition holds and where it does not. Raises CompileError."""
+Effects = Callable[[State, Expr], State]
+"""The state after an expression was evaluated."""
+
+
+def unchanged(state: State, _node: Expr) -> State:
+    """For conditions whose effects are counted elsewhere."""
+    return state
+
+
+def condition(state: State, node: Expr, after: Effects = unchanged) -> tuple[State, State]:
+    """The states where a condition holds and where it does not. Raises CompileError.
+
+    What an operand does is counted before the next one is checked, and on the paths on which it is evaluated.
+    """
     match node:
         case Not(operand=operand):
-            then, other = condition(state, operand)
+            then, other = condition(state, operand, after)
             return other, then
         case IsNone(operand=Local(name=name)):
             expr(state, node.operand)
             return state.missing(name), state.found(name)
         case Logic(op=op, operands=operands):
-            return _logic(state, op, operands)
+            return _logic(state, op, operands, after)
     expr(state, node)
+    state = after(state, node)
     return state, state
 
 
-def _logic(state: State, op: str, operands: tuple[Expr, ...]) -> tuple[State, State]:
+def _logic(
+    state: State, op: str, operands: tuple[Expr, ...], after: Effects
+) -> tuple[State, State]:
     going, done = state, None
     for operand in operands:
-        then, other = condition(going, operand)
+        then, other = condition(going, operand, after)
         going, leaving = (then, other) if op == "and" else (other, then)
         done = merge(done, leaving)
     decided = done or state

@@ -128,6 +128,17 @@ def layouts(ctx):
 
 
 @skep.xdp
+def moves_by_what_it_says(ctx):
+    """A packet is moved by a number in it, and looked at again in the same condition."""
+    eth = ctx.view(Eth)
+    if eth is None:
+        return 1
+    if skep.xdp_adjust_head(eth.proto & 4) != 0 or ctx.view(u8) is None:
+        return 0
+    return 2
+
+
+@skep.xdp
 def generics(ctx):
     """Functions made for what they are given."""
     one, two_ = counted(counts, 1), counted(per_cpu, 2)
