@@ -245,8 +245,13 @@ def _end(scope: Scope, node: ast.expr | None, otherwise: int, count: int) -> int
 
 
 def bounded(index: Expr) -> Expr:
-    """An index whose bound is written down, as in ``i & 7``: LLVM must not find that it follows from elsewhere."""
+    """An index whose bound is written down, as in ``i & 7``: LLVM must not find that it follows from elsewhere.
+
+    The verifier knows nothing of a remainder, so that ``i % 5`` is bounded once more.
+    """
     match index:
+        case Binary(op="%", right=Const(value=count), type=IntType()) if _is_no_mask(count):
+            return _remainder(index, count - 1)
         case Binary(op="&" | "%" | "min", left=left, right=Const(), type=IntType()):
             return replace(index, left=Opaque(left.span, left.type, left))
         case Binary(op="+", left=left, right=right):
@@ -254,6 +259,18 @@ def bounded(index: Expr) -> Expr:
         case Convert(operand=operand):
             return replace(index, operand=bounded(operand))
     return index
+
+
+def _is_no_mask(count: int) -> bool:
+    """Whether a remainder by a positive number is no mask."""
+    return count > 0 and count & (count - 1) != 0
+
+
+def _remainder(index: Expr, last: int) -> Expr:
+    """``index``, which is at most ``last``, as the verifier sees it too."""
+    span = index.span
+    rest = Opaque(span, u64, Convert(span, u64, index))
+    return Convert(span, index.type, Binary(span, u64, "min", rest, Const(span, u64, last)))
 
 
 def place_of(scope: Scope, node: ast.expr) -> Place | None:

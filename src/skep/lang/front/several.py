@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable
+from itertools import zip_longest
 
 from skep.lang.front import instead
 from skep.lang.front.access import owner, step
@@ -97,7 +98,9 @@ def _kept(scope: Scope, value: Expr, changed: set[Memory], target: ast.expr) -> 
 def _values(scope: Scope, target: ast.AST, node: ast.expr) -> tuple[list[Node], list[Expr]]:
     """What is to be done first, and the values."""
     if isinstance(node, ast.Tuple | ast.List):
-        return [], [_one(scope, item) for item in node.elts]
+        to = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+        pairs = zip_longest(node.elts, to[: len(node.elts)])
+        return [], [_one(scope, item, one) for item, one in pairs]
     if isinstance(node, ast.Call) and _is_divmod(scope, node):
         return _divided(scope, node)
     value = scope.expr(node)
@@ -141,11 +144,14 @@ def items(call: SubCall) -> list[Expr]:
     ]
 
 
-def _one(scope: Scope, node: ast.expr) -> Expr:
-    """A value that is kept while others are worked out: a number, or a pointer."""
+def _one(scope: Scope, node: ast.expr, target: ast.expr | None) -> Expr:
+    """A value that is kept while others are worked out: a number, or a pointer that a variable gets."""
     value = scope.expr(node)
     maybe = isinstance(value.type, Pointer) and value.type.nullable
-    return value if isinstance(value, Local) or maybe else dereferenced(scope, value, node)
+    named = target is None or isinstance(target, ast.Name)
+    return (
+        value if named and (isinstance(value, Local) or maybe) else dereferenced(scope, value, node)
+    )
 
 
 def gives_several(scope: Scope, node: ast.expr) -> bool:

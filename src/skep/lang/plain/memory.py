@@ -112,14 +112,20 @@ class Reference:
         return f"<{self.cell.kind!r} {int(self)}>"
 
 
-def in_place(op: str, target: Any, other: Any) -> Any:
-    """``target op= other``: what a Reference refers to changes, a number is made anew."""
+def in_place(op: str, target: Any, was: Any, other: Any) -> Any:
+    """``target op= other``: what a Reference refers to, and ``was`` read from, changes; a number is made anew."""
     if isinstance(target, ArrayView):
         return target.changed(op, other)
+    made = operate(op, was, other)
     if not isinstance(target, Reference):
-        return operate(op, target, other)
-    target.cell.store(operate(op, target.value, other))
+        return made
+    target.cell.store(made)
     return target
+
+
+def number_now(value: Any) -> Any:
+    """The number that stands behind a pointer to one; anything else as it is."""
+    return value.value if isinstance(value, Reference) else value
 
 
 arithmetic(Reference)
@@ -347,7 +353,7 @@ def fresh(kind: Any, *values: Any, **named: Any) -> View:
 def kept(value: Any) -> Any:
     """A value as it is now: a copy, where it is memory."""
     if not isinstance(value, StructView | ArrayView):
-        return value
+        return number_now(value)
     kind = value.kind if isinstance(value, ArrayView) else object.__getattribute__(value, "_kind")
     return pointer(kind, memoryview(bytearray(bytes(value))))
 

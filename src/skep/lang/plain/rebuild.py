@@ -19,12 +19,12 @@ from skep.lang.objects import is_object
 from skep.lang.plain.builtin_calls import BUILTINS as PYTHONS
 from skep.lang.plain.kernel import FakeKernel, Rewritten, no_fake
 from skep.lang.plain.kernel_variables import CpuVariable
-from skep.lang.plain.memory import Kind, fresh, in_place, kept
+from skep.lang.plain.memory import Kind, fresh, in_place, kept, number_now
 from skep.lang.plain.nested import TailCall
 from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
 from skep.lang.plain.objects import ObjectKind
 from skep.lang.plain.packets import Packet
-from skep.lang.plain.widths import IN_PLACE, KEPT, OPERATE, Widths
+from skep.lang.plain.widths import IN_PLACE, KEPT, OPERATE, READ, Widths
 from skep.lang.source import parse
 from skep.lang.spec import ProgramKind
 from skep.lang.struct import StructType
@@ -222,4 +222,5 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     OPERATE: operate,
     IN_PLACE: in_place,
     KEPT: kept,
+    READ: number_now,
 }

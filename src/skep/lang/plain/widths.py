@@ -10,13 +10,18 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from skep.lang.capture import MISSING, resolve
+from skep.lang.struct import StructType
 from skep.lang.types import IntType
 
 Made = TypeVar("Made", bound=ast.AST)
 
 RESULT = "return"
 CAST, OPERATE, IN_PLACE = "__skep_as_", "__skep_operate", "__skep_in_place"
-KEPT = "__skep_kept"
+KEPT, READ = "__skep_kept", "__skep_read"
+POINTERS = (ast.Name, ast.NamedExpr, ast.IfExp, ast.Call)
+"""What may give a pointer to a number, which reads as the number."""
+EFFECTS = (ast.Call, ast.NamedExpr)
+NUMERIC = ("min", "max", "divmod")
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -76,9 +81,33 @@ class Widths(ast.NodeTransformer):
         op = OPERATORS.get(type(node.op))
         if op is None:
             return node
-        return _placed(
-            ast.Call(_read(OPERATE), [ast.Constant(op), node.left, node.right], []), node
-        )
+        left, right = _in_turn([node.left, node.right])
+        return _placed(ast.Call(_read(OPERATE), [ast.Constant(op), left, right], []), node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """``left < right``; whether a pointer is None is asked of the pointer."""
+        self.generic_visit(node)
+        if not any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+            node.left, *node.comparators = _in_turn([node.left, *node.comparators])
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """``min(a, b)``, ``Pair(a, b)``: what takes numbers. A function may be given the pointers themselves."""
+        self.generic_visit(node)
+        if isinstance(_evaluated(self._function, node.func), IntType | StructType) or (
+            isinstance(node.func, ast.Name) and node.func.id in NUMERIC
+        ):
+            values = _in_turn([*node.args, *(one.value for one in node.keywords)])
+            node.args = values[: len(node.args)]
+            for keyword, value in zip(node.keywords, values[len(node.args) :], strict=True):
+                keyword.value = value
+        return node
+
+    def visit_Match(self, node: ast.Match) -> ast.stmt:
+        """``match number:``, of which a case may give a name to what it was."""
+        self.generic_visit(node)
+        node.subject = _number(node.subject)
+        return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt | list[ast.stmt]:
         """``n = value``, or ``n, m = values``."""
@@ -119,7 +148,8 @@ class Widths(ast.NodeTransformer):
         if op is None or not isinstance(node.target, ast.Name):
             return node
         name = node.target.id
-        made = ast.Call(_read(IN_PLACE), [ast.Constant(op), _read(name), node.value], [])
+        was, value = _in_turn([_read(name), node.value])
+        made = ast.Call(_read(IN_PLACE), [ast.Constant(op), _read(name), was, value], [])
         return self._assign(name, made, node)
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
@@ -157,6 +187,18 @@ def _keep(target: ast.expr, value: ast.expr) -> None:
     for index, (to, one) in enumerate(zip(target.elts, value.elts, strict=False)):
         if isinstance(to, ast.Attribute | ast.Subscript):
             value.elts[index] = _placed(ast.Call(_read(KEPT), [one], []), one)
+
+
+def _in_turn(values: list[ast.expr]) -> list[ast.expr]:
+    """Values that are worked out from the left: a number behind a pointer is read before what comes then changes it."""
+    effects = [any(isinstance(part, EFFECTS) for part in ast.walk(one)) for one in values]
+    return [_number(one) if any(effects[at + 1 :]) else one for at, one in enumerate(values)]
+
+
+def _number(value: ast.expr) -> ast.expr:
+    """What may be a pointer to a number, as the number that stands there now."""
+    made = ast.Call(_read(READ), [value], [])
+    return _placed(made, value) if isinstance(value, POINTERS) else value
 
 
 def _read(name: str) -> ast.Name:

@@ -1,7 +1,7 @@
 """Programs whose parts have effects: how often each is worked out, and in which order."""
 
 import skep
-from skep import Array, Global, Hash, Struct, u32, u64
+from skep import Array, Global, Hash, Struct, s32, u32, u64
 from tests.kernel.lang.both import Given
 
 
@@ -123,3 +123,60 @@ def masks_of_offsets(ctx):
         return 0
     near = ctx.view(u32, 8 + ((7 // v.e) & 31))
     return 1 if near is None else near & 0xFFFF
+
+
+def raised(count, place):
+    """A function that changes the number that a pointer leads to."""
+    count += 5
+    place.calls += 1
+    return count * place.calls
+
+
+@skep.xdp
+def numbers_behind_pointers(ctx):
+    """A pointer to a number reads as what stands there when its turn comes, before what follows changes it."""
+    v, count, steps_so_far = ctx.view(Given), sums.lookup(2), Steps()
+    if v is None or count is None:
+        return 0
+    count[0] = v.b
+    v.a = count + raised(count, steps_so_far)
+    count += raised(count, steps_so_far)
+    v.a += min(count, raised(count, steps_so_far)) * 3 + max(raised(count, steps_so_far), count)
+    v.c += (count < raised(count, steps_so_far) < count + 9) + (
+        count << (raised(count, steps_so_far) & 7)
+    )
+    made = Steps(seen=count, calls=u32(raised(count, steps_so_far)))
+    whole, rest = divmod(count, raised(count, steps_so_far) | 1)
+    match count:
+        case before:
+            v.a += before * raised(count, steps_so_far) + before
+    v.b, v.d = count, raised(count, steps_so_far) & 0xFF
+    v.a ^= made.seen + made.calls * 5 + whole * 7 + rest
+    return s32(v.b) + s32(v.d)
+
+
+@skep.xdp
+def numbers_exchanged(ctx):
+    """Two numbers change their places, each behind a pointer."""
+    v, one, other = ctx.view(Given), sums.lookup(0), sums.lookup(1)
+    if v is None or one is None or other is None:
+        return 0
+    one[0], other[0] = v.b, v.c
+    one[0], other[0] = other, one
+    v.a = one * 1000 + other
+    one, other = other, one
+    v.b, one[0] = one, other
+    return s32(v.b) * 1000 + s32(u32(one))
+
+
+@skep.xdp
+def number_in_turn(ctx):
+    """The same, small enough to be worked out by hand."""
+    v, count, made = ctx.view(Given), sums.lookup(3), Steps()
+    if v is None or count is None:
+        return 0
+    count[0] = v.b
+    total = count + raised(count, made)
+    count += raised(count, made)
+    v.a = count[0]
+    return s32(u32(total))

@@ -1,7 +1,7 @@
 """Programs with bit fields and unions: in packets, on the stack, in maps."""
 
 import skep
-from skep import Global, Hash, Struct, Union, be32, bits, s16, s32, u8, u16, u32, u64
+from skep import Global, Hash, Struct, Union, be32, bits, s16, s32, s64, u8, u16, u32, u64
 from tests.kernel.lang.both import Given
 
 
@@ -35,7 +35,15 @@ class Peer(Struct):
     address: Address
 
 
+class Ways(Struct):
+    """Arrays whose lengths are no powers of two."""
+
+    counts: s16[6]
+    addresses: Address[3]
+
+
 kept = Global(Header)
+totals = Global(Ways)
 peers = Hash(Peer, Address, 8)
 
 
@@ -98,4 +106,28 @@ def shares(ctx):
     return s32(found.v4 + found.header.ihl + peer.address.v6[15])
 
 
-ALL = (reads_bits, writes_bits, shares)
+@skep.xdp
+def remainders_as_indices(ctx):
+    """A remainder bounds an index, of which the verifier knows nothing by itself."""
+    g = ctx.view(Given)
+    if g is None:
+        return 0
+    ways, places = Ways(), s32(g.b) - 50
+    ways.counts[g.b % 5] = 3
+    ways.counts[places % 5] += 4
+    ways.counts[1 + places % 3] += 5
+    ways.addresses[g.c % 3].v4 = g.b
+    totals.counts[s64(places) * 7 % 6] += 1
+    near = ctx.view(u8, 64 + places % 50)
+    if near is None:
+        return 1
+    way = ways.addresses[g.e % 3]
+    way.v6[15] += near
+    g.out[:16] = ways.addresses[1].v6
+    total = 0
+    for count, other in zip(ways.counts, totals.counts, strict=True):
+        total = total * 3 + count + other
+    return total
+
+
+ALL = (reads_bits, writes_bits, shares, remainders_as_indices)
