@@ -14,16 +14,22 @@ from skep.lang.capture import declarations
 from skep.lang.check.flow import check
 from skep.lang.check.loops import lowerings
 from skep.lang.emit.program import emit as emit_ir
+from skep.lang.frames import refuse_deep
 from skep.lang.front.build import Front
 from skep.lang.front.prints import formats
 from skep.lang.front.scope import Target
+from skep.lang.kernel_variables import Wanted
 from skep.lang.link import link
 from skep.lang.linked import Linked
+from skep.lang.maps import Global
 from skep.lang.programs import Program
 from skep.lang.reach import reachable
 from skep.lang.returns import returned
 from skep.lang.spec import ProgramKind
 from skep.lang.tree import Function
+
+PRIVATE_STACK = "bpf_jit_supports_private_stack"
+"""A function of kernels that give large frames of tracing programs a stack of their own (6.13)."""
 
 
 def tree(program: Program, target: Target) -> Function:
@@ -72,7 +78,20 @@ def compile_all(programs: Sequence[Program], target: Target) -> list[Linked]:
     with Backend() as backend:  # it imports LLVM while the front end works
         emitted = [_emitted(program, target) for program in programs]
         objects = backend.emit([module for module, _ in emitted])
-    return [
+    made = [
         replace(link(data, program.name, program.name), prints=prints)
         for program, data, (_, prints) in zip(programs, objects, emitted, strict=True)
     ]
+    private = target.types.function(PRIVATE_STACK)
+    for program, linked in zip(programs, made, strict=True):
+        if not _decided_later(program, linked):
+            refuse_deep(linked, program.kind, private=private)
+    return made
+
+
+def _decided_later(program: Program, linked: Linked) -> bool:
+    """Whether a loader knows something by which the verifier may leave out a branch, with the memory that it uses."""
+    fixed = any(
+        isinstance(declared, Global) and declared.constant for _, declared in declarations(program)
+    )
+    return fixed or any(one.symbol.startswith(Wanted.TESTED.value) for one in linked.references)

@@ -191,3 +191,89 @@ def ends(regs, number):
             break
     while True:
         return n
+
+
+class Half(Struct):
+    """Half of a program's stack."""
+
+    numbers: u64[32]
+
+
+@skep.noinline
+def below(address: u64) -> u64:
+    half = Half()
+    skep.probe_read_kernel(half, address)
+    return half.numbers[1]
+
+
+@skep.xdp
+def all_of_the_stack(ctx):
+    half = Half()
+    skep.probe_read_kernel(half, len(ctx))
+    return 2 if below(half.numbers[0]) == half.numbers[1] else 1
+
+
+@skep.noinline
+def first(n: u64) -> u64:
+    return skep.ktime_get_ns() + n
+
+
+@skep.noinline
+def second(n: u64) -> u64:
+    return first(n) + 1
+
+
+@skep.noinline
+def third(n: u64) -> u64:
+    return second(n) + 1
+
+
+@skep.noinline
+def fourth(n: u64) -> u64:
+    return third(n) + 1
+
+
+@skep.noinline
+def fifth(n: u64) -> u64:
+    return fourth(n) + 1
+
+
+@skep.noinline
+def sixth(n: u64) -> u64:
+    return fifth(n) + 1
+
+
+@skep.noinline
+def seventh(n: u64) -> u64:
+    return sixth(n) + 1
+
+
+@skep.xdp
+def eight_deep(ctx):
+    return 2 if seventh(len(ctx)) == 0 else 1
+
+
+class Timed(Struct):
+    """A value with a timer."""
+
+    timer: skep.Timer
+    number: u64
+
+
+timed = Hash(u32, Timed, 4)
+
+
+def later(key, value):
+    half = Half()
+    skep.probe_read_kernel(half, value.number)
+    value.number = half.numbers[1] + below(half.numbers[2])
+
+
+@skep.tc("ingress")
+def a_timer_has_a_stack_of_its_own(ctx):
+    half = Half()
+    skep.probe_read_kernel(half, len(ctx))
+    value = timed.lookup(1)
+    if value is not None and half.numbers[0] == 0:
+        value.timer.start(half.numbers[1], later)
+    return 0

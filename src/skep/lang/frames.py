@@ -1,0 +1,154 @@
+"""The stacks of functions that call each other, as the kernel adds them up: what is surely too much is refused here.
+
+A pure function of linked code. The verifier counts a frame up to the lowest byte that is reached, in steps of 16 bytes
+where programs are compiled to machine code (Linux 6.9), of 32 before; here only the bytes count that instructions
+name themselves, in the smaller steps. Where the kernel gives large frames of tracing programs a stack of their own
+(6.13), these are not added. A callback that runs later, as a timer's, begins with an empty stack.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from skep.base.errors import CompileError
+from skep.btf.reader import Btf
+from skep.btf.types import Func
+from skep.lang.lines import Lines
+from skep.lang.linked import Linked
+from skep.lang.spec import ProgramKind
+
+STACK, GRAIN, DEEPEST = 512, 16, 8
+OWN = 64
+"""Bytes from which on a frame may have a stack of its own."""
+TRACING = frozenset({2, 5, 7, 17, 26, 27, 28, 29})
+"""Types of programs whose frames may have that; of iterators none has."""
+ITERATOR = 28
+"""BPF_TRACE_ITER, an attach type."""
+CALLERS = {181: 2, 164: 2, 180: 3, 209: 2}
+"""Helpers that call a function at once (loop, for_each_map_elem, find_vma, user_ringbuf_drain): its register."""
+TAIL_CALL = 12
+
+_INSN = struct.Struct("<BBhi")
+_FUNC_INFO = struct.Struct("<II")
+_LOAD, _STORE, _STORE_REGISTER, _JUMPS = 1, 2, 3, (5, 6)
+_WIDE_LOAD, _CALL, _FRAME = 0x18, 0x85, 10
+_LOCAL, _HELPER, _FUNCTION = 1, 0, 4
+_MADE = re.compile(r"(.+)_(?:loop|called)\d+")
+"""How functions are named that the compiler made of a loop, or of one that the kernel calls."""
+
+
+class Call(NamedTuple):
+    """The instruction that calls, and where the function begins."""
+
+    at: int
+    start: int
+
+
+@dataclass(slots=True)
+class Frame:
+    """A function: the bytes of stack that it surely has, what it calls, and whether the verifier checks it alone."""
+
+    name: str
+    alone: bool
+    bytes: int = 0
+    calls: list[Call] = field(default_factory=list)
+    tails: bool = False
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The way through the calls of a program, as the kernel goes it."""
+
+    frames: dict[int, Frame]
+    lines: Lines
+    private: bool
+
+    def enter(self, frame: Frame, way: tuple[Frame, ...], depth: int) -> None:
+        for call in frame.calls:
+            callee = self.frames[call.start]
+            further = (*way, callee)
+            if depth >= DEEPEST and not callee.alone:
+                self.refuse_calls(call)
+            self.refuse_bytes(call, further)
+            self.enter(callee, further, 1 if callee.alone else depth + 1)
+
+    def refuse_calls(self, call: Call) -> None:
+        problem = f"functions call each other more than {DEEPEST} deep here, the program itself among them"
+        hint = "call fewer functions from functions, or put a small one in place: @skep.inline"
+        raise CompileError(problem, self.lines.at(call.at), hint)
+
+    def refuse_bytes(self, call: Call, way: tuple[Frame, ...]) -> None:
+        sizes = [(frame.name, -(-frame.bytes // GRAIN) * GRAIN) for frame in way]
+        added = [(name, size) for name, size in sizes if not self.private or size < OWN]
+        total = sum(size for _, size in added)
+        if total > STACK:
+            each = " and ".join(f"{size} in {name}" for name, size in added if size)
+            problem = f"functions that call each other have {total} bytes of local variables, not {STACK}: {each}"
+            hint = "put large ones into a PerCpuArray(Type, 1), and take them by lookup(0)"
+            raise CompileError(problem, self.lines.at(call.at), hint)
+
+
+def refuse_deep(linked: Linked, kind: ProgramKind, *, private: bool) -> None:
+    """Raises CompileError at a call by which functions have more stack than there is, or too many are at work.
+
+    ``private``: the kernel has stacks of their own for large frames.
+    """
+    frames = _frames(linked)
+    if len(frames) < 2:
+        return
+    own = private and kind.prog_type in TRACING and kind.attach_type != ITERATOR
+    own = own and not any(frame.tails for frame in frames.values())
+    _Walk(frames, Lines(linked.line_info, linked.btf), own).enter(frames[0], (frames[0],), 1)
+
+
+def _frames(linked: Linked) -> dict[int, Frame]:
+    """The functions of a program, by where they begin."""
+    types = Btf(linked.btf) if linked.btf else None
+    starts = dict(_FUNC_INFO.iter_unpack(linked.func_info)) if types else {}
+    found: dict[int, Frame] = {}
+    current = Frame("", alone=False)
+    for at, insn in _instructions(linked.insns):
+        if at in starts and types is not None:
+            made = types.type(starts[at])
+            alone = isinstance(made, Func) and made.linkage == 1 and at > 0
+            name = types.name(starts[at])
+            current = found[at] = Frame(_MADE.sub(r"\1", name), alone)
+        current.bytes = max(current.bytes, _reached(*insn))
+        start = _called(linked.insns, at, insn)
+        if start is not None:
+            current.calls.append(Call(at, start))
+        code, registers, _, value = insn
+        current.tails |= code == _CALL and registers >> 4 == _HELPER and value == TAIL_CALL
+    return found
+
+
+def _instructions(insns: bytes) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """Each instruction with its place; the second half of a wide one is none."""
+    at = 0
+    while at * 8 < len(insns):
+        insn = _INSN.unpack_from(insns, at * 8)
+        yield at, insn
+        at += 2 if insn[0] == _WIDE_LOAD else 1
+
+
+def _reached(code: int, registers: int, offset: int, _value: int) -> int:
+    """How far into its frame an instruction reaches."""
+    base = registers >> 4 if code & 7 == _LOAD else registers & 15
+    memory = code & 7 in (_LOAD, _STORE, _STORE_REGISTER)
+    return -offset if memory and base == _FRAME else 0
+
+
+def _called(insns: bytes, at: int, insn: tuple[int, int, int, int]) -> int | None:
+    """Where the function begins that an instruction calls, or gives to a helper that surely calls it at once."""
+    code, registers, _, value = insn
+    if code == _CALL and registers >> 4 == _LOCAL:
+        return at + 1 + value
+    if code != _WIDE_LOAD or registers >> 4 != _FUNCTION:
+        return None
+    for _, (other, them, _, number) in _instructions(insns[(at + 2) * 8 :]):
+        if other & 7 in _JUMPS:
+            helper = number if other == _CALL and them >> 4 == _HELPER else -1
+            return at + 1 + value if CALLERS.get(helper) == registers & 15 else None
+    return None
