@@ -1,36 +1,14 @@
-#include "skep.h"
+#include "sockets.h"
 
-#define CONNECT 5
 #define ACCEPT 6
 #define CLOSE 7
 
 #define PROCESS_UNKNOWN 1
 #define START_UNKNOWN 2
-#define FAILED 4
 
-#define INET 2
-#define INET6 10
-#define MAPPED bpf_htonl(0xffff)
 #define SOCK_DONE_BIT 2
-#define MPTCP 262
 #define PF_KTHREAD (1 << 21)
 #define ACCEPT_REQUEST 13
-
-struct skep_connect {
-	struct skep_record head;
-	u32 pid;
-	u32 uid;
-	u64 cgroup;
-	u16 family;
-	u16 sport;
-	u16 dport;
-	u16 error;
-	u32 saddr[4];
-	u32 daddr[4];
-	char comm[16];
-	u8 unused[32];
-};
-_Static_assert(sizeof(struct skep_connect) == 128, "as in Python");
 
 struct skep_close {
 	struct skep_record head;
@@ -51,25 +29,6 @@ struct skep_close {
 	u32 retransmits;
 };
 _Static_assert(sizeof(struct skep_close) == 128, "as in Python");
-
-struct skep_connection {
-	u64 since;
-	u64 cgroup;
-	u32 pid;
-	u32 uid;
-	u32 opened;
-	u32 unused;
-	char comm[16];
-};
-
-RING(connections, 1 << 20);
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1 << 16);
-	__type(key, u64);
-	__type(value, struct skep_connection);
-} open_now SEC(".maps");
 
 /* A field of a socket that the verifier knows, or of one whose address was read. */
 #define FIELD(known, sk, field) ((known) ? (sk)->field : BPF_CORE_READ(sk, field))
@@ -93,15 +52,6 @@ static __always_inline void put_addresses(struct skep_connect *event, struct soc
 		event->daddr[0] = FIELD(known, sk, __sk_common.skc_daddr);
 	}
 }
-
-#define put_current(place)                                                                         \
-	do {                                                                                       \
-		struct task_struct *task = bpf_get_current_task_btf();                             \
-		(place)->pid = task->tgid;                                                         \
-		(place)->uid = task->real_cred->uid.val;                                           \
-		(place)->cgroup = task->cgroups->dfl_cgrp->kn->id;                                 \
-		bpf_probe_read_kernel((place)->comm, sizeof((place)->comm), task->group_leader->comm); \
-	} while (0)
 
 static __always_inline void put_owner(struct skep_connect *event, struct skep_connection *connection)
 {
@@ -146,7 +96,7 @@ static void established(struct sock *sk, int old)
 	u64 key = (u64)sk;
 	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
 	bool begun = found && found->since == 0;
-	bool own = found && found->opened == 1;
+	bool own = found && found->opened == OWN;
 
 	if (old == TCP_SYN_SENT || (old == TCP_SYN_RECV && begun && own)) {
 		if (found)
@@ -202,13 +152,18 @@ static void closed(struct sock *sk, int old)
 	u64 key = (u64)sk;
 	u16 sport = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
 
-	if (old == TCP_SYN_SENT) {
+	if (old == TCP_SYN_SENT)
 		connected(sk, sport, FAILED);
-		bpf_map_delete_elem(&open_now, &key);
-		return;
-	}
 
 	struct skep_connection *found = bpf_map_lookup_elem(&open_now, &key);
+
+	if (old == TCP_SYN_SENT) {
+		if (found && tcp->write_seq == 0)
+			found->opened = TOLD;
+		else
+			bpf_map_delete_elem(&open_now, &key);
+		return;
+	}
 
 	if (old == TCP_SYN_RECV && (!found || found->pid == 0)) {
 		bpf_map_delete_elem(&open_now, &key);
@@ -257,7 +212,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		return 0;
 	if (new == TCP_SYN_SENT) {
 		u64 key = (u64)sk;
-		struct skep_connection begun = { .opened = 1 };
+		struct skep_connection begun = { .opened = OWN };
 
 		put_current(&begun);
 		bpf_map_update_elem(&open_now, &key, &begun, 0);
@@ -276,28 +231,9 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 	return 0;
 }
 
-static __always_inline struct sock *socket_at(long fd)
-{
-	struct file **fds = bpf_get_current_task_btf()->files->fdt->fd;
-	struct file *file;
-
-	bpf_probe_read_kernel(&file, sizeof(file), &fds[fd]);
-
-	struct socket *socket = BPF_CORE_READ(file, private_data);
-
-	return BPF_CORE_READ(socket, sk);
-}
-
 static __always_inline struct sock *given(long fd)
 {
 	return fd < 0 ? NULL : socket_at(fd);
-}
-
-static __always_inline struct sock *subflow(struct sock *sk)
-{
-	if (BPF_CORE_READ(sk, sk_protocol) == MPTCP)
-		return BPF_CORE_READ((struct mptcp_sock *)sk, first);
-	return sk;
 }
 
 static void accepted(struct sock *sk)

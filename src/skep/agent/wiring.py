@@ -36,28 +36,12 @@ def powers(btf: Btf) -> tuple[Power, ...]:
         Way(tasks.programs(), "iterator task, /proc", once, _outside()),
         Way((), "/proc", once, _outside("starts of processes are known to 10 ms")),
     )
-    states = "tp_btf inet_sock_set_state"
-    tcp = (
-        Way(
-            connections.from_listeners(),
-            f"fexit inet_csk_accept, {states}",
-            "0.5 us a change",
-        ),
-        _with_io_uring(btf, f"{states}, io_uring_complete, sys_exit_accept*"),
-        Way(
-            connections.calls_only(btf),
-            f"{states}, sys_exit_accept*",
-            "0.5 us a change",
-            connections.WITHOUT_IO_URING,
-        ),
-        Way(connections.states_only(), states, "0.5 us a change", connections.WITHOUT_ACCEPT),
-    )
     return (
         Power("who did it", (), table, base=True),
         _one("exec", on_exec, "tp_btf sched_process_exec", "0.7 us a start"),
         _one("fork", on_fork, "tp_btf sched_process_fork", "0.3 us a process"),
         _one("exit", on_exit, "tp_btf sched_process_exit", "0.3 us a thread"),
-        Power("connections", ("connect", "accept", "close"), tcp),
+        Power("connections", ("connect", "accept", "close"), _tcp(btf)),
         _known("drops", "drop", lambda: drops.programs(btf), "tp_btf kfree_skb", "0.1 us a packet"),
         _known("OOM kills", "oom", lambda: oom.programs(btf), "tp_btf mark_victim", "1 us a kill"),
     )
@@ -68,6 +52,32 @@ def _outside(narrows: str = "") -> str:
     return narrows if of_initial_namespace() else "; ".join(filter(None, (narrows, NESTED)))
 
 
+def _tcp(btf: Btf) -> tuple[Way | Refusal, ...]:
+    """Ways to connections: what the first sees, each of the others sees less of."""
+    states, calls = "tp_btf inet_sock_set_state", "sys_exit_accept*, sys_exit_connect"
+    cost, unsent = "0.5 us a change", connections.attempts(btf)
+    return (
+        Way(
+            connections.from_listeners(),
+            f"fexit inet_csk_accept, __inet_stream_connect, {states}",
+            cost,
+        ),
+        _with_io_uring(btf, f"{states}, io_uring_complete, {calls}"),
+        Way(
+            connections.calls_only(btf),
+            f"{states}, {calls}",
+            cost,
+            f"{connections.WITHOUT_IO_URING}; {unsent}",
+        ),
+        Way(
+            connections.states_only(),
+            states,
+            cost,
+            f"{connections.WITHOUT_ACCEPT}; {connections.WITHOUT_ATTEMPTS}",
+        ),
+    )
+
+
 def _with_io_uring(btf: Btf, hook: str) -> Way | Refusal:
     """Connections with the accepts of io_uring, where the kernel has it."""
     try:
@@ -75,7 +85,7 @@ def _with_io_uring(btf: Btf, hook: str) -> Way | Refusal:
     except Unsupported as error:
         return Refusal(hook, error.reason)
     cost = "0.5 us a change; io_uring: 0.06"
-    return Way(programs, hook, cost, connections.NARROWS)
+    return Way(programs, hook, cost, f"{connections.NARROWS}; {connections.attempts(btf)}")
 
 
 def parameters(btf: Btf, tracepoint: str) -> int:

@@ -199,7 +199,8 @@ def _end(event: Event, side: str) -> str:
 
 
 def _connect(event: Event) -> str:
-    ends = f"{_end(event, 's')} → {_end(event, 'd')}"
+    known = event.get("saddr") or event.get("sport")
+    ends = f"{_end(event, 's')} → {_end(event, 'd')}" if known else f"→ {_end(event, 'd')}"
     return f"{ends}, failed{_error(event)}" if event.get("failed") else ends
 
 

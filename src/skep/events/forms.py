@@ -58,7 +58,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Shown as ``form`` (None: a plain number or text); no key where ``by`` (the field itself) is 0."""
+    """Shown as ``form`` (None: a plain number or text); no key where ``by`` (the field itself) is 0, or zeroes."""
 
     form: "Form | None" = None
     by: str = ""

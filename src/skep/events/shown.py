@@ -38,7 +38,8 @@ def _add(found: Shown, event: Struct, field: Field, form: Form | None) -> None:
         case Hidden():
             return
         case Given(form=own, by=by) | Unless(form=own, by=by):
-            if bool(getattr(event, by or field.name)) is isinstance(form, Given):
+            value = getattr(event, by or field.name)
+            if (any(value) if isinstance(value, list) else bool(value)) is isinstance(form, Given):
                 _add(found, event, field, own)
         case Marks(bits=bits):
             value = getattr(event, field.name)

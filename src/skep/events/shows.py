@@ -109,11 +109,12 @@ def key(name: str) -> bytes:
 
 
 def _where(shown: Show, name: str, by: str, *, wanted: bool) -> Show:
-    """Key and value where the field ``by`` is (``wanted``) or is not another than 0, else nothing."""
+    """Key and value where the field ``by`` is (``wanted``) or is not another than 0, or zeroes, else nothing."""
     piece = key(name) + shown.place
 
     def column(batch: Batch, name: str) -> list[bytes]:
-        tests = (batch[by] != 0).tolist()
+        other = batch[by] != 0
+        tests = (other if other.ndim == 1 else other.any(axis=1)).tolist()
         values = shown.column(batch, name)
         return [piece % v if test is wanted else b"" for v, test in zip(values, tests, strict=True)]
 

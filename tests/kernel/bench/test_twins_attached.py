@@ -1,6 +1,7 @@
 """Programs and their twins on the same hooks tell of the same events: those of children and namespaces of the tests."""
 
 import ctypes  # noqa: TID251 - accept(2), which Python does not call, and add_key(2)
+import errno
 import os
 import signal
 import socket
@@ -254,6 +255,20 @@ def test_connections_by_io_uring(both: Loads, netns: Namespace, machine: Machine
                 client.recv(1)
     ours, theirs = told(loaded, "connections", lambda one: port in (one.sport, one.dport))
     same(sorted(ours, key=ends), sorted(theirs, key=ends), count=3 if way == "direct" else 4)
+
+
+@pytest.mark.parametrize("name", ["on_connect", "on_connect_plain"])
+def test_attempts(both: Loads, netns: Namespace, name: str) -> None:
+    loaded = both("flows.programs.attempts", name)
+    loaded.attach(name)
+    with netns.entered():
+        for address in ("240.0.0.1", "2001:db8::1", "::ffff:240.0.0.1"):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                with socket.socket(family, kind) as one:
+                    assert one.connect_ex((address, 443)) == errno.ENETUNREACH
+        refused("127.0.0.1")
+    same(*told(loaded, "connections", lambda one: one.pid == os.getpid()), count=3)
 
 
 @pytest.mark.parametrize("name", ["on_drop", "on_drop_alone"])

@@ -8,8 +8,10 @@ from skep.program.load import load
 from skep.program.machine import Machine
 
 GOLDEN = {
-    "on_state": 448,
+    "on_state": 465,
     "on_accepted": 215,
+    "on_connected": 240,
+    "on_connect": 267,
     "on_accept": 254,
     "on_accept4": 254,
     "on_io_uring": 262,

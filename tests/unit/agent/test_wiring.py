@@ -9,7 +9,7 @@ def test_without_io_uring_and_multipath_tcp_connections_come_from_what_is_there(
     ways = next(one.ways for one in powers(kernel()) if one.name == "connections")
     listeners, refused, calls, states = ways
     assert isinstance(listeners, Way)
-    assert [one.name for one in listeners.programs] == ["on_accepted", "on_state"]
+    assert [one.name for one in listeners.programs] == ["on_accepted", "on_connected", "on_state"]
     assert listeners.narrows == ""
     assert isinstance(refused, Refusal)
     assert refused.reason == "the kernel is built without it"
@@ -20,5 +20,6 @@ def test_without_io_uring_and_multipath_tcp_connections_come_from_what_is_there(
         "on_accept4_plain",
     ]
     assert "io_uring" in calls.narrows
+    assert "connects that fail before they begin are not told" in calls.narrows
     assert isinstance(states, Way)
     assert [one.name for one in states.programs] == ["on_state"]

@@ -27,6 +27,7 @@ UNCOMPARED = {
     "bench.programs nothing_at_getpid": "it does nothing",
     "bench.programs nothing_elsewhere": "it does nothing",
     "examples/16_no_exec.py on_exec": "a policy of the machine refuses LSM, and no guest has clang",
+    "flows.programs.attempts on_connected": "the same, of fexit",
     "flows.programs.connections on_accepted": "the same, of fexit",
     "trace.programs.oom on_victim_before": "it is for older kernels, and no guest has clang",
     "trace.programs.oom on_victim_pid": "the same",

@@ -151,6 +151,11 @@ def test_a_narrow_line_keeps_the_addresses_that_are_not_this_hosts() -> None:
     drop = {**EXEC, **ENDS, "kind": "drop", "reason": "X", "pid": None}
     assert "X, 10.0.0.1:40000 → [2001:db8::1]:443" in text(80).line(drop)
     assert "10.0.0.1 → ?" in text(80).line({"kind": "connect", "saddr": "10.0.0.1"})
+    failed: dict[str, object] = {"kind": "connect", "failed": True, "error": "ENETUNREACH"}
+    failed |= {"daddr": "10.0.0.9", "dport": 80}
+    assert (
+        text(80).line(failed).endswith("-                       → 10.0.0.9:80, failed: ENETUNREACH")
+    )
 
 
 @PATIENT

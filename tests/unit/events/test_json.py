@@ -97,7 +97,8 @@ def test_addresses_are_text_by_their_family() -> None:
     assert (shown(v4)["saddr"], shown(v4)["daddr"]) == ("10.0.0.1", "0.0.0.0")
     v6 = Connect(family=10, saddr=[0] * 15 + [1], daddr=[0xFE, 0x80] + [0] * 13 + [2])
     assert (shown(v6)["saddr"], shown(v6)["daddr"]) == ("::1", "fe80::2")
-    assert shown(Connect(family=77))["saddr"] is None
+    assert shown(Connect(family=77))["daddr"] is None
+    assert "saddr" not in shown(Connect(family=10, daddr=[1] * 16))
 
 
 def test_a_cut_event_says_so_and_another_does_not() -> None:

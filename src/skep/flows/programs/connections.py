@@ -35,8 +35,9 @@ from skep.lang.types import char, s64, u16, u32, u64
 
 
 class Connection(Struct):
-    """An open connection: the process (0: not known yet), ``opened`` by it or by the peer.
+    """An open connection: the process (0: not known yet), ``opened`` by it (OWN) or by the peer (0).
 
+    Or an attempt that has failed before its first segment, TOLD of while the call that made it goes on.
     ``since`` is 0 before it is established, and where that was not seen.
     """
 
@@ -51,6 +52,8 @@ class Connection(Struct):
 
 connections = Ring(Connect, Accept, Close, name="connections")
 open_now = LruHash(u64, Connection, 1 << 16, name="tcp_open")
+
+OWN, TOLD = 1, 2
 
 # enum of include/net/tcp_states.h
 ESTABLISHED, SYN_SENT, SYN_RECV, CLOSED, LISTEN = 1, 2, 3, 7, 10
@@ -81,7 +84,7 @@ def on_state(sk, old, new):
     if sk.sk_protocol != TCP:
         return
     if new == SYN_SENT:
-        begun = Connection(opened=1)
+        begun = Connection(opened=OWN)
         put_current(begun)
         open_now.update(u64(sk), begun)
     elif new == SYN_RECV and old == LISTEN:
@@ -140,7 +143,7 @@ def established(sk, old):
     """The handshake is over. An own connection is told; the peer's when its process is known."""
     found = open_now.lookup(u64(sk))
     begun = found is not None and found.since == 0
-    own = found is not None and found.opened == 1
+    own = found is not None and found.opened == OWN
     if old == SYN_SENT or (old == SYN_RECV and begun and own):
         if found is not None:
             found.since = ktime_get_boot_ns()
@@ -190,9 +193,13 @@ def closed(sk, old):
     sport = tcp.inet_conn.icsk_inet.inet_sport
     if old == SYN_SENT:
         connected(sk, sport, FAILED, failure(sk, tcp))
-        open_now.delete(u64(sk))
-        return
     found = open_now.lookup(u64(sk))
+    if old == SYN_SENT:
+        if found is not None and tcp.write_seq == 0:
+            found.opened = TOLD
+        else:
+            open_now.delete(u64(sk))
+        return
     if old == SYN_RECV and (found is None or found.pid == 0):
         open_now.delete(u64(sk))
         return

@@ -25,7 +25,7 @@ _MARKS = Marks(
 _FAMILY = Names(((2, "inet"), (10, "inet6")))
 _ENDS = {
     "family": _FAMILY,
-    "saddr": Address("family"),
+    "saddr": Given(Address("family")),
     "daddr": Address("family"),
     "sport": Given(),
 }
@@ -79,7 +79,7 @@ class Connect(
     sport: local port, in host order; 0 where there was none to be had
     dport: remote port, in host order
     error: errno with which it failed; 0 where the process itself gave up
-    saddr: local address; IPv4 in the first 4 bytes
+    saddr: local address; IPv4 in the first 4 bytes; 0 where an attempt failed before it had one
     daddr: remote address; IPv4 in the first 4 bytes
     comm: name of the thread group leader
     """
