@@ -1,7 +1,7 @@
 """Where the members of a Struct lie: as C lays them out, bit fields and unions included.
 
 Bit fields are those of GCC on a little-endian machine: they fill a unit of their type from the lowest bit on, and one
-that does not fit into what is left of the unit begins the next.
+that does not fit into what is left of the unit begins the next. Of a packed Struct nothing is aligned.
 """
 
 from collections.abc import Iterator
@@ -64,8 +64,8 @@ def align(offset: int, alignment: int) -> int:
 class Layout:
     """Members one after the other; ``end`` is the first free bit. In a union, each begins at 0."""
 
-    def __init__(self, fields: tuple[Field, ...], *, union: bool) -> None:
-        self.fields, self._union = list(fields), union
+    def __init__(self, fields: tuple[Field, ...], *, union: bool, packed: bool = False) -> None:
+        self.fields, self._union, self._packed = list(fields), union, packed
         self.end = max((_end(field) for field in fields), default=0)
 
     def add(self, name: str, kind: Any, part: Bits | None) -> None:
@@ -74,20 +74,25 @@ class Layout:
             isinstance(kind, IntType) and not kind.big_endian and 0 < part.width <= kind.bits
         ):
             raise TypeError(f"{name}: {kind!r} has no bit field of {part.width} bits")
+        if part is not None and self._packed and kind.size > 1:
+            raise TypeError(f"{name}: the bit fields of a packed Struct are parts of a u8")
         start = 0 if self._union else self.end
-        self.fields.append(
-            _whole(name, kind, start) if part is None else _part(name, kind, start, part)
-        )
-        self.end = max(self.end, _end(self.fields[-1]))
+        if part is None:
+            made = Field(name, kind, align(-(-start // 8), 1 if self._packed else kind.align))
+        else:
+            made = _part(name, kind, start, part)
+        self.fields.append(made)
+        self.end = max(self.end, _end(made))
+
+    @property
+    def align(self) -> int:
+        """What its address is a multiple of."""
+        return 1 if self._packed else max((field.type.align for field in self.fields), default=1)
 
     @property
     def size(self) -> int:
         """Bytes, without what follows the last member."""
         return -(-self.end // 8)
-
-
-def _whole(name: str, kind: Any, start: int) -> Field:
-    return Field(name, kind, align(-(-start // 8), kind.align))
 
 
 def _part(name: str, kind: IntType, start: int, part: Bits) -> Field:

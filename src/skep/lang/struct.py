@@ -1,7 +1,8 @@
 """``Struct``: one description of a C layout, from annotations.
 
-A subclass's annotations are laid out as C does (natural alignment). From the class come the size, the offsets, the
-numpy dtype, conversion from and to bytes, and, in the compiler, typed access to memory of that layout.
+A subclass's annotations are laid out as C does (natural alignment; with ``packed=True``, none). From the class come the
+size, the offsets, the numpy dtype, conversion from and to bytes, and, in the compiler, typed access to memory of that
+layout.
 """
 
 import struct
@@ -49,10 +50,18 @@ class StructType(type):
     from_bytes: Callable[[bytes | memoryview], Any]
 
     def __init__(
-        cls, name: str, bases: tuple[type, ...], space: dict[str, Any], *, size: int = 0
+        cls,
+        name: str,
+        bases: tuple[type, ...],
+        space: dict[str, Any],
+        *,
+        size: int = 0,
+        packed: bool = False,
     ) -> None:
         super().__init__(name, bases, space)
-        layout = Layout(getattr(cls, "fields", ()), union=getattr(cls, "__union__", False))
+        cls.__packed__ = packed or getattr(cls, "__packed__", False)
+        union = getattr(cls, "__union__", False)
+        layout = Layout(getattr(cls, "fields", ()), union=union, packed=cls.__packed__)
         for key, value in space.get("__annotations__", {}).items():
             kind = _annotation(cls, value)
             sized(f"{cls.__name__}.{key}", kind)
@@ -65,13 +74,12 @@ class StructType(type):
             if isinstance(part, Bits):
                 _check_bits(cls, key)
                 delattr(cls, key)
-        alignment = max([f.type.align for f in layout.fields], default=1)
-        natural = align(layout.size, alignment)
+        natural = align(layout.size, layout.align)
         if size and size < natural:
             raise TypeError(
                 f"{name} has {natural} bytes, more than the {size} it is to be padded to"
             )
-        cls.fields, cls.align, cls.size = tuple(layout.fields), alignment, size or natural
+        cls.fields, cls.align, cls.size = tuple(layout.fields), layout.align, size or natural
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **_: Any) -> Any:
         """Make the class; the keywords are for ``__init__``."""
@@ -161,7 +169,7 @@ def _zero(kind: Any) -> Any:
 
 
 class Struct(metaclass=StructType):
-    """Base of C layouts: ``class Key(Struct): addr: u32; port: u16``.
+    """Base of C layouts: ``class Key(Struct): addr: u32; port: u16``; packed by ``class Long(Struct, packed=True)``.
 
     An instance is an ordinary mutable object, for plain Python and for the edges; hot paths use ``dtype``.
     """
@@ -170,7 +178,7 @@ class Struct(metaclass=StructType):
     size = 0
     align = 1
 
-    def __init__(self, *values: Any, **named: Any) -> None:
+    def __init__(self, /, *values: Any, **named: Any) -> None:
         names = [f.name for f in type(self).fields]
         if len(values) > len(names):
             raise TypeError(f"{type(self).__name__} has {len(names)} fields, not {len(values)}")
@@ -250,7 +258,7 @@ class Union(Struct):
 
     __union__ = True
 
-    def __init__(self, **named: Any) -> None:
+    def __init__(self, /, **named: Any) -> None:
         if len(named) > 1:
             raise TypeError(f"{type(self).__name__} is a union: it is made of one field")
         object.__setattr__(self, "_data", bytearray(type(self).size))

@@ -80,6 +80,13 @@ class Address(Union):
     v6: u8[16]
 
 
+class Tight(Struct, packed=True):
+    """Numbers that are not aligned."""
+
+    kind: u8
+    length: u32
+
+
 class Eth(Struct):
     """An Ethernet header."""
 

@@ -50,6 +50,46 @@ def test_members_lie_as_in_c() -> None:
     assert (Outer.size, Outer.align, Inner.size, Inner.align) == (56, 8, 8, 4)
 
 
+class Long(Struct, packed=True):
+    """What a QUIC packet begins with."""
+
+    form: u8 = bits(1)
+    rest: u8 = bits(7)
+    version: be32
+    length: u8
+    id: u8[3]
+
+
+class Behind(Struct, packed=True):
+    """Packed ones in a packed one."""
+
+    first: u8
+    heads: Long[2]  # type: ignore[type-arg, valid-type]
+    sum: u64
+
+
+def test_members_of_a_packed_struct_follow_one_another() -> None:
+    assert [(f.name, f.offset) for f in Long.fields if f.bits is None] == [
+        ("version", 1),
+        ("length", 5),
+        ("id", 6),
+    ]
+    assert (Long.size, Long.align, Behind.size, Behind.align) == (9, 1, 27, 1)
+    made = Behind(1, [Long(1, 2, 3, 4, [5, 6, 7]), Long(version=9)], 8)
+    assert made.to_bytes()[1:10] == b"\x05\0\0\0\x03\x04\x05\x06\x07"
+    assert Behind.from_bytes(made.to_bytes()) == made
+    row = np.frombuffer(made.to_bytes(), Behind.dtype)[0]
+    assert (row["heads"]["version"].tolist(), row["sum"]) == ([3, 9], 8)
+
+
+def test_bit_fields_of_a_packed_struct_are_parts_of_bytes() -> None:
+    parts = {"__annotations__": {"wide": u32}, "wide": bits(4)}
+    with pytest.raises(
+        TypeError, match="wide: the bit fields of a packed Struct are parts of a u8"
+    ):
+        StructType("Bad", (Struct,), parts, packed=True)
+
+
 def test_the_dtype_has_the_same_layout() -> None:
     assert Outer.dtype.itemsize == Outer.size
     assert {n: Outer.dtype.fields[n][1] for n in Outer.dtype.names} == {

@@ -18,7 +18,7 @@ from skep.lang.tree import (
     Zero,
 )
 from skep.lang.types import ArrayType
-from skep.lang.values import Memory, Pointer
+from skep.lang.values import OWN, Memory, Pointer
 
 READERS = {Memory.PROBE: 113, Memory.USER: 112}
 WORD = 8
@@ -60,7 +60,19 @@ def load(w: Writer, node: Load) -> Value:
         where = copy
     if place.bits:
         return Value(_bits(w, node, place.bits, where))
-    return Value(w.get(f"load {llvm_type(node.type)}, ptr {where}, align {size}"))
+    claim = size if memory in READERS else _natural(place, size)
+    return Value(w.get(f"load {llvm_type(node.type)}, ptr {where}, align {claim}"))
+
+
+def _natural(place: Place, size: int) -> int:
+    """What a number is aligned to: its size, but in packed Structs that lie in memory of the program's.
+
+    Those of packets and of the kernel are read as they are: there the verifier asks for it only where the machine does.
+    """
+    steps = place.offset | (place.stride if place.index is not None else 0)
+    if steps % size == 0 or place.bits or memory_of(place) not in OWN:
+        return size
+    return min(size, _claim(place))
 
 
 def _bits(w: Writer, node: Load, bits: Bitfield, where: str) -> str:
@@ -85,7 +97,8 @@ def store(w: Writer, node: Store) -> None:
     kind, where = llvm_type(node.value.type), address(w, node.place)
     if node.place.bits:
         value = _merged(w, node, node.place.bits, where, value)
-    w.do(f"store {kind} {value}, ptr {where}, align {node.place.type.size}")
+    claim = _natural(node.place, int(node.place.type.size))
+    w.do(f"store {kind} {value}, ptr {where}, align {claim}")
 
 
 def _merged(w: Writer, node: Store, bits: Bitfield, where: str, value: str) -> str:

@@ -229,6 +229,11 @@ def atomic(scope: Scope, node: ast.Call, name: str) -> Expr:
 
 
 def _behind(scope: Scope, node: ast.expr) -> Place:
+    if place.offset % place.type.size or (
+        place.index is not None and place.stride % place.type.size
+    ):
+        problem = f"{name}() takes a number at a multiple of its size, and this Struct is packed"
+        raise scope.error(target, problem, "put the number first, or into a Struct that is not")
     value = scope.expr(node)
     if isinstance(value.type, Pointer) and isinstance(value.type.target, IntType):
         return step(scope, value, value.type.target, 0, node)

@@ -62,7 +62,7 @@ class Vlan(Struct):
     type: be16
 
 
-class Arp(Struct):
+class Arp(Struct, packed=True):
     """ARP for IPv4 over Ethernet, 28 bytes."""
 
     hardware: be16
@@ -71,9 +71,9 @@ class Arp(Struct):
     protocol_size: u8
     operation: be16
     sender: u8[6]
-    sender_ip: u8[4]
+    sender_ip: be32
     target: u8[6]
-    target_ip: u8[4]
+    target_ip: be32
 
 
 class IPv4(Struct):

@@ -338,7 +338,7 @@ def encoded(kind: Any, value: Any) -> bytes:
     return pack(kind, value)
 
 
-def fresh(kind: Any, *values: Any, **named: Any) -> View:
+def fresh(kind: Any, /, *values: Any, **named: Any) -> View:
     """Memory of its own, zero but for the fields that are given."""
     made = pointer(kind, memoryview(bytearray(kind.size)))
     if len(values) > len(getattr(kind, "fields", ())):
@@ -364,7 +364,7 @@ class Kind:
     def __init__(self, kind: Any) -> None:
         self.kind = kind
 
-    def __call__(self, *values: Any, **named: Any) -> Any:
+    def __call__(self, /, *values: Any, **named: Any) -> Any:
         """A number cast, or memory made."""
         if isinstance(self.kind, IntType):
             return Number(self.kind, value_of(*values))

@@ -1,7 +1,7 @@
 """A program that parses packets, changes them, and mends their checksums."""
 
 import skep
-from skep import Hash, Struct, u16, u32
+from skep import Global, Hash, Struct, be16, be32, u8, u16, u32, u64
 from skep.lang.library.headers import EtherType, IPv4, Protocol, Tcp, Udp
 from skep.lang.library.packets import (
     ethernet,
@@ -101,4 +101,57 @@ def opens_a_tunnel(ctx):
     return 3
 
 
-ALL = (parses, translates, opens_a_tunnel)
+class Quic(Struct, packed=True):
+    """What a long header of QUIC begins with."""
+
+    flags: u8
+    version: be32
+    length: u8
+    id: u64
+
+
+class Noted(Struct, packed=True):
+    """A packed value: numbers and Structs at any address, on the stack and in maps."""
+
+    kind: u8
+    heads: Quic[2]  # type: ignore[type-arg, valid-type]
+    sum: u64
+
+
+class Ends(Struct, packed=True):
+    """A key without padding."""
+
+    protocol: u8
+    version: be32
+    port: be16
+
+
+noted = Hash(Ends, Noted, 4)
+total = Global(Noted)
+
+
+@skep.xdp
+def notes(ctx):
+    """Reads and writes unaligned numbers wherever they lie."""
+    quic = ctx.view(Quic, 1)
+    if quic is None:
+        return 1
+    note = Noted(kind=1, sum=5)
+    note.heads[1] = quic
+    note.heads[0].version = quic.version + 1
+    note.heads[quic.flags & 1].id += 7
+    note.sum += note.heads[1].id
+    total.heads[0].version += note.heads[0].version
+    total.sum -= 3
+    ends = Ends(17, quic.version, 443)
+    noted[ends] = note
+    found = noted.lookup(ends)
+    if found is None:
+        return 0
+    found.heads[1].length += 1
+    found.sum += found.heads[1].length
+    quic.version += 1
+    return 2 if note.heads[0].version == quic.version else 3
+
+
+ALL = (notes, parses, translates, opens_a_tunnel)

@@ -1,5 +1,6 @@
 """The library of packets: what is parsed is what was put together, and checksums hold, in the kernel and plain."""
 
+import copy
 import socket
 import struct
 
@@ -127,6 +128,18 @@ def test_a_frame_in_a_tunnel_is_parsed(flags: int, verdict: int) -> None:
     assert done.verdict == verdict
     assert done.maps[programs.inner] == dict(kernel[programs.inner])
     assert done.maps[programs.inner] == (wanted if verdict == 3 else {})
+
+
+@pytest.mark.parametrize("flags", [0x40, 0x41])
+def test_what_is_not_aligned_is_read_and_written(flags: int) -> None:
+    packet = bytes([9, flags]) + struct.pack(">IB", 0xFFFFFFFE, 200) + bytes(range(100, 120))
+    kernel, seen = skep.FakeKernel(), bytearray(packet)
+    assert programs.notes.py(seen, kernel=kernel) == 2
+    done = skep.run(programs.notes, packet)
+    assert (done.verdict, done.packet) == (2, bytes(seen))
+    assert done.maps[programs.noted] == dict(kernel[programs.noted])
+    assert done.maps[programs.noted][programs.Ends(17, 0xFFFFFFFE, 443)].heads[1].length == 201
+    assert done.maps[programs.total][0].to_bytes() == copy.copy(kernel[programs.total]).to_bytes()
 
 
 def test_headers_have_the_sizes_of_the_wire() -> None:
