@@ -19,9 +19,9 @@ from skep.lang.spec import MapSpec
 from skep.lang.special import is_locked
 
 F_LOCK = 4
-
-
 CHANGES = (Command.MAP_UPDATE, Command.MAP_DELETE)
+FULL = (errno.E2BIG, errno.ENOSPC)
+"""What an update of a map gives that is full; the second one is that of a map of prefixes."""
 
 
 class Handle:
@@ -81,7 +81,7 @@ class Handle:
     def refusal(self, error: OSError, command: Command) -> Exception:
         """The error to raise for one of a command on an element."""
         call = f"BPF_MAP_{command.name.removeprefix('MAP_')}_ELEM"
-        full = error.errno == errno.E2BIG and command is Command.MAP_UPDATE
+        full = error.errno in FULL and command is Command.MAP_UPDATE
         room = f"{self.spec.entries} {'entry' if self.spec.entries == 1 else 'entries'}"
         known = f"the map is full: it is declared for {room}" if full else ""
         detail = self.REFUSED.get(error.errno or 0, known) if command in CHANGES else ""

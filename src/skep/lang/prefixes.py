@@ -52,9 +52,9 @@ def to_key(kind: Any, key: Any) -> Any:
 
 
 def from_key(key: Any) -> Any:
-    """A key as Python has it: of a prefix the network."""
+    """A key as Python has it: of a prefix the network, whatever a program left in the bits behind it."""
     if isinstance(key, Prefix4):
-        return ipaddress.IPv4Network((key.address, key.bits))
+        return ipaddress.IPv4Network((key.address, key.bits), strict=False)
     if isinstance(key, Prefix6):
-        return ipaddress.IPv6Network((bytes(key.address), key.bits))
+        return ipaddress.IPv6Network((bytes(key.address), key.bits), strict=False)
     return key

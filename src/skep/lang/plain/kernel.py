@@ -27,9 +27,10 @@ from skep.lang.plain.rings import FakeRing
 from skep.lang.plain.storage import FakeStorage
 from skep.lang.plain.streams import FakePerfBuffer, FakeUserRing
 from skep.lang.plain.timers import Timers
+from skep.lang.plain.tries import FakeTrie
 from skep.lang.plain.variables import FakeVariables
 from skep.lang.plain.variables import inside as variables
-from skep.lang.spec import ProgramKind
+from skep.lang.spec import MapType, ProgramKind
 from skep.lang.types import IntType
 
 MOST_TAIL_CALLS = 33
@@ -143,7 +144,8 @@ class FakeKernel:
 
     def table(self, declared: Declaration) -> FakeMap:
         """A fake map with keys."""
-        return FakeMap(declared, self.cpus, lambda: self.cpu, self.timers)
+        made = FakeTrie if declared.type is MapType.LPM_TRIE else FakeMap
+        return made(declared, self.cpus, lambda: self.cpu, self.timers)
 
     def _ring(self, declared: Ring) -> FakeRing:
         if id(declared) not in self._rings:

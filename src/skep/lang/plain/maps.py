@@ -63,11 +63,13 @@ class FakeMap(MutableMapping[Any, Any]):
             raise TypeError(f"a value for each of {self._copies} CPUs is wanted, not {value!r}")
         made = [self._exactly(self.declared.value, one) for one in values]
         in_place = self.declared.type is MapType.HASH and is_locked(self.declared.value)
-        if not (in_place and self.holds(raw)) and self.inside.put(raw, made[0]) < 0:
+        result = 0 if in_place and self.holds(raw) else self.inside.put(raw, made[0])
+        if result < 0:
             if self.declared.type in ARRAYS:
                 raise IndexError(f"{key!r} is behind the {self.declared.entries} entries")
-            meaning = f"it is full: it has {self.declared.entries} entries"
-            raise KernelError(f"{type(self.declared).__name__}: update", errno.E2BIG, meaning)
+            full = f"it is full: it has {self.declared.entries} entries"
+            meaning = full if result == self.full else ""
+            raise KernelError(f"{type(self.declared).__name__}: update", -result, meaning)
         for copy, one in zip(self._entries[raw], made, strict=True):
             copy[:] = one
 
@@ -117,9 +119,7 @@ class FakeMap(MutableMapping[Any, Any]):
         return entry[cpu] if cpu < self._copies else None
 
     def entry(self, key: bytes) -> list[bytearray] | None:
-        """The copies of a key's value, one for each CPU; of an LPM map those of the longest prefix."""
-        if self.declared.type is MapType.LPM_TRIE:
-            return self._longest(key)
+        """The copies of a key's value, one for each CPU."""
         entry = self._entries.get(key)
         if entry is not None and self.declared.type in FORGETFUL:
             self._entries[key] = self._entries.pop(key)
@@ -145,14 +145,19 @@ class FakeMap(MutableMapping[Any, Any]):
         """Take a key out."""
         return self._entries.pop(key, None)
 
-    def _longest(self, key: bytes) -> list[bytearray] | None:
-        """The entry of the longest prefix that the key begins with."""
-        best: tuple[int, list[bytearray]] | None = None
-        for other, entry in self._entries.items():
-            bits = int.from_bytes(other[:4], "little")
-            if bits <= int.from_bytes(key[:4], "little") and _begins(key[4:], other[4:], bits):
-                best = (bits, entry) if best is None or bits > best[0] else best
-        return best[1] if best else None
+    @property
+    def full(self) -> int:
+        """What an update gives where there is no room."""
+        return -errno.E2BIG
+
+    def refuses(self, key: bytes) -> int:
+        """What an update gives of a key that can have no entry; else 0."""
+        return -errno.E2BIG if self.declared.type in ARRAYS and key not in self._entries else 0
+
+    def fixed(self, key: bytes) -> int:
+        """What a deletion gives of an entry that stays; else 0."""
+        del key
+        return -errno.EINVAL if self.declared.type in ARRAYS else 0
 
 
 class Inside:
@@ -183,15 +188,16 @@ class Inside:
 
     def put(self, key: bytes, data: bytes, flags: int = ANY) -> int:
         """The same, of bytes."""
+        refused = self.table.refuses(key)
+        if refused:
+            return refused
         found = self.table.holds(key)
-        if self.declared.type in ARRAYS and not found:
-            return -errno.E2BIG
         if (found and flags == NO_EXIST) or (not found and flags == EXIST):
             return -(errno.EEXIST if found else errno.ENOENT)
         entry = self.table.make(key)
         own = None if entry is None else self.table.mine(entry)
         if own is None:
-            return -errno.E2BIG
+            return self.table.full
         self._timers.drop(id(entry))
         own[:] = data
         return 0
@@ -203,8 +209,9 @@ class Inside:
 
     def drop(self, key: bytes) -> int:
         """The same, of bytes."""
-        if self.declared.type in ARRAYS:
-            return -errno.EINVAL
+        fixed = self.table.fixed(key)
+        if fixed:
+            return fixed
         gone = self.table.take(key)
         if gone is None:
             return -errno.ENOENT
@@ -250,8 +257,3 @@ class Inside:
 
     def __contains__(self, key: object) -> bool:
         return self.lookup(key) is not None
-
-
-def _begins(data: bytes, prefix: bytes, bits: int) -> bool:
-    shift = 8 * len(prefix) - bits
-    return int.from_bytes(data, "big") >> shift == int.from_bytes(prefix, "big") >> shift
