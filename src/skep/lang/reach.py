@@ -1,6 +1,7 @@
-"""What a function reaches: the functions that it calls, directly or through others."""
+"""What a function reaches: the functions that it calls, directly or through others, and other programs."""
 
-from skep.lang.tree import Function
+from skep.lang.helpers import Helper
+from skep.lang.tree import Function, HelperCall, MapCall, Node, SubCall
 
 
 def reachable(entry: Function) -> list[Function]:
@@ -13,3 +14,13 @@ def reachable(entry: Function) -> list[Function]:
             found.append(function)
             queue += function.calls
     return found
+
+
+def goes_on(node: Node) -> bool:
+    """Whether a node goes on in another program, in the place of this one, or calls a function that does."""
+    match node:
+        case SubCall(function=function):
+            return function.tails
+        case MapCall(method=name) | HelperCall(helper=Helper(name=name)):
+            return name == "tail_call"
+    return False

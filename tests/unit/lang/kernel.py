@@ -46,6 +46,12 @@ class Ended(Struct):
     ret: u64
 
 
+SECTIONS = (
+    "bpf_rcu_read_lock",
+    "bpf_rcu_read_unlock",
+    "bpf_preempt_disable",
+    "bpf_preempt_enable",
+)
 FORMATS = {
     "sys_enter_openat": Openat,
     "sys_enter_connect": Connect,
@@ -249,11 +255,19 @@ class _Kernel:
         for name, result, params in (
             ("bpf_task_from_pid", task, [("pid", self.s32)]),
             ("bpf_task_release", 0, [("p", task)]),
+            *((name, 0, []) for name in SECTIONS),
+            ("bpf_local_irq_save", 0, [("flags__irq_flag", b.ptr(self.u64))]),
+            ("bpf_local_irq_restore", 0, [("flags__irq_flag", b.ptr(self.u64))]),
             ("bpf_obj_new_impl", self.void, [("id__k", self.u64), ("meta__ign", self.void)]),
             ("bpf_scale", self.s32, [("by", ratio)]),
             ("bpf_counted_by", self.s32, [("by", b.ptr(self.u32))]),
             ("bpf_port", order, [("port", order)]),
             ("bpf_sums", self.s32, [("sums", sums)]),
+            (
+                "bpf_attribute",
+                self.s32,
+                [("task", task), ("name__str", b.ptr(b.qualified(Kind.CONST, self.char)))],
+            ),
             (
                 "bpf_tell",
                 self.u32,

@@ -5,17 +5,17 @@ bytes of a record are to be zeroed (``records``).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from skep.base.errors import CompileError, Span
-from skep.lang.check import objects
+from skep.lang.check import objects, sections
 from skep.lang.check.bounds import refuse_boundless
 from skep.lang.check.loans import assigned, entering
 from skep.lang.check.records import Records, Touch, anything, nothing
 from skep.lang.check.state import State, merge
 from skep.lang.check.uses import condition, expr, place
-from skep.lang.helpers import Helper
+from skep.lang.reach import goes_on
 from skep.lang.spec import ProgramKind
 from skep.lang.tree import (
     Argument,
@@ -31,13 +31,11 @@ from skep.lang.tree import (
     Expr,
     For,
     Function,
-    HelperCall,
     If,
     IsNone,
     KernelCall,
     Local,
     Logic,
-    MapCall,
     Node,
     NoneValue,
     Not,
@@ -45,7 +43,6 @@ from skep.lang.tree import (
     Reserve,
     Return,
     Store,
-    SubCall,
     While,
     Write,
     Zero,
@@ -81,9 +78,10 @@ class Flow:
 
     def function(self, function: Function) -> tuple[Touch, ...]:
         """Check one function; what it does with its parameters. Raises CompileError."""
-        state = self.block(State(loans=entering(function)), function.body)
+        begin = State(loans=entering(function), open=sections.entering(function))
+        state = self.block(begin, function.body)
         if state is not None:
-            _refuse_held(state, function.body[-1].span if function.body else None)
+            _refuse_held(state, _whole(function.body[-1].span) if function.body else None)
         left = merge(self.leaving, state)
         sets, reads = left.lent if left else {}, self.records.reads
         return tuple(Touch(sets.get(p.name, 0), reads.get(p.name, 0)) for p in function.parameters)
@@ -165,7 +163,7 @@ class Flow:
         expr(state, value)
         state = self.records.expr(state, value)
         objects.refuse_unnamed(value)
-        if isinstance(value, MapCall) and value.method == "tail_call":
+        if goes_on(value):
             _refuse_held(state, node.span)
         return self._release(state, value) if isinstance(value, Release) else state
 
@@ -274,13 +272,9 @@ def _may_end(node: Node, names: set[str]) -> bool:
     match node:
         case Break() | Return() | KernelCall():  # a function of the kernel may throw
             return True
-        case SubCall(function=function):
-            return function.tails
-        case MapCall(method=name) | HelperCall(helper=Helper(name=name)):
-            return name == "tail_call"
         case Assign(name=name) | For(name=name):
             return name in names
-    return False
+    return goes_on(node)
 
 
 def _lost(state: State, name: str, span: Span) -> CompileError:
@@ -289,7 +283,14 @@ def _lost(state: State, name: str, span: Span) -> CompileError:
     return CompileError(problem, span, f"call {name}.submit() or {name}.discard() before")
 
 
+def _whole(span: Span) -> Span:
+    """The line of a statement, which may know the place of its value only."""
+    code = span.text.rstrip()
+    return replace(span, column=len(code) - len(code.lstrip()) + 1, end_column=len(code) + 1)
+
+
 def _refuse_held(state: State, span: Span | None) -> None:
+    sections.refuse_open(state.open, span)
     state.loans.refuse_owned(state.present, span)
     for name, held in state.held.items():
         line = held.reserve.span.line

@@ -13,6 +13,7 @@ from typing import TypeGuard
 
 from skep.base.errors import CompileError
 from skep.lang.bounds import upper_bound
+from skep.lang.reach import goes_on
 from skep.lang.tree import (
     Assign,
     Binary,
@@ -134,10 +135,24 @@ def lowerings(functions: list[Function], *, iterates: bool) -> Lowerings:
     for function in functions:  # what costs nothing to a loop is not counted
         if any(isinstance(node, For | While) for node in statements(*function.body)):
             plan.function(function)
-    if not iterates:
-        for function in functions:
+    for function in functions:
+        _refuse_tails(function, lambda node: plan.found[id(node)])
+        if not iterates:
             _refuse(function, lambda node: plan.found[id(node)])
     return lambda node: plan.found[id(node)]
+
+
+def _refuse_tails(function: Function, how: Lowerings) -> None:
+    """Refuse a tail call in a long loop: an iterator is held there, or it is a function that the kernel calls."""
+    if not function.tails:
+        return
+    for node in walk(*function.body):
+        if isinstance(node, For | While) and how(node) is not Lowering.PLAIN:
+            for part in walk(*node.body):
+                if goes_on(part):
+                    problem = "a long loop, of which the kernel counts the rounds, has a tail call"
+                    hint = "leave it by break, and make the call behind it; or let the range be short: range(8)"
+                    raise CompileError(problem, part.span, hint)
 
 
 def _rounds(node: For) -> int | None:

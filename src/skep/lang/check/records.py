@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from skep.lang.check import objects
+from skep.lang.check import objects, sections
 from skep.lang.check.loans import MOVES, RELEASES
 from skep.lang.check.state import State
 from skep.lang.check.uses import parts
@@ -130,11 +130,12 @@ class Records:
         return self._perhaps(state, node.operands[1:])
 
     def _perhaps(self, state: State, nodes: tuple[Expr, ...]) -> State:
-        """What may be evaluated: of it only what it does to loans is counted."""
-        known = state.loans
+        """What may be evaluated: of it only what it does to loans and sections is counted."""
+        known, within = state.loans, state.open
         for node in nodes:
-            known = known.perhaps(self.expr(state, node).loans)
-        return state.borrow(known)
+            after = self.expr(state, node)
+            known, within = known.perhaps(after.loans), sections.merged(within, after.open)
+        return state.borrow(known).within(within)
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
@@ -143,12 +144,16 @@ class Records:
         via = node.via if isinstance(node, MapCall) else None
         for argument in node.args if via is None else (via, *node.args):
             state = self._argument(state, argument, ())
-        return _passed(state, node.name, node.args) if isinstance(node, KernelCall) else state
+        if not isinstance(node, KernelCall):
+            return state
+        return _passed(state.within(sections.called(state.open, node)), node.name, node.args)
 
     def helper(self, state: State, node: HelperCall) -> State:
         """A helper sets the memory that it takes for that, if it fills it, as far as its size is known."""
         for argument in node.args:
             state = self._argument(state, argument, node.writes)
+        if node.helper.sleeps:
+            sections.refuse_waiting(state.open, node.helper.name, node.span)
         state = _passed(state, node.helper.name, node.args)
         if node.helper.partial:
             return state
@@ -174,6 +179,8 @@ class Records:
         """A function of the program does what its ``Touch`` says."""
         if node.function.is_global:
             state = _moved(state, node.function)
+        else:
+            state = state.within(sections.behind(state.open, node.function))
         for argument, touch in zip(node.args, self.touches(node.function), strict=True):
             match argument:
                 case Local(name=name):

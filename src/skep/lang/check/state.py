@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from skep.lang.check import sections
 from skep.lang.check.loans import NO_LOANS, Loans, merged
+from skep.lang.check.sections import Open
 from skep.lang.tree import Reserve
 
 
@@ -20,7 +22,7 @@ class State:
     """Facts that hold on every path to a point, but ``held`` and ``released``: those that hold on some path.
 
     ``lent`` has the parameters that point into a caller's record, and the bytes there that were set; ``loans`` are the
-    pointers that end before their variables.
+    pointers that end before their variables, ``open`` the sections that were begun.
     """
 
     assigned: frozenset[str] = frozenset()
@@ -30,6 +32,7 @@ class State:
     released: dict[str, str] = field(default_factory=dict)
     lent: dict[str, int] = field(default_factory=dict)
     loans: Loans = NO_LOANS
+    open: Open = field(default_factory=dict)
 
     def bind(self, name: str, *, present: bool = False, absent: bool = False) -> Self:
         """After an assignment of a value that is known to be there, known to be None, or neither."""
@@ -61,6 +64,10 @@ class State:
     def borrow(self, known: Loans) -> Self:
         """With other loans."""
         return self if known is self.loans else replace(self, loans=known)
+
+    def within(self, known: Open) -> Self:
+        """With other sections."""
+        return self if known is self.open else replace(self, open=known)
 
     def lend(self, name: str) -> Self:
         """A parameter points into a record."""
@@ -104,4 +111,5 @@ def merge(left: State | None, right: State | None) -> State | None:
         left.released | right.released,
         {k: v & right.lent[k] for k, v in left.lent.items() if k in right.lent},
         merged(left.loans, right.loans),
+        sections.merged(left.open, right.open),
     )

@@ -4,7 +4,6 @@ A program's parameters come from its context; a subprogram is made anew for each
 """
 
 import ast
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -28,6 +27,7 @@ from skep.lang.front.results import result, returning
 from skep.lang.front.scope import Scope, Target
 from skep.lang.front.statements import block
 from skep.lang.front.syscalls import Subscription
+from skep.lang.reach import goes_on
 from skep.lang.source import Source, parse
 from skep.lang.spec import Hook, ProgramKind
 from skep.lang.tree import (
@@ -37,11 +37,8 @@ from skep.lang.tree import (
     Convert,
     Expr,
     Function,
-    HelperCall,
-    MapCall,
     Node,
     Parameter,
-    SubCall,
     walk,
 )
 from skep.lang.types import IntType, s32, s64
@@ -222,7 +219,7 @@ class Front:
         text = head.source.text
         whole = isinstance(result, Pointer) and result.memory is Memory.PACKET
         asked: bool | None = getattr(head.function, "__skep_inline__", None)
-        tails = any(GOES_ON[type(n)](n) for n in walk(*body) if type(n) in GOES_ON)
+        tails = any(goes_on(node) for node in walk(*body))
         if tails and asked is False:
             raise source_error(
                 head.source,
@@ -261,14 +258,6 @@ class Front:
         if alone:
             refuse(scope, made)
         return made
-
-
-GOES_ON: dict[type[Node], Callable[[Any], bool]] = {
-    SubCall: lambda node: node.function.tails,
-    HelperCall: lambda node: node.helper.name == "tail_call",
-    MapCall: lambda node: node.method == "tail_call",
-}
-"""Whether a node calls another program in the place of this one."""
 
 
 def _as_variable(value: Expr, kind: Type) -> Expr:

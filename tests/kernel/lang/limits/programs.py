@@ -193,6 +193,59 @@ def ends(regs, number):
         return n
 
 
+rcu_lock, rcu_unlock = skep.kfunc("bpf_rcu_read_lock"), skep.kfunc("bpf_rcu_read_unlock")
+disable, enable = skep.kfunc("bpf_preempt_disable"), skep.kfunc("bpf_preempt_enable")
+numbers = Hash(u32, u64, 4)
+
+
+@skep.noinline
+def opens(n: u64) -> u64:
+    rcu_lock()
+    return n
+
+
+@skep.noinline
+def closes(n: u64) -> u64:
+    rcu_unlock()
+    return n
+
+
+@skep.tp_btf("sched_switch")
+def sections_end_on_every_path(preempt, prev):
+    if rcu_lock is None or disable is None:
+        return
+    opens(1)
+    count = numbers.lookup(1)
+    closes(1)
+    rcu_lock()
+    if count is None:
+        rcu_unlock()
+        return
+    rcu_unlock()
+    disable()
+    for i in range(4):
+        disable()
+        if prev.tgid == i:
+            enable()
+            break
+        enable()
+    enable()
+
+
+steps = skep.ProgArray(4)
+
+
+@skep.xdp
+def tries_a_few(ctx):
+    for i in range(4):
+        steps.call(ctx, i)
+    for i in range(len(ctx)):
+        if i == 50:
+            break
+    steps.call(ctx, 0)
+    return 2
+
+
 class Half(Struct):
     """Half of a program's stack."""
 
