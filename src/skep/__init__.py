@@ -34,6 +34,7 @@ _PLACES = {
     ),
     "skep.lang.layout": ("bits",),
     "skep.lang.struct": ("Struct", "Union"),
+    "skep.lang.dynptr": ("Dynptr",),
     "skep.lang.declared.queues": ("Queue", "Stack", "Bloom"),
     "skep.lang.declared.nested": ("ArrayOfMaps", "CgroupArray", "HashOfMaps", "ProgArray"),
     "skep.lang.prefixes": ("Prefix4", "Prefix6"),
@@ -235,6 +236,7 @@ if TYPE_CHECKING:
     from skep.lang.decorators.tracing import tp_btf as tp_btf
     from skep.lang.decorators.tracing import tracepoint as tracepoint
     from skep.lang.intrinsics import atomic_add as atomic_add
+    from skep.lang.dynptr import Dynptr as Dynptr
     from skep.lang.intrinsics import atomic_and as atomic_and
     from skep.lang.intrinsics import atomic_cmpxchg as atomic_cmpxchg
     from skep.lang.intrinsics import atomic_or as atomic_or

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from skep.base.errors import CompileError
 from skep.lang.capture import declarations, reached
 from skep.lang.kernel_variables import Wanted
-from skep.lang.linked import Linked
+from skep.lang.linked import CONSTANTS, Linked
 from skep.lang.maps import Declaration, Global
 from skep.lang.objects import is_object, objects_of
 from skep.lang.programs import Program
@@ -20,11 +20,14 @@ from skep.lang.spec import (
     TypeReference,
     VariableReference,
 )
-from skep.lang.struct import StructType
+from skep.lang.struct import Struct, StructType
+from skep.lang.types import u8
 
 NAME = 15
 MAP, TYPE = "map.", "type."
 """How the symbols begin by which code refers to what a loader knows."""
+TEXTS = "texts"
+"""The name of the map that holds a program's constant memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,16 @@ def finish(program: Program, linked: Linked) -> Compiled:
     """The spec of a program whose code is linked, from the compiler or the cache."""
     named = declarations(program)
     maps = tuple(declared for _, declared in named)
+    last = len(maps) - 1
     if linked.constants:
-        raise CompileError(
-            f"{program.name} refers to constant data, which is not part of the language"
-        )
+        named = [*named, (TEXTS, _texts(linked.constants))]
+        maps = tuple(declared for _, declared in named)
     objects = _objects(program, maps)
     references = tuple(
         _reference(insn, name, addend, maps) for insn, name, addend in _of(linked, MAP)
+    )
+    references += tuple(
+        MapReference(insn, len(maps) - 1, addend) for insn, _, addend in _of(linked, CONSTANTS)
     )
     types = tuple(TypeReference(insn, objects[name]) for insn, name, _ in _of(linked, TYPE))
     made = ProgramSpec(
@@ -63,7 +69,7 @@ def finish(program: Program, linked: Linked) -> Compiled:
         program.options,
         program.kind.flags,
         calls=program.calls,
-        next=len(maps) - 1 if program.chain is not None else None,
+        next=last if program.chain is not None else None,
         prints=linked.prints,
         replaces=program.replaces.__name__ if program.replaces else "",
         types=types,
@@ -99,6 +105,12 @@ def _objects(program: Program, maps: tuple[Declaration, ...]) -> dict[str, Struc
             problem = f"{program.name} uses two classes of objects named {kind.__name__}"
             raise CompileError(problem, hint="give one of them another name")
     return found
+
+
+def _texts(data: bytes) -> Global:
+    """The map of constant memory: no program writes it, and it is frozen before one is loaded."""
+    kind = StructType("Texts", (Struct,), {"__annotations__": {"data": u8[len(data)]}})
+    return Global(kind, kind(data=data), constant=True)
 
 
 def _map_spec(name: str, declared: Declaration) -> MapSpec:

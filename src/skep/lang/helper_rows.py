@@ -47,6 +47,12 @@ send_signal 109 I s64 5.3 Signal the current process.
 send_signal_thread 117 I s64 5.5 Signal the current thread.
 tail_call 12 CMI s64 4.2 Go on in another program; returns only when it fails.
 ringbuf_output 130 MRSI s64 5.8 Copy bytes into a ring.
+dynptr_from_mem 197 RSIO s64 5.19 A dynptr over bytes of a map's value.
+dynptr_read 201 OSRII s64 5.19 Copy bytes from a dynptr, from an offset on.
+dynptr_write 202 RIRSI s64 5.19 Copy bytes into a dynptr, from an offset on.
+dynptr_data 203 RII ?void 5.19 The bytes behind a dynptr, in place, as a type.
+snprintf 165 OSRAI s64 5.13 Text of values, as print() writes them; its length with NUL.
+snprintf_btf 149 OSKI s64 5.10 Text of an object of the kernel, by its type; its length.
 ringbuf_query 134 MI u64 5.8 What a ring holds (flags 0), its size (1), its positions.
 perf_event_read 22 MI u64 4.3 The counter of the event at an index.
 perf_event_read_value 55 MIOS s64 4.15 The counter with its times.
@@ -97,6 +103,7 @@ read_branch_records 119 COSI s64 5.6 The branches of a sample.
 
 @ iterator
 seq_write 127 KRS s64 5.7 Write bytes to an iterator's file.
+seq_printf_btf 150 KKI s64 5.10 Write an object of the kernel to an iterator's file, by its type.
 
 @ syscall
 sys_bpf 166 IOS s64 5.14 bpf(2).
@@ -219,7 +226,7 @@ skb_change_type 32 CI s64 4.8 For whom the packet counts.
 set_hash 48 CI u32 4.13 The packet's hash.
 skb_get_xfrm_state 66 CIOSI s64 4.18 An IPsec state of the packet.
 skb_cgroup_classid 151 C u64 5.10 The net_cls class of the packet's socket.
-redirect_neigh 152 IAII s64 5.10 Send the packet out of a device, to its neighbour.
+redirect_neigh 152 IRSI s64 5.10 Send the packet out of a device, to its neighbour.
 redirect_peer 155 II s64 5.10 Receive the packet at a device's peer.
 skb_set_tstamp 192 CII s64 5.18 The packet's time of delivery.
 

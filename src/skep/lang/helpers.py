@@ -91,6 +91,7 @@ _PARTIAL = frozenset(
         *("d_path", "ima_inode_hash", "ima_file_hash", "getsockopt", "load_hdr_opt"),
         *("skb_get_tunnel_opt", "skb_get_xfrm_state", "fib_lookup", "strtol", "strtoul"),
         *("sysctl_get_name", "sysctl_get_current_value", "sysctl_get_new_value"),
+        *("snprintf", "snprintf_btf", "dynptr_read"),
         *("sys_bpf", "kallsyms_lookup_name", "check_mtu", "get_func_arg", "get_func_ret"),
     }
 )

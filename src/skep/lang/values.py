@@ -130,7 +130,8 @@ class KernelPointer:
 class Pointer:
     """An address in a register. ``what`` names it in messages ("a map lookup"); ``owner`` is a record's ring.
 
-    ``align``: what the address is a multiple of, if what it leads into is.
+    ``align``: what the address is a multiple of, if what it leads into is. ``buffer``: the memory that it is once a
+    view gives it a type.
     """
 
     target: Any
@@ -139,6 +140,7 @@ class Pointer:
     what: str = ""
     owner: Any = None
     align: int = 8
+    buffer: Memory | None = None
 
     def checked(self) -> "Pointer":
         """The same, known not to be None."""

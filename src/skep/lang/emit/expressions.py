@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from skep.lang.constant_text import ConstantText
 from skep.lang.emit import (
     arithmetic,
     callbacks,
@@ -298,4 +299,5 @@ RULES: dict[type[Expr], Callable[[Writer, Any], Value]] = {
     Release: rings.release,
     View: packets.view,
     KernelSymbol: symbols.named,
+    ConstantText: symbols.text,
 }

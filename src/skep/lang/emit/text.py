@@ -65,6 +65,7 @@ class Module:
     maps: set[int] = field(default_factory=set)
     objects: set[str] = field(default_factory=set)
     symbols: set[str] = field(default_factory=set)
+    constants: dict[bytes, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     _nodes: list[str] = field(default_factory=list)
     _files: dict[str, int] = field(default_factory=dict)
@@ -81,6 +82,10 @@ class Module:
         if text not in self._fixed:
             self._fixed[text] = self.node(text)
         return self._fixed[text]
+
+    def constant(self, data: bytes) -> str:
+        """The symbol of bytes in constant memory."""
+        return self.constants.setdefault(data, f"@text.{len(self.constants)}")
 
     def place(self, scope: int, span: Span) -> int:
         """The number of the location of ``span`` in subprogram ``scope``."""
@@ -158,9 +163,16 @@ class Module:
         parts += [f"@map.{index} = external global i8" for index in sorted(self.maps)]
         parts += [f"@{symbol} = external global i8" for symbol in sorted(self.objects)]
         parts += [f"@{symbol} = extern_weak global i8" for symbol in sorted(self.symbols)]
+        parts += [_constant(name, data) for data, name in self.constants.items()]
         parts += self.functions
         parts += [DECLARED[name] for name in sorted(self.used)]
         parts += [self.kernel[name] for name in sorted(self.kernel)]
         parts += [f"!llvm.dbg.cu = !{{!{unit}}}", f"!llvm.module.flags = !{{!{form}, !{info}}}"]
         parts += [f"!{number} = {text}" for number, text in enumerate(self._nodes)]
         return "\n".join(parts) + "\n"
+
+
+def _constant(name: str, data: bytes) -> str:
+    """A definition of constant memory."""
+    written = "".join(f"\\{byte:02X}" for byte in data)
+    return f'{name} = private unnamed_addr constant [{len(data)} x i8] c"{written}"'

@@ -9,13 +9,14 @@ from types import FunctionType
 from typing import Any
 
 from skep.lang.capture import defaults, outside
-from skep.lang.front import instead, objects, searches
+from skep.lang.front import dynptrs, instead, objects, searches
 from skep.lang.front.builtin_calls import BUILTINS, HINTS
 from skep.lang.front.constants import static
 from skep.lang.front.global_functions import is_context
 from skep.lang.front.helping import helper, intrinsic, is_address
 from skep.lang.front.integers import constant, converted, dereferenced
 from skep.lang.front.kernel_calls import kernel_call
+from skep.lang.front.kernel_text import text_of_object, text_of_values
 from skep.lang.front.kernel_variables import of_cpu
 from skep.lang.front.mappings import find_vma
 from skep.lang.front.methods import method
@@ -64,6 +65,10 @@ SHAPED: dict[str, Callable[[Scope, ast.Call, Helper], Expr]] = {
     "this_cpu_ptr": of_cpu,
     "per_cpu_ptr": of_cpu,
     "find_vma": find_vma,
+    "dynptr_data": dynptrs.data,
+    "snprintf": text_of_values,
+    "snprintf_btf": text_of_object,
+    "seq_printf_btf": text_of_object,
 }
 """Helpers whose arguments are more than numbers and memory."""
 RANDOM = "skep.get_prandom_u32() % n"

@@ -26,7 +26,11 @@ def seen(scope: Scope, pointer: Pointer, name: str, node: ast.AST) -> None:
         return
     if scope.kind.packet and name in (*scope.kind.ends, METADATA):
         problem = f"{name!r} is an end of the packet, which only view() reads through"
-        raise scope.error(node, problem, "ctx.view(Type, offset); the packet's length is len(ctx)")
+        hint = "ctx.view(Type, offset); the packet's length is len(ctx)"
+        if name == METADATA:
+            problem = f"{name!r} is where metadata begins, which only metadata() reads through"
+            hint = "ctx.metadata(Type, offset)"
+        raise scope.error(node, problem, hint)
     if name in scope.kind.hides:
         problem = f"{scope.kind.name} programs do not see {name!r} of their context"
         raise scope.error(node, problem, "the kernel shows it to other kinds of programs only")
@@ -114,13 +118,29 @@ def ends(scope: Scope) -> tuple[int, int, bool]:
     )
 
 
+def metadata(scope: Scope) -> tuple[int, int, bool] | None:
+    """The same of what stands before the packet; None where programs of this kind do not see it."""
+    struct = scope.target.types.struct(scope.kind.struct)
+    begin = scope.target.types.member(struct, METADATA) if struct else None
+    if begin is None or not scope.kind.packet or METADATA in scope.kind.hides:
+        return None
+    end, _, wide = ends(scope)
+    return begin.offset, end, wide
+
+
+BUFFERS = {"key": Memory.CONSTANT, "value": Memory.VALUE}
+"""What an iterator over a map is given of an element, and how it may be used."""
+
+
 def followed(scope: Scope, stored: KernelPointer, node: ast.AST) -> Type:
     """The pointer in a field of the context: whether it may be None, and whether what it leads to may be changed."""
     if stored.user:
         return Pointer(stored.target, Memory.USER)
-    if not isinstance(stored.target, KernelStruct):
-        return Pointer(stored.target, Memory.PROBE)
     name = node.attr if isinstance(node, ast.Attribute) else ""
+    if not isinstance(stored.target, KernelStruct):
+        buffer = BUFFERS.get(name) if scope.kind.context is Context.ITERATOR else None
+        what = "a pointer of the context" if buffer else ""
+        return Pointer(stored.target, Memory.PROBE, what=what, buffer=buffer)
     memory = Memory.VALUE if name in scope.kind.changes else Memory.KERNEL
     sure = name in scope.kind.present
     return Pointer(stored.target, memory, nullable=not sure, what="a pointer of the context")

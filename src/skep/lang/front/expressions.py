@@ -54,6 +54,7 @@ from skep.lang.values import (
     join,
 )
 
+RECEIVER = "it is for programs of infrared receivers, a kind that there is not here"
 IN_C = {
     "printk": "write print(...)",
     "map_lookup_elem": "write counts.lookup(key), with the name of the map",
@@ -65,6 +66,16 @@ IN_C = {
     "ringbuf_discard_dynptr": "write record.discard(), with the name of the record",
     "dynptr_write": "write record.write(offset, data, size), with the name of the record",
     "seq_printf": "write print(..., file=ctx.meta.seq)",
+    "perf_event_output": "write events.output(memory), with the name of a PerfBuffer",
+    "trace_printk": "write print(...)",
+    "for_each_map_elem": "write counts.for_each(function), with the name of the map",
+    "loop": "write for i in range(n)",
+    "kptr_xchg": "write value.task.set(task), with the field of a skep.TaskReference",
+    **dict.fromkeys(
+        ("sk_storage_get", "task_storage_get", "inode_storage_get", "cgrp_storage_get"),
+        "write visits.get(owner), with the name of the storage",
+    ),
+    **dict.fromkeys(("rc_repeat", "rc_keydown", "rc_pointer_rel"), RECEIVER),
     "strncmp": 'compare arrays of text: comm == "sh", or comm.startswith("sh")',
     "ringbuf_submit": "write record.submit(), with the name of the record",
 }
@@ -191,13 +202,20 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
         raise scope.error(
             node,
             f"{describe(base.type)} has no {node.attr!r} that a program can use",
-            f"did you mean {near!r}?" if near else instead.of_attribute(owner, node),
+            _in_c(owner, node.attr)
+            or (f"did you mean {near!r}?" if near else instead.of_attribute(owner, node)),
         )
     if node.attr == "value" and isinstance(base, Const) and _is_member(scope, node.value):
         return base
     if base.type is NONE or not isinstance(base.type, Pointer):
         raise scope.error(node, f"{describe(base.type)} has no fields")
     return value_at(scope, field(scope, base, node.attr, node), node)
+
+
+def _in_c(owner: Any, name: str) -> str:
+    """What stands for a helper of C that has another form here; "" where it is none."""
+    helpers = isinstance(owner, ModuleType) and owner.__name__ == "skep"
+    return IN_C.get(name, "") if helpers else ""
 
 
 def _is_member(scope: Scope, node: ast.expr) -> bool:

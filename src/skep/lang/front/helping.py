@@ -23,6 +23,7 @@ from skep.lang.tree import (
     Expr,
     HelperCall,
     MapAddress,
+    NoneValue,
     Place,
     Slot,
     Swap,
@@ -62,7 +63,7 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
             args.append(Const(args[-1].span, u64, _size(args[-1])))
         else:
             given = queue.pop(0)
-            value = _helper_argument(scope, kind, given, writes)
+            value = _helper_argument(scope, row, kind, given, writes)
             if kind is Arg.SIZE:
                 size_bound(scope, row.name, (args[-1], value), given)
             if kind is Arg.OUT and row.writes:
@@ -88,7 +89,8 @@ def _refuse_size(scope: Scope, row: Helper, place: Place, node: ast.AST) -> None
 
 
 def _size(argument: Expr) -> int:
-    return int(argument.type.target.size) if isinstance(argument.type, Pointer) else 0
+    target = argument.type.target if isinstance(argument.type, Pointer) else None
+    return int(target.size) if target is not None else 0
 
 
 def size_bound(scope: Scope, name: str, pair: tuple[Expr, Expr], node: ast.expr) -> None:
@@ -126,8 +128,17 @@ def is_address(pointer: Pointer, kind: IntType) -> bool:
     return kind is u64 and pointer.memory in (Memory.KERNEL, Memory.PROBE, Memory.USER)
 
 
-def _helper_argument(scope: Scope, kind: Arg, node: ast.expr, writes: list[Place]) -> Expr:
+NOTHING = frozenset({"csum_diff", "redirect_neigh"})
+"""Helpers that take None in place of memory."""
+
+
+def _helper_argument(
+    scope: Scope, row: Helper, kind: Arg, node: ast.expr, writes: list[Place]
+) -> Expr:
     span = scope.span(node)
+    none = isinstance(node, ast.Constant) and node.value is None
+    if none and kind is Arg.IN and row.name in NOTHING:
+        return NoneValue(span, Pointer(None, Memory.KERNEL))
     if kind in (Arg.OUT, Arg.IN):
         place = handed(scope, node)
         if kind is Arg.OUT:

@@ -1,6 +1,7 @@
 """Calls of kernel functions ("kfuncs"), typed by the kernel's own description of them.
 
 The names of parameters tell what is written: ``x__sz`` is the size of the memory before it, which may be left out;
+``x__str`` is text, which is written out or captured;
 ``meta__ign``, ``aux__ign`` and ``x__prog`` are the verifier's to fill in, and never written; any other ``x__ign`` is
 any address, as that of a string; ``x__nullable`` and ``x__opt`` may be None; ``x__map`` is a map. What a function takes
 hold of, or gives back, is not described: the verifier says so when the program is loaded.
@@ -11,16 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skep.base.similar import similar
+from skep.lang.constant_text import ConstantText
 from skep.lang.front.access import buffer
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import laid, turned
 from skep.lang.front.scope import Scope, Target
 from skep.lang.front.structs import type_name
+from skep.lang.front.texts import known
 from skep.lang.kernel_names import KernelFunction
 from skep.lang.kernel_types import KernelTypes
 from skep.lang.maps import Declaration
 from skep.lang.tree import Address, Binary, Const, Expr, KernelCall, MapAddress, NoneValue
-from skep.lang.types import IntType, u64
+from skep.lang.types import IntType, char, u64
 from skep.lang.values import (
     NONE,
     OWN,
@@ -36,7 +39,7 @@ from skep.lang.values import (
     register,
 )
 
-SIZES, OPTIONAL = ("__sz", "__szk"), ("__nullable", "__opt")
+SIZES, OPTIONAL, TEXT = ("__sz", "__szk"), ("__nullable", "__opt"), ("__str",)
 HIDDEN = ("meta__ign", "aux__ign", "__prog")
 LOOSE = (
     "bpf_dynptr",
@@ -48,6 +51,12 @@ LOOSE = (
     "bpf_wq",
 )
 """Structs that a program keeps in memory of its own, which has no type of the kernel's."""
+BEHIND = {"__sk_buff": "sk_buff", "xdp_md": "xdp_buff"}
+"""What the kernel has behind a context, which a function takes in its place."""
+NUMBERS = frozenset({"bpf_session_cookie"})
+"""Functions that give a number in memory which the program may change."""
+SLICES = {"bpf_dynptr_slice": Memory.CONSTANT, "bpf_dynptr_slice_rdwr": Memory.VALUE}
+"""Functions that give memory like that which they are given, and how it may be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ def kernel_call(scope: Scope, node: ast.Call, function: KernelFunction) -> Expr:
         raise scope.error(node, *_absent(scope.target, function))
     params = [Parameter(name, one, kind) for one, kind in signature.params]
     args = _arguments(scope, node, params)
-    kinds, result = tuple(param.type for param in params), _result(name, signature.result)
+    kinds, result = tuple(param.type for param in params), _result(name, signature.result, args)
     made = KernelCall(scope.span(node), result, name, function.symbol, kinds, args)
     return turned(signature.result, made) if isinstance(signature.result, IntType) else made
 
@@ -118,8 +127,12 @@ def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[E
         elif param.ends(SIZES) and not sized:
             args.append(Const(scope.span(node), _number(param), _size(args[-1])))
         else:
-            with_size = behind is not None and behind.ends(SIZES)
-            args.append(_argument(scope, param, queue.pop(0), with_size=with_size))
+            with_size, given = behind is not None and behind.ends(SIZES), queue.pop(0)
+            args.append(
+                _text(scope, param, given)
+                if param.ends(TEXT)
+                else _argument(scope, param, given, with_size=with_size)
+            )
     return tuple(args)
 
 
@@ -161,6 +174,15 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool
     raise scope.error(node, f"{param.name} is {wanted}, not {describe(value.type)}")
 
 
+def _text(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
+    """Text that is known while compiling. Raises CompileError where it is not."""
+    text = known(scope, node)
+    if not isinstance(text, str) or "\0" in text:
+        hint = 'write it out, or capture it, as in NAME = "user.name" above the program'
+        raise scope.error(node, f"{param.name.removesuffix(TEXT[0])} is text", hint)
+    return ConstantText(scope.span(node), Pointer(char, Memory.CONSTANT), text.encode() + b"\0")
+
+
 def _address(scope: Scope, value: Expr, node: ast.expr) -> Expr:
     """Any address, which the verifier does not look at: a pointer, or a number."""
     if isinstance(value.type, Pointer) and not isinstance(value.type.target, IntType):
@@ -188,8 +210,9 @@ def _goes(scope: Scope, given: Pointer, wanted: Type) -> bool:
     if not isinstance(wanted, KernelStruct):
         return given.memory not in (Memory.PROBE, Memory.USER) and wanted is None
     own = given.memory in OWN and wanted.name.startswith(LOOSE)
-    is_one = isinstance(given.target, KernelStruct) and scope.target.types.begins(
-        given.target, wanted.name
+    names = (wanted.name, BEHIND.get(wanted.name, wanted.name))
+    is_one = isinstance(given.target, KernelStruct) and any(
+        scope.target.types.begins(given.target, name) for name in names
     )
     return own or is_one
 
@@ -199,10 +222,15 @@ def _memory(wanted: Type) -> bool:
     return wanted is None or isinstance(wanted, IntType)
 
 
-def _result(name: str, kind: Type) -> Type:
+def _result(name: str, kind: Type, args: tuple[Expr, ...]) -> Type:
     """The result: a pointer may be None, as far as is known."""
     if isinstance(kind, KernelPointer):
         target, what = kind.target, f"the result of {name}()"
+        if name in NUMBERS:
+            return Pointer(target, Memory.VALUE, what=what)
+        like = args[2].type if name in SLICES else None
+        if isinstance(like, Pointer):
+            return Pointer(like.target, SLICES[name], nullable=True, what=what, align=1)
         memory = Memory.KERNEL if isinstance(target, KernelStruct) else Memory.PROBE
         return Pointer(target, memory, nullable=True, what=what)
     return register(kind) if isinstance(kind, IntType) else VOID

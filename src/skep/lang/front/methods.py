@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from skep.lang.declared.streams import VariableRing
-from skep.lang.front import instead, long_records, objects
-from skep.lang.front.access import bounded, handed
-from skep.lang.front.contexts import ends
-from skep.lang.front.integers import constant, converted, number
+from skep.lang.front import instead, long_records, objects, views
+from skep.lang.front.access import handed
 from skep.lang.front.long_records import is_long
 from skep.lang.front.map_methods import BY_TYPE as MAP_METHODS
 from skep.lang.front.map_methods import TABLE, Method, declared_by
@@ -24,8 +22,8 @@ from skep.lang.maps import Declaration, Ring
 from skep.lang.spec import MapType
 from skep.lang.special import REFERENCES, SpinLock, Timer, special
 from skep.lang.struct import StructType
-from skep.lang.tree import Expr, IsNone, MapCall, Not, Release, Reserve, View
-from skep.lang.types import ArrayType, IntType, s64, u32, u64
+from skep.lang.tree import Expr, IsNone, MapCall, Not, Release, Reserve
+from skep.lang.types import s64
 from skep.lang.values import BOOL, VOID, Memory, Pointer, Static, describe
 
 
@@ -44,6 +42,8 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
         table, kind = LONG_METHODS if is_long(owner) else RECORD_METHODS, "a record"
     elif owner.type.memory is Memory.CONTEXT:
         table, kind = CONTEXT_METHODS, "the context"
+    elif name == "view":
+        return views.of_memory(scope, node, owner)
     else:
         problem = f"{describe(owner.type)} has no method {name!r}"
         raise scope.error(node, problem, instead.of_method(owner.type, node, name))
@@ -158,30 +158,6 @@ def _release(action: str) -> Callable[[Scope, ast.Call, Expr], Expr]:
     return run
 
 
-def _view(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    if not scope.kind.packet:
-        raise scope.error(node, f"{scope.kind.name} programs see no packet")
-    kind_node, *offset = scope.arguments(node, 1, 2, "view(type, offset)")
-    wanted = scope.expr(kind_node)
-    target = wanted.type.value if isinstance(wanted.type, Static) else None
-    if not isinstance(target, StructType | IntType | ArrayType):
-        raise scope.error(
-            kind_node,
-            "view() takes a Struct, an integer type or an array type, then an offset in bytes",
-        )
-    at = number(scope, offset[0]) if offset else constant(scope, node, 0)
-    at = converted(scope, bounded(at), _offset_type(at), offset[0] if offset else node)
-    pointer = Pointer(target, Memory.PACKET, nullable=True, what="a view of a packet")
-    return View(scope.span(node), pointer, owner, at, *ends(scope))
-
-
-def _offset_type(offset: Expr) -> IntType:
-    """A type in which an offset below 0 is a large number, which no packet reaches."""
-    if not isinstance(offset.type, IntType):
-        return u32
-    return u64 if offset.type.signed else offset.type
-
-
 WATCHING = frozenset({"kprobe", "tracepoint", "perf_event", "raw_tp"})
 REFUSING: dict[StructType, frozenset[str]] = {
     SpinLock: WATCHING | {"socket_filter"},
@@ -192,7 +168,7 @@ REFUSING: dict[StructType, frozenset[str]] = {
 RING_METHODS: dict[str, Method] = {"reserve": _reserve, "output": _output}
 RECORD_METHODS: dict[str, Method] = {"submit": _release("submit"), "discard": _release("discard")}
 LONG_METHODS: dict[str, Method] = {**RECORD_METHODS, "write": long_records.write}
-CONTEXT_METHODS: dict[str, Method] = {"view": _view}
+CONTEXT_METHODS: dict[str, Method] = {"view": views.of_packet, "metadata": views.of_metadata}
 BY_TYPE: dict[MapType, tuple[dict[str, Method], str]] = {
     MapType.RINGBUF: (RING_METHODS, "a ring"),
     **MAP_METHODS,

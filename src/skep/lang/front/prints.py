@@ -7,7 +7,7 @@ The format is made while compiling, and stands on the stack. Numbers are shown a
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from skep.lang.front.integers import converted, dereferenced
@@ -60,8 +60,23 @@ class Shown:
 
 def printed(scope: Scope, node: ast.Call) -> Expr:
     """A call of ``print``."""
+    line, values = formatted(scope, node, node.args)
+    if node.keywords:
+        return _into_file(scope, node, line, values)
+    many = len(values) > IN_REGISTERS
+    given = packed(scope, node, values) if many else values
+    kinds = (Arg.IN, Arg.SIZE) if many else (Arg.INT,) * len(values)
+    number, since = (PRINT_MANY, "5.16") if many else (PRINT, "4.1")
+    row = Helper(NAME, number, (*LINE, *kinds), s64, since, "Print a line for debugging.")
+    return HelperCall(scope.span(node), VOID, row, (*_line(scope, node, line), *given))
+
+
+def formatted(
+    scope: Scope, node: ast.Call, arguments: Sequence[ast.expr]
+) -> tuple[str, list[Expr]]:
+    """The kernel's format for arguments in a row, and the values that go with it. Raises CompileError."""
     shown: list[Shown] = []
-    for index, argument in enumerate(node.args):
+    for index, argument in enumerate(arguments):
         _refuse_formatted(scope, argument)
         if index:
             shown.append(Shown(" "))
@@ -74,14 +89,7 @@ def printed(scope: Scope, node: ast.Call) -> Expr:
         raise scope.error(node, f"a line that is printed has at most {LONGEST - 1} characters")
     if len(values) > MOST:
         raise scope.error(node, f"a line that is printed has at most {MOST} values")
-    if node.keywords:
-        return _into_file(scope, node, line, values)
-    many = len(values) > IN_REGISTERS
-    given = _packed(scope, node, values) if many else values
-    kinds = (Arg.IN, Arg.SIZE) if many else (Arg.INT,) * len(values)
-    number, since = (PRINT_MANY, "5.16") if many else (PRINT, "4.1")
-    row = Helper(NAME, number, (*LINE, *kinds), s64, since, "Print a line for debugging.")
-    return HelperCall(scope.span(node), VOID, row, (*_line(scope, node, line), *given))
+    return line, values
 
 
 def _into_file(scope: Scope, node: ast.Call, line: str, values: list[Expr]) -> Expr:
@@ -89,7 +97,7 @@ def _into_file(scope: Scope, node: ast.Call, line: str, values: list[Expr]) -> E
     file = _file(scope, node)
     span = scope.span(node)
     nothing = [NoneValue(span, Pointer(None, Memory.KERNEL)), Const(span, u64, 0)]
-    given = _packed(scope, node, values) if values else nothing
+    given = packed(scope, node, values) if values else nothing
     args = (file, *_line(scope, node, f"{line}\n"), *given)
     return HelperCall(span, VOID, INTO_FILE, args)
 
@@ -149,8 +157,8 @@ def _slot(scope: Scope, node: ast.Call, kind: ArrayType, role: str) -> Slot:
     return Slot(scope.span(node), Pointer(kind, Memory.STACK), name)
 
 
-def _packed(scope: Scope, node: ast.Call, values: list[Expr]) -> list[Expr]:
-    """Values as the array that bpf_trace_vprintk takes, and its size."""
+def packed(scope: Scope, node: ast.Call, values: list[Expr]) -> list[Expr]:
+    """Values as the array that a helper takes beside a format, and its size."""
     kind = ArrayType(u64, len(values))
     where = _slot(scope, node, kind, "values")
     stores = tuple(

@@ -30,7 +30,10 @@ def completed(row: Helper, given: Sequence[Any]) -> list[Any]:
         return list(given)
     rest, made = list(given), list[Any]()
     for kind in wanted:
-        made.append(len(raw(made[-1])) if kind is Arg.SIZE else rest.pop(0))
+        if kind is Arg.SIZE:
+            made.append(len(raw(made[-1])) if made[-1] is not None else 0)
+        elif rest:
+            made.append(rest.pop(0))
     return made
 
 
@@ -175,6 +178,13 @@ def _query(_kernel: "FakeKernel", ring: Any, flags: int) -> int:
     return int({0: ring.used, 1: ring.declared.entries}.get(int(flags), 0))
 
 
+def _format(_kernel: "FakeKernel", to: Any, size: int, line: str, *_values: Any) -> int:
+    """snprintf: in plain Python, the line is text already."""
+    text = str(line).encode()
+    raw(to)[:size] = (text[: size - 1] + b"\0").ljust(size, b"\0")
+    return len(text) + 1
+
+
 def _write(kernel: "FakeKernel", _file: Any, data: Any, size: int) -> int:
     kernel.written += bytes(raw(data)[:size])
     return 0
@@ -213,6 +223,7 @@ FAKES: dict[str, Fake] = {
     "get_retval": lambda kernel: kernel.retval,
     "override_return": _set_result,
     "seq_write": _write,
+    "snprintf": _format,
     **dict.fromkeys(
         ("probe_read_user", "probe_read_kernel", "copy_from_user", "copy_from_user_task"), _read
     ),
@@ -283,6 +294,8 @@ MESSAGE = "it changes a message between sockets"
 HEADER = "it works on the options of a TCP packet of the kernel's"
 SYSCTL = "it asks for the sysctl that is read or written"
 SYSTEM = "it asks the running kernel"
+DYNPTR = "it asks for a dynptr of the kernel's"
+TYPES = "it shows an object by the types of the running kernel"
 
 UNFAKED: dict[str, str] = {
     name: why
@@ -300,6 +313,8 @@ UNFAKED: dict[str, str] = {
         (FILE, "d_path bprm_opts_set ima_inode_hash ima_file_hash"),
         (SYSTEM, "sys_bpf sys_close btf_find_by_name_kind kallsyms_lookup_name probe_write_user"),
         (SYSTEM, "skb_output xdp_output"),
+        (DYNPTR, "dynptr_from_mem dynptr_read dynptr_write dynptr_data"),
+        (TYPES, "snprintf_btf seq_printf_btf"),
         (TUNNEL, "skb_get_tunnel_key skb_set_tunnel_key skb_get_tunnel_opt skb_set_tunnel_opt"),
         (TUNNEL, "skb_get_xfrm_state"),
         (ROUTE, "fib_lookup check_mtu get_route_realm"),

@@ -82,6 +82,10 @@ class Reference:
         _within(index, 1)
         self.cell.store(value)
 
+    def view(self, kind: Any) -> "View":
+        """The same memory as another type."""
+        return seen_as(kind, self.cell.memory)
+
     def __neg__(self) -> Number:
         return -self.value
 
@@ -147,6 +151,8 @@ class StructView:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "view" and self._kind.field(name) is None:
+            return lambda kind: seen_as(kind, self._memory)
         field, memory = self._field(name)
         if field.bits is not None:
             return BitCell(field.type, memory, field.bits).load()
@@ -186,6 +192,10 @@ class ArrayView:
 
     def __len__(self) -> int:
         return self.kind.count
+
+    def view(self, kind: Any) -> "View":
+        """The same memory as another type."""
+        return seen_as(kind, self.memory)
 
     def _element(self, index: int) -> memoryview:
         if not isinstance(index, Number) and -self.kind.count <= index < 0:
@@ -312,6 +322,14 @@ def pointer(kind: Any, memory: memoryview) -> View:
     if kind is SpinLock:
         return LockView(kind, memory)
     return StructView(kind, memory) if isinstance(kind, StructType) else ArrayView(kind, memory)
+
+
+def seen_as(kind: Any, memory: memoryview) -> View:
+    """Memory as another type. TypeError where it is too short for that."""
+    wanted = type_of(kind)
+    if wanted.size > len(memory):
+        raise TypeError(f"{wanted!r} takes {wanted.size} bytes, and this memory has {len(memory)}")
+    return pointer(wanted, memory[: wanted.size])
 
 
 def at(kind: Any, memory: memoryview) -> Any:

@@ -21,11 +21,14 @@ FOLDED, LIMIT, SUMMED = 0xFFFF, 0xFFFF, 512
 class Packet:
     """A packet, as the context of an XDP, tc or cgroup_skb program: ``view`` over its bytes, and fields by name.
 
-    Bytes given as a ``bytearray`` are changed in place.
+    Bytes given as a ``bytearray`` are changed in place. ``told`` is the metadata before the packet.
     """
 
-    def __init__(self, data: bytes | bytearray, **fields: Any) -> None:
+    def __init__(
+        self, data: bytes | bytearray, *, told: bytes | bytearray = b"", **fields: Any
+    ) -> None:
         self.bytes = data if isinstance(data, bytearray) else bytearray(data)
+        self.told = told if isinstance(told, bytearray) else bytearray(told)
         self.len, self.headroom = len(data), HEADROOM
         self._given = self.bytes
         for name, value in fields.items():
@@ -37,10 +40,11 @@ class Packet:
 
     def view(self, kind: Any, offset: int = 0) -> View | None:
         """The bytes from ``offset`` on as ``kind``, or None where the packet is too short."""
-        wanted, at = type_of(kind), int(offset)
-        if at < 0 or at + wanted.size > len(self.bytes):
-            return None
-        return pointer(wanted, memoryview(self.bytes)[at : at + wanted.size])
+        return _window(self.bytes, kind, offset)
+
+    def metadata(self, kind: Any, offset: int = 0) -> View | None:
+        """The same of the metadata before the packet."""
+        return _window(self.told, kind, offset)
 
     def replace(self, data: bytes | bytearray) -> None:
         """Other bytes, perhaps more or fewer, in memory of their own."""
@@ -51,6 +55,14 @@ class Packet:
         if self._given is not self.bytes:
             self._given[:] = self.bytes
             self.bytes = self._given
+
+
+def _window(data: bytearray, kind: Any, offset: int) -> View | None:
+    """Bytes from ``offset`` on as ``kind``; None where there are fewer."""
+    wanted, at = type_of(kind), int(offset)
+    if at < 0 or at + wanted.size > len(data):
+        return None
+    return pointer(wanted, memoryview(data)[at : at + wanted.size])
 
 
 def packet(kernel: "FakeKernel") -> Packet:
