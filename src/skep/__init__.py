@@ -62,6 +62,7 @@ _PLACES = {
     "skep.lang.declared.arena": ("Arena",),
     "skep.lang.maps": (
         "Array",
+        "Bars",
         "BuildId",
         "Global",
         "Hash",
@@ -258,6 +259,7 @@ if TYPE_CHECKING:
     from skep.lang.layout import bits as bits
     from skep.lang.library.numbers import log2 as log2
     from skep.lang.maps import Array as Array
+    from skep.lang.maps import Bars as Bars
     from skep.lang.maps import BuildId as BuildId
     from skep.lang.maps import Global as Global
     from skep.lang.maps import Hash as Hash

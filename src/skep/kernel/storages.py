@@ -4,6 +4,7 @@ The kernel finds an owner by a descriptor; here a task is given by its pid, a so
 by path, and any of them by a descriptor or an object that has one. Owners cannot be listed: an iterator program does.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,18 @@ class HasFile(Protocol):
 
 
 Owner = int | str | HasFile
+PIDFD_THREAD = os.O_EXCL
+_NO_OWNER = (errno.ENOENT, errno.ESRCH, errno.EINVAL)
+
+
+def _task(tid: int) -> int:
+    """A thread; before Linux 6.9 only the first of a process has a descriptor."""
+    try:
+        return os.pidfd_open(tid, PIDFD_THREAD)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.pidfd_open(tid)
 
 
 def _path(path: str) -> int:
@@ -38,7 +51,7 @@ def _directory(path: str) -> int:
 
 
 OPENED: dict[tuple[MapType, type], Callable[..., int]] = {
-    (MapType.TASK_STORAGE, int): os.pidfd_open,
+    (MapType.TASK_STORAGE, int): _task,
     (MapType.INODE_STORAGE, str): _path,
     (MapType.CGRP_STORAGE, str): _directory,
 }
@@ -53,7 +66,9 @@ class Storage(Handle):
         opened = OPENED.get((self.spec.type, type(owner)))
         try:
             fd = opened(owner) if opened else self._descriptor(owner)
-        except (FileNotFoundError, ProcessLookupError) as error:
+        except OSError as error:
+            if error.errno not in _NO_OWNER:
+                raise
             raise KeyError(owner) from error
         try:
             yield exact(s32, fd, f"{self.spec.name}: owner")

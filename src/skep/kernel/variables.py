@@ -111,12 +111,12 @@ class Variables:
 
     def __setattr__(self, name: str, value: Value) -> None:
         field = self._field(name)
-        place, plain = self._offset + field.offset, _plain(value)
-        member(field, plain, f"{self._name}.{name}")
+        place, given = self._offset + field.offset, plain(value)
+        member(field, given, f"{self._name}.{name}")
         if field.bits is not None:
             unit = int.from_bytes(self._memory.read(place, field.type.size), "little")
-            plain = field.type.wrap(field.bits.put(unit, plain))
-        self._memory.write(place, pack(field.type, plain))
+            given = field.type.wrap(field.bits.put(unit, given))
+        self._memory.write(place, pack(field.type, given))
 
     def _field(self, name: str) -> Field:
         found: Field | None = self._kind.field(name)
@@ -157,7 +157,7 @@ class ArrayVariable:
 
     def __setitem__(self, index: int, value: Value) -> None:
         at = self._at(index)
-        self._memory.write(at, exact(self._kind.element, _plain(value), f"{self._name}[{index}]"))
+        self._memory.write(at, exact(self._kind.element, plain(value), f"{self._name}[{index}]"))
 
     def __copy__(self) -> Value:
         """A list of the values as they are now."""
@@ -171,7 +171,7 @@ class ArrayVariable:
         return np.array(found, dtype) if copy or dtype not in (None, found.dtype) else found
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.__copy__() == _plain(other))
+        return bool(self.__copy__() == plain(other))
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
@@ -187,7 +187,7 @@ def _value(kind: Kind, memory: Memory, offset: int, name: str) -> Value:
     return unpack(kind, memory.read(offset, kind.size))
 
 
-def _plain(value: Value) -> Value:
+def plain(value: Value) -> Value:
     """The Struct or list that a view shows."""
     return copy(value) if isinstance(value, Variables | ArrayVariable) else value
 

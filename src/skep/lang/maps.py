@@ -5,13 +5,14 @@ methods are compiled; in plain Python they are those of the fakes that a test bi
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypedDict, Unpack
 
 from skep.lang.objects import objects_of
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.special import check_special, special
 from skep.lang.struct import Struct, StructType, sized
-from skep.lang.types import s32, u8, u32, u64
+from skep.lang.types import IntType, s32, u8, u32, u64
 
 PREALLOCATED, NO_PREALLOC = 0, 1
 READ_ONLY = 1 << 7
@@ -80,8 +81,45 @@ class Declaration:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """``Hash(u32, u64, 64, bars=Bars("us"))``: its values are counts and its keys slots, and `skep run` shows bars.
+
+    ``unit`` and ``step`` are those of a ``Histogram``. Where the key is a Struct, its last field is the slot.
+    """
+
+    unit: str = ""
+    step: int = 0
+
+
+class TableOptions(Options, total=False):
+    """``bars``: how the counts in it are shown."""
+
+    bars: Bars
+
+
 class Table(Declaration):
     """A map with keys."""
+
+    bars: Bars | None = None
+
+    def __init__(
+        self,
+        key: Any,
+        value: Any,
+        entries: int,
+        *,
+        flags: int = 0,
+        bars: Bars | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self.bars = bars
+        slot = key.fields[-1].type if isinstance(key, StructType) and key.fields else key
+        if self.bars and not (isinstance(value, IntType) and isinstance(slot, IntType)):
+            raise TypeError(
+                f"bars show counts by slot, which are numbers: not {value!r} by {key!r}"
+            )
+        super().__init__(key, value, entries, flags=flags, **options)
 
     # What a program writes; compiled there, and refused everywhere else.
 
@@ -172,7 +210,7 @@ class Array(Table):
     type = MapType.ARRAY
 
     def __init__(
-        self, value: Any, entries: int, *, flags: int = 0, **options: Unpack[Options]
+        self, value: Any, entries: int, *, flags: int = 0, **options: Unpack[TableOptions]
     ) -> None:
         super().__init__(u32, value, entries, flags=flags, **options)
 

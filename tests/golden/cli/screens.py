@@ -15,13 +15,17 @@ from skep.agent.instance import Cleared
 from skep.base import exits
 from skep.base.errors import SkepError
 from skep.base.paths import instance_paths
-from skep.cli import down_command, features_command, screens
+from skep.cli import down_command, features_command, run_maps, screens
 from skep.cli.commands import COMMANDS
 from skep.cli.down_command import Taken
 from skep.cli.event_text import EventText
 from skep.cli.main import skep
+from skep.cli.run_contents import FULL, PINNED, UNLISTED, Content
 from skep.cli.terminal import Terminal
 from skep.kernel.probes import Probe, State
+from skep.lang.maps import Bars
+from skep.lang.struct import Struct
+from skep.lang.types import char, u32, u64
 
 FOLDER = Path(__file__).parent
 NOWHERE = "--instance=golden-nobody"
@@ -151,6 +155,45 @@ def events() -> str:
     return "\n".join(parts)
 
 
+class Served(Struct):
+    """A value of a map."""
+
+    requests: u64
+    name: char[8]
+
+
+class DiskSlot(Struct):
+    """The key of histograms."""
+
+    disk: u32
+    slot: u32
+
+
+MAPS = {
+    "empty": Content([]),
+    "served": Content([(7, Served(3, "shop")), (9, Served(2, "a\x1bb"))]),
+    "many": Content([(key, 100 - key) for key in range(23)], FULL),
+    "by_cpu": Content([("eth0", [1, 2])]),
+    "jobs": Content([(None, 4), (None, 2)]),
+    "kept": Content([(None, 4)], PINNED),
+    "visits": Content([(71, 5), (70, 1)], names={71: "bash[71]", 70: "sh[70]"}),
+    "sockets": Content([], UNLISTED.format(owner="socket")),
+    "heap": Content([("total", 2), ("nodes[1]", Served(1, "x"))]),
+    "stacks": Content([(15, ["bprm_execve", "do_syscall_64"])]),
+    "pods": Content([((7, 80), 120)]),
+    "waits": Content([(2, [3, 1]), (4, [12, 0])], bars=Bars("us")),
+    "lengths": Content([(3, 5)], bars=Bars("B", step=10)),
+    "disks": Content([(DiskSlot(8, 1), 4), (DiskSlot(8, 2), 8), (DiskSlot(9, 0), 1)], bars=Bars()),
+    "unused": Content([], bars=Bars("us")),
+}
+
+
+def maps() -> str:
+    """What `skep run` ends with: maps of every kind, for people and as JSON."""
+    ways = (run_maps.text, run_maps.line)
+    return "".join(f"{one}\n" for way in ways for name in MAPS for one in way(name, MAPS[name]))
+
+
 SCREENS: dict[str, Callable[[], str]] = {
     "help": helps,
     "errors": errors,
@@ -160,6 +203,7 @@ SCREENS: dict[str, Callable[[], str]] = {
     "down": down,
     "summary": summary,
     "events": events,
+    "maps": maps,
 }
 
 

@@ -1,10 +1,15 @@
 """``skep run`` of files that only define programs: each is attached where the options say, and what comes is shown."""
 
+import ctypes  # noqa: TID251 - a function of a library is called, as any program would
 import json
+import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from skep.cli import run_contents
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Wire
 
@@ -78,6 +84,59 @@ def groups(ctx):
         text[:] = "a group\\n"
         skep.seq_write(ctx.meta.seq, text)
     return 0
+"""
+
+
+CONTENTS = """
+import skep
+from skep import Struct, u32, u64
+
+class Node(Struct):
+    next: u32
+    value: u32
+
+class Heap(Struct):
+    total: u64
+    nodes: Node[4096]
+
+class State(Struct):
+    hits: u64
+    last: u32[4]
+
+jobs, done, kept = skep.Queue(u32, 2), skep.Stack(u32, 8), skep.Queue(u32, 8, pin="kept")
+calls, groups = skep.TaskStorage(u64), skep.CgroupStorage(u64)
+heap, state = skep.Arena(Heap), skep.Global(State)
+waits = skep.PerCpuArray(u64, 64, bars=skep.Bars("us"))
+stacks = skep.StackTraces(32, 64)
+pods = skep.HashOfMaps(u32, skep.Hash(u32, u64, 8), 4)
+known = skep.Bloom(u32, 8)
+unused = skep.Hash(u32, u64, 8)
+
+@skep.uprobe()
+def anywhere(value: skep.s32):
+    if value == -770078:
+        at = u32(state.hits)
+        jobs.push(at + 1)
+        done.push(at + 1)
+        kept.push(at + 1)
+        task = skep.get_current_task_btf()
+        mine = calls.get(task)
+        if mine is not None:
+            mine[0] += 1
+        group = groups.get(task.cgroups.dfl_cgrp)
+        if group is not None:
+            group[0] += 1
+        state.hits += 1
+        state.last[2] = 9
+        heap.total += 1
+        heap.nodes[5].value = at
+        waits.increment(3)
+        skep.get_stackid(stacks, 0x100)
+        pod = pods.lookup(1)
+        if pod is not None:
+            pod.increment(1)
+        known.add(at)
+        unused.delete(0)
 """
 
 
@@ -150,3 +209,39 @@ def test_an_iterator_over_cgroups_begins_at_the_one_that_is_named(
         check=True,
     )
     assert done.stdout == "a group\n"
+
+
+def contents(file: Path) -> dict[str, str]:
+    """The maps of CONTENTS after two calls, by name, where pins are the command's own."""
+    file.write_text(CONTENTS)
+    run = f"exec {sys.executable} -m skep.cli run --at libc:abs --pid {os.getpid()} {file}"
+    words = ("unshare", "--mount", "sh", "-c", f"mount -t bpf bpf /sys/fs/bpf && {run}")
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, **pipes) as one:
+        assert one.stderr is not None
+        said = one.stderr.readline()
+        assert said.startswith("attached"), said + one.stderr.read()
+        for _ in range(2):
+            ctypes.CDLL(None).abs(-770078)
+        one.send_signal(signal.SIGINT)
+        output, errors = one.communicate()
+    assert (one.returncode, errors) == (130, "")
+    found = re.findall(r"^(\w+):((?: .*)?\n(?:  .*\n)*)", output, re.MULTILINE)
+    return {name: textwrap.dedent(text.removeprefix("\n")) for name, text in found}
+
+
+@pytest.mark.requires("link.uprobe", "map.arena", "map.cgrp_storage")
+def test_what_maps_of_every_kind_hold_is_shown_at_the_end(tmp_path: Path) -> None:
+    """The values of a task and a cgroup are those of this process, which is still there."""
+    found = contents(tmp_path / "contents.py")
+    assert found["jobs"] == "1\n2\n"
+    assert found["done"] == "2\n1\n"
+    assert found["kept"].splitlines() == ["1", run_contents.PINNED]
+    assert found["calls"].endswith(f"[{threading.get_native_id()}]: 2\n")
+    assert found["groups"].endswith(": 2\n")
+    assert found["heap"] == "total: 2\nnodes[5]: Node(next=0, value=1)\n"
+    assert found["state"] == "hits: 2\nlast[2]: 9\n"
+    assert found["waits"].startswith("< 16 us 2 ###")
+    assert re.match(r"\d+:\n  0x[0-9a-f]+\n", found["stacks"])
+    assert found["pods"] == found["unused"] == "nothing\n"
+    assert "known" not in found

@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import pytest
 
 import skep
 from skep.base.errors import KernelError
-from skep.kernel.storages import Storage
+from skep.kernel.storages import PIDFD_THREAD, Storage
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.types import s32, u32
 from skep.testing.cgroups import Cgroup
@@ -41,6 +43,20 @@ def test_a_task_has_a_value_from_its_first_use_on() -> None:
         assert os.listdir("/proc/self/fd") == before
         with pytest.raises(KeyError):
             del live[p.visits][HERE]
+
+
+def test_each_thread_has_a_value_by_its_id() -> None:
+    """Before Linux 6.9 a thread has no descriptor: it is as one that is gone."""
+    with skep.load(p.on_call) as live, ThreadPoolExecutor(1) as pool:
+        thread = pool.submit(threading.get_native_id).result()
+        try:
+            os.close(os.pidfd_open(thread, PIDFD_THREAD))
+        except OSError:
+            assert thread not in live[p.visits]
+        else:
+            live[p.visits][thread] = Visit(1, 2)
+            assert live[p.visits].get(thread) == Visit(1, 2)
+        assert HERE not in live[p.visits]
 
 
 def test_a_storage_says_what_is_wrong_and_keeps_what_it_has() -> None:
