@@ -16,6 +16,7 @@ from skep.lang.emit import (
     symbols,
 )
 from skep.lang.emit.function import READ, WRITTEN, Value, Writer, paired
+from skep.lang.emit.sizes import known_otherwise
 from skep.lang.emit.text import DECLARED, llvm_type
 from skep.lang.helpers import Arg
 from skep.lang.kernel_symbols import KernelSymbol
@@ -218,9 +219,12 @@ def _kernel(w: Writer, node: KernelCall) -> Value:
 
 def _call(w: Writer, node: SubCall) -> Value:
     args = ["ptr %ctx"] if node.function.context else []
-    for argument in node.args:
+    sizes = w.plan.sizes(node.function)
+    for parameter, argument in zip(node.function.parameters, node.args, strict=True):
         value = w.expr(argument)
         text = w.flat(value) if node.function.is_global else value.text
+        if parameter.name in sizes and known_otherwise(argument):
+            text = w.unknown(llvm_type(argument.type), text)
         args.append(f"{llvm_type(argument.type)}{extension(argument)} {text}")
     if node.out:
         args.append(f"ptr {w.stack(node.out, node.type.size)}")

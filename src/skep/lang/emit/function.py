@@ -42,6 +42,7 @@ class Plan:
     index: Callable[[Declaration], int]
     unset: Callable[[Reserve], tuple[tuple[int, int], ...]]
     lowering: Lowerings
+    sizes: Callable[[Function], frozenset[str]]
     rules: dict[type[Expr], Callable[["Writer", Any], Value]]
     statements: dict[type[Node], Callable[["Writer", Any], None]]
 
@@ -201,6 +202,14 @@ class Writer:
         wide = self.get(f"zext {kind} {value} to i64") if narrow else value
         hidden = self.get(f'call i64 asm sideeffect "", "=r,0"(i64 {wide})')
         return self.get(f"trunc i64 {hidden} to {kind}") if narrow else hidden
+
+    def unknown(self, kind: str, value: str) -> str:
+        """The same number, of which LLVM knows its width alone: it leaves out no test, and cuts nothing off again."""
+        if kind == "i64":
+            return self.opaque(kind, value)
+        wide = value if kind == "i32" else self.get(f"zext {kind} {value} to i32")
+        hidden = self.get(f'call i32 asm sideeffect "", "=w,0"(i32 {wide})')
+        return hidden if kind == "i32" else self.get(f"trunc nuw i32 {hidden} to {kind}")
 
     def helper(self, number: int, args: str, result: str = "i64") -> str:
         """Call a kernel helper; its result's register."""

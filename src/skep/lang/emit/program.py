@@ -7,6 +7,7 @@ from skep.lang.check.loops import Lowerings
 from skep.lang.emit import called
 from skep.lang.emit.expressions import RULES
 from skep.lang.emit.function import Plan, Writer
+from skep.lang.emit.sizes import Known, sizes
 from skep.lang.emit.statements import STATEMENTS, end, finish
 from skep.lang.emit.text import INLINING, NO_TABLES, Module, joined, llvm_type
 from skep.lang.maps import Declaration
@@ -36,7 +37,11 @@ def emit(
     def index(declared: Declaration) -> int:
         return next(i for i, other in enumerate(maps) if other is declared)
 
-    plan = Plan(lambda f: names[id(f)], index, unset, lowering, RULES, STATEMENTS)
+    known: Known = {}
+    plan = Plan(
+        *(lambda f: names[id(f)], index, unset, lowering),
+        *(lambda f: sizes(f, known), RULES, STATEMENTS),
+    )
     for function in functions:
         module.functions.append(_function(module, function, plan, chain))
     return module.text()

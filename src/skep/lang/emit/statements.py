@@ -7,6 +7,7 @@ from skep.lang.emit import called, loops, memory
 from skep.lang.emit.chain import go_on
 from skep.lang.emit.expressions import atomic, condition
 from skep.lang.emit.function import Writer, paired
+from skep.lang.emit.sizes import known_otherwise
 from skep.lang.emit.text import llvm_type
 from skep.lang.tree import (
     Assign,
@@ -31,7 +32,10 @@ from skep.lang.values import VOID
 def _assign(w: Writer, node: Assign) -> None:
     kind = w.function.variables[node.name]
     value = w.expr(node.value)
-    w.do(f"store {llvm_type(kind)} {value.text}, ptr {w.variable(node.name, kind)}")
+    text = value.text
+    if node.name in w.plan.sizes(w.function) and known_otherwise(node.value):
+        text = w.unknown(llvm_type(kind), text)
+    w.do(f"store {llvm_type(kind)} {text}, ptr {w.variable(node.name, kind)}")
     if paired(kind):
         w.do(f"store i1 {value.ok or 'true'}, ptr {w.flag(node.name)}")
 

@@ -1,7 +1,7 @@
 """A program that parses packets, changes them, and mends their checksums."""
 
 import skep
-from skep import Global, Hash, Struct, be16, be32, u8, u16, u32, u64
+from skep import Array, Global, Hash, Struct, be16, be32, u8, u16, u32, u64
 from skep.lang.library.headers import EtherType, IPv4, Protocol, Tcp, Udp
 from skep.lang.library.packets import (
     ethernet,
@@ -154,4 +154,42 @@ def notes(ctx):
     return 2 if note.heads[0].version == quic.version else 3
 
 
-ALL = (notes, parses, translates, opens_a_tunnel)
+class Text(Struct):
+    """What follows a length."""
+
+    data: u8[64]
+    length: u32
+
+
+texts = Array(Text, 4)
+
+
+def copied(ctx, index: u32, at: u32, size: u32):
+    """Keep bytes of a packet."""
+    text = Text(length=size)
+    if size == 0 or size > 64 or skep.skb_load_bytes(at, text.data, size) != 0:
+        return
+    texts[index] = text
+
+
+@skep.tc("ingress")
+def copies(ctx):
+    """Sizes that the packet tells, and differences, are tested before helpers are given them."""
+    told = ctx.view(be16, 14)
+    if told is None:
+        return 1
+    size: u32 = told[0]
+    text = Text(length=size)
+    if 1 <= size <= 64 and skep.skb_load_bytes(16, text.data, size) == 0:
+        texts[0] = text
+    copied(ctx, 1, 16, told[0])
+    at: u32 = 16
+    if ctx.len > at:
+        copied(ctx, 2, at, min(ctx.len - at, 64))
+        rest = min(ctx.len - at, 64)
+        if rest != 0 and skep.skb_load_bytes(at, text.data, rest) == 0:
+            texts[3] = text
+    return 2
+
+
+ALL = (copies, notes, parses, translates, opens_a_tunnel)

@@ -142,6 +142,17 @@ def test_what_is_not_aligned_is_read_and_written(flags: int) -> None:
     assert done.maps[programs.total][0].to_bytes() == copy.copy(kernel[programs.total]).to_bytes()
 
 
+@pytest.mark.parametrize("size", [0, 1, 5, 64, 65])
+def test_a_packet_says_how_much_of_it_is_copied(size: int) -> None:
+    kernel, packet = skep.FakeKernel(), bytes(14) + struct.pack(">H", size) + bytes(range(64))
+    assert programs.copies.py(packet, kernel=kernel) == 2
+    done = skep.run(programs.copies, packet)
+    assert done.verdict == 2
+    assert done.maps[programs.texts] == dict(kernel[programs.texts])
+    wanted = size if size < 65 else 0
+    assert [text.length for text in done.maps[programs.texts].values()][:2] == [wanted, wanted]
+
+
 def test_headers_have_the_sizes_of_the_wire() -> None:
     sizes = {
         name: getattr(headers, name).size
