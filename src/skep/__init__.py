@@ -140,6 +140,8 @@ _PLACES = {
         "ntohl",
         "ntohll",
         "ntohs",
+        "offsetof",
+        "sizeof",
         "user_string",
     ),
     "skep.lang.kernel_names": ("kernel_enum", "kernel_struct", "kfunc"),
@@ -236,8 +238,8 @@ if TYPE_CHECKING:
     from skep.lang.decorators.tracing import syscall_program as syscall_program
     from skep.lang.decorators.tracing import tp_btf as tp_btf
     from skep.lang.decorators.tracing import tracepoint as tracepoint
-    from skep.lang.intrinsics import atomic_add as atomic_add
     from skep.lang.dynptr import Dynptr as Dynptr
+    from skep.lang.intrinsics import atomic_add as atomic_add
     from skep.lang.intrinsics import atomic_and as atomic_and
     from skep.lang.intrinsics import atomic_cmpxchg as atomic_cmpxchg
     from skep.lang.intrinsics import atomic_or as atomic_or
@@ -250,6 +252,8 @@ if TYPE_CHECKING:
     from skep.lang.intrinsics import ntohl as ntohl
     from skep.lang.intrinsics import ntohll as ntohll
     from skep.lang.intrinsics import ntohs as ntohs
+    from skep.lang.intrinsics import offsetof as offsetof
+    from skep.lang.intrinsics import sizeof as sizeof
     from skep.lang.intrinsics import user_string as user_string
     from skep.lang.kernel_names import kernel_enum as kernel_enum
     from skep.lang.kernel_names import kernel_struct as kernel_struct

@@ -1,4 +1,4 @@
-"""Functions of the language that are no kernel helpers: atomics, byte order, text that is copied from elsewhere.
+"""Functions of the language that are no kernel helpers: atomics, byte order, text from elsewhere, sizes and offsets.
 
 In plain Python they do the same.
 
@@ -70,6 +70,22 @@ def _text(_address: Any, _size: int) -> Any:
 user_string = Intrinsic("user_string", _text)
 kernel_string = Intrinsic("kernel_string", _text)
 
+def _size(kind: Any) -> int:
+    return int(kind.size)
+
+
+def _offset(kind: Any, name: str) -> int:
+    offset = 0
+    for part in name.split("."):
+        field = kind.field(part)
+        offset, kind = offset + field.offset, field.type
+    return offset
+
+
+sizeof = Intrinsic("sizeof", _size)
+offsetof = Intrinsic("offsetof", _offset)
+
+LAYOUTS = ("sizeof", "offsetof")
 SWAPS = {"ntohs": u16, "htons": u16, "ntohl": u32, "htonl": u32, "ntohll": u64, "htonll": u64}
 TEXTS = {"user_string": "probe_read_user_str", "kernel_string": "probe_read_kernel_str"}
 ATOMICS = {

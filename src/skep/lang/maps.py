@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypedDict, Unpack
 
+from skep.base.similar import similar
 from skep.lang.objects import objects_of
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.special import check_special, special
@@ -51,6 +52,10 @@ class Declaration:
     ) -> None:
         if entries < 1:
             raise ValueError(f"a map needs at least one entry, not {entries}")
+        for name in options.keys() - Options.__annotations__.keys():
+            near = similar(name, Options.__annotations__)
+            hint = f"; did you mean {near}=?" if near else ""
+            raise TypeError(f"{type(self).__name__}(...) takes no {name}={hint}")
         for what, kind in (("key", key), ("value", value)):
             if kind is not None:
                 sized(f"{type(self).__name__}(...), {what}", kind)

@@ -83,7 +83,7 @@ class SockMap(Declaration):
         raise compiled("redirect")
 
     def update(self, context: Any, key: Any, flags: int = 0) -> int:
-        """In a sockops program: its socket under a key; 0, or a negative errno."""
+        """In a sockops program: its socket under a key; in others one that they found. 0, or a negative errno."""
         raise compiled("update")
 
     def delete(self, key: Any) -> int:

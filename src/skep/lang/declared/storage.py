@@ -6,6 +6,9 @@ from skep.lang.maps import NO_PREALLOC, Declaration, Options, compiled
 from skep.lang.spec import MapType
 from skep.lang.types import s32
 
+CLONE = 1 << 9
+"""BPF_F_CLONE."""
+
 
 class Owner(NamedTuple):
     """What a storage belongs to: its name, and the kernel's structs that a program may give."""
@@ -50,10 +53,17 @@ class TaskStorage(Storage):
 
 
 class SocketStorage(Storage):
-    """``SocketStorage(value)``: a value for each socket. Linux 5.2."""
+    """``SocketStorage(value)``: a value for each socket. Linux 5.2.
+
+    With ``clone``, a connection that a listening socket accepts begins with a copy of that socket's value.
+    """
 
     type = MapType.SK_STORAGE
     owner = Owner("socket", ("sock", "bpf_sock", "tcp_sock", "udp_sock", "inet_sock", "unix_sock"))
+
+    def __init__(self, value: Any, *, clone: bool = False, **options: Unpack[Options]) -> None:
+        super().__init__(value, **options)
+        self.flags |= CLONE if clone else 0
 
 
 class InodeStorage(Storage):

@@ -7,7 +7,7 @@ from skep.lang.emit.operands import operands, result
 from skep.lang.spec import MapType
 from skep.lang.tree import MapCall
 
-LOOKUP, REDIRECT, RELEASE, ASSIGN = 1, 51, 86, 124
+LOOKUP, UPDATE, REDIRECT, RELEASE, ASSIGN = 1, 2, 51, 86, 124
 ABSENT = -2  # ENOENT
 SELECT = 82
 TO_SOCKET: dict[tuple[str, MapType], int] = {
@@ -42,6 +42,13 @@ def socket(w: Writer, node: MapCall) -> Value:
     return Value(result(w, w.helper(TO_SOCKET[node.method, node.map.type], args)))
 
 
+def keep_found(w: Writer, node: MapCall) -> Value:
+    """A socket that was found goes under a key."""
+    found, key, flags = operands(w, node)
+    args = f"ptr {w.map(node.map)}, {READ} {key}, ptr {found}, i64 {flags}"
+    return Value(result(w, w.helper(UPDATE, args)))
+
+
 def assign(w: Writer, node: MapCall) -> Value:
     """The socket of a key gets the packet; the reference that the lookup took is given back."""
     context, key, flags = operands(w, node)
@@ -61,6 +68,7 @@ CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {
     "sk_msg_redirect": socket,
     "sk_skb_redirect": socket,
     "keep_socket": socket,
+    "keep_found": keep_found,
     "select": socket,
     "assign_socket": assign,
 }

@@ -9,7 +9,9 @@ from skep.lang.values import KernelStruct, Memory, Pointer
 
 
 def only(head: Head) -> tuple[Parameter, ...]:
-    """The context, as the one parameter. Raises CompileError where there are others."""
+    """The context, as the one parameter, or none. Raises CompileError where there are others."""
+    if not head.names:
+        return ()
     if len(head.names) != 1:
         raise head.error(f"{head.kind.name} programs take one argument, the context")
     return (context(head, head.names[0]),)
@@ -64,5 +66,6 @@ def _own(head: Head) -> StructType:
     struct = head.annotation(0)
     if not isinstance(struct, StructType):
         problem = f"the context of a {head.kind.name} program is a Struct of your own"
-        raise head.error(problem, f"annotate it: def {head.function.__name__}(ctx: Request)")
+        name = head.function.__name__
+        raise head.error(problem, f"annotate it, def {name}(ctx: Request), or leave it out")
     return struct

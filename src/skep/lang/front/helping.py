@@ -5,13 +5,14 @@ from typing import Any
 
 from skep.lang.availability import lack
 from skep.lang.bounds import Bound
+from skep.lang.front import layouts
 from skep.lang.front.access import handed, place_of, step, whole, writable
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import refuse_again
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import type_name
 from skep.lang.helpers import HELPERS, Arg, Helper, KernelResult
-from skep.lang.intrinsics import ATOMICS, SWAPS, TEXTS
+from skep.lang.intrinsics import ATOMICS, LAYOUTS, SWAPS, TEXTS
 from skep.lang.maps import Declaration
 from skep.lang.tree import (
     Address,
@@ -182,6 +183,8 @@ def intrinsic(scope: Scope, node: ast.Call, name: str) -> Expr:
     """A call of a function that the compiler lowers itself."""
     if name in TEXTS:
         return copied_text(scope, node, name)
+    if name in LAYOUTS:
+        return layouts.told(scope, node, name)
     return swap(scope, node, name) if name in SWAPS else atomic(scope, node, name)
 
 
@@ -229,6 +232,11 @@ def atomic(scope: Scope, node: ast.Call, name: str) -> Expr:
             target,
             f"{name}() takes a number of 32 or 64 bits in memory, not {type_name(place.type)}",
         )
+    if place.offset % place.type.size or (
+        place.index is not None and place.stride % place.type.size
+    ):
+        problem = f"{name}() takes a number at a multiple of its size, and this Struct is packed"
+        raise scope.error(target, problem, "put the number first, or into a Struct that is not")
     writable(scope, whole(scope, place, target), target)
     values = [
         converted(scope, scope.expr(operand), place.type, operand, wrap=True)
@@ -240,11 +248,6 @@ def atomic(scope: Scope, node: ast.Call, name: str) -> Expr:
 
 
 def _behind(scope: Scope, node: ast.expr) -> Place:
-    if place.offset % place.type.size or (
-        place.index is not None and place.stride % place.type.size
-    ):
-        problem = f"{name}() takes a number at a multiple of its size, and this Struct is packed"
-        raise scope.error(target, problem, "put the number first, or into a Struct that is not")
     value = scope.expr(node)
     if isinstance(value.type, Pointer) and isinstance(value.type.target, IntType):
         return step(scope, value, value.type.target, 0, node)

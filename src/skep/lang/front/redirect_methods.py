@@ -17,10 +17,16 @@ from skep.lang.front.structs import spilled
 from skep.lang.spec import MapType
 from skep.lang.tree import Const, Expr
 from skep.lang.types import u32, u64
-from skep.lang.values import Memory, Pointer
+from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe
 
 SENDERS = ("sk_msg", "sk_skb")
 STEERING = ("sk_lookup", "tc")
+KEEPING = (
+    *("tc", "xdp", "socket_filter", "sk_lookup", "sk_reuseport", "flow_dissector"),
+    "iterator",
+)
+"""Families of programs that put a socket which they found into a map of sockets (Linux 5.10)."""
+FOUND = ("sock", "bpf_sock", "sock_common", "tcp_sock", "udp_sock", "unix_sock")
 
 
 def _redirect(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
@@ -60,18 +66,32 @@ def _socket(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
 
 
 def _keep(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    given, key, *flags = scope.arguments(node, 2, 3, "update(ctx, key, flags)")
-    if scope.kind.family != "sockops":
-        problem = f"{scope.kind.name} programs have no socket of their own to put there"
+    """The socket of a sockops program's context, or one that another kind of program found."""
+    given, key, *flags = scope.arguments(node, 2, 3, "update(socket, key, flags)")
+    family = scope.kind.family.partition(":")[0]
+    if family not in (*KEEPING, "sockops"):
+        problem = f"{scope.kind.name} programs put no sockets there"
         raise scope.error(
             node, problem, "a sockops program does it, or Python: live[m][key] = socket"
         )
+    own = family == "sockops"
     args = (
-        context_of(scope, given, "update"),
+        context_of(scope, given, "update") if own else _found(scope, given),
         spilled(scope, key, declared_by(owner).key, "key"),
         flags_of(scope, node, flags),
     )
-    return made(scope, node, owner, "keep_socket", BY_RESULT, *args)
+    return made(scope, node, owner, "keep_socket" if own else "keep_found", BY_RESULT, *args)
+
+
+def _found(scope: Scope, node: ast.expr) -> Expr:
+    """A socket of the kernel's. Raises CompileError where it is none."""
+    value = scope.expr(node)
+    kind = value.type.target if isinstance(value.type, Pointer) else None
+    socket = isinstance(kind, KernelStruct) and kind.name in FOUND
+    if value.type is not UNKNOWN and not socket:
+        problem = f"a socket is wanted here, not {describe(value.type)}"
+        raise scope.error(node, problem, "what m.lookup(key) of a map of sockets gives is one")
+    return value
 
 
 def _assign(scope: Scope, node: ast.Call, owner: Expr) -> Expr:

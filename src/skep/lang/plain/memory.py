@@ -310,6 +310,18 @@ def raw(place: Any) -> memoryview:
     raise TypeError(f"memory is wanted here (a field, an array or a struct), not {place!r}")
 
 
+def kind_of_memory(place: Any) -> Any:
+    """A type as it is named, or that of memory. TypeError at anything else: only a kernel knows its types."""
+    match place:
+        case Kind() | ArrayView() | Number():
+            return place.kind
+        case Reference():
+            return place.cell.kind
+        case StructView():
+            return object.__getattribute__(place, "_kind")
+    raise TypeError(f"{place!r} has no size in plain Python; a type of the program's own has")
+
+
 def _within(index: int, count: int) -> None:
     if not 0 <= int(index) < count:
         raise IndexError(f"index {int(index)} is outside 0..{count - 1}")

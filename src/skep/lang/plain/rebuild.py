@@ -11,7 +11,7 @@ from typing import Any
 
 from skep.lang.capture import captured, plain
 from skep.lang.helpers import Helper
-from skep.lang.intrinsics import SWAPS, TEXTS, Intrinsic
+from skep.lang.intrinsics import LAYOUTS, SWAPS, TEXTS, Intrinsic
 from skep.lang.kernel_names import KernelFunction, KernelView
 from skep.lang.kernel_variables import KernelAddress, KernelVariable
 from skep.lang.maps import Declaration
@@ -19,7 +19,7 @@ from skep.lang.objects import is_object
 from skep.lang.plain.builtin_calls import BUILTINS as PYTHONS
 from skep.lang.plain.kernel import FakeKernel, Rewritten, no_fake
 from skep.lang.plain.kernel_variables import CpuVariable
-from skep.lang.plain.memory import Kind, fresh, in_place, kept, number_now
+from skep.lang.plain.memory import Kind, fresh, in_place, kept, kind_of_memory, number_now
 from skep.lang.plain.nested import TailCall
 from skep.lang.plain.numbers import Number, kind_of, meeting, operate, value_of
 from skep.lang.plain.objects import ObjectKind
@@ -195,7 +195,9 @@ class _Slot:
         self._place.store(value)
 
 
-def _intrinsic(value: Intrinsic, target: Any, *operands: Any) -> Number:
+def _intrinsic(value: Intrinsic, target: Any, *operands: Any) -> int:
+    if value.name in LAYOUTS:
+        return int(value(kind_of_memory(target), *operands))
     if value.name in SWAPS:
         return Number(SWAPS[value.name], value(int(value_of(target))))
     place = getattr(target, "place", None)
