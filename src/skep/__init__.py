@@ -330,7 +330,15 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's names have any t
         helpers = importlib.import_module("skep.lang.helpers").HELPERS
         if name in helpers:
             return helpers[name]
-    raise AttributeError(f"module 'skep' has no attribute {name!r}")
+    raise AttributeError(f"module 'skep' has no attribute {name!r}{_meant(name)}")
+
+
+def _meant(name: str) -> str:
+    """Which name may be meant by one that there is not; "" for what only Python itself asks for."""
+    if name.startswith("_"):
+        return ""
+    near = importlib.import_module("skep.base.similar").similar(name, __dir__())
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def __dir__() -> list[str]:

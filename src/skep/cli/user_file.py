@@ -156,7 +156,8 @@ def _text(error: Exception, path: str) -> str:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith((OURS, "<frozen ")):
         trace = trace.tb_next
     told = traceback.TracebackException(type(error), error, trace)
-    if isinstance(error, TypeError | ValueError):
+    misspelt = isinstance(error, AttributeError) and told.stack[-1].name == "__getattr__"
+    if isinstance(error, TypeError | ValueError) or misspelt:
         while len(told.stack) > 1 and told.stack[-1].filename.startswith(OURS):
             told.stack.pop()
     lines = "".join(told.format()).rstrip()

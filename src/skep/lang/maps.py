@@ -50,6 +50,8 @@ class Declaration:
     def __init__(
         self, key: Any, value: Any, entries: int, *, flags: int = 0, **options: Unpack[Options]
     ) -> None:
+        if not isinstance(entries, int):
+            raise TypeError(f"the entries of a map are a number, not {entries!r}")
         if entries < 1:
             raise ValueError(f"a map needs at least one entry, not {entries}")
         for name in options.keys() - Options.__annotations__.keys():
@@ -331,7 +333,8 @@ class Ring(Declaration):
             raise TypeError("Ring(...) takes the records that it carries")
         for record in records:
             if not isinstance(record, StructType):
-                raise TypeError(f"Ring(...) carries classes of records, not {record!r}")
+                size = f"; its size is size={record}" if isinstance(record, int) else ""
+                raise TypeError(f"Ring(...) carries classes of records, not {record!r}{size}")
         sizes = {record.size for record in records}
         if len(sizes) > 1:
             listed = ", ".join(f"{r.__name__} {r.size}" for r in records)

@@ -94,12 +94,31 @@ class Program:
 Decorator = Callable[[Callable[..., Any]], Program]
 
 EXAMPLES = {
-    "tp_btf": "sched_process_exec",
-    "raw_tp": "sched_process_exec",
-    "tracepoint": "syscalls/sys_enter_openat",
-    "iterator": "task",
+    "tp_btf": '"sched_process_exec"',
+    "raw_tp": '"sched_process_exec"',
+    "tracepoint": '"syscalls/sys_enter_openat"',
+    "iterator": '"task"',
+    "lsm": '"file_open"',
+    **dict.fromkeys(("fentry", "fexit", "kprobe", "kretprobe"), '"tcp_connect"'),
+    **dict.fromkeys(("kprobe_multi", "kretprobe_multi", "kprobe_session"), '"tcp_*"'),
+    **dict.fromkeys(("uprobe", "uretprobe"), '"libc", "malloc"'),
+    **dict.fromkeys(("uprobe_multi", "uretprobe_multi", "uprobe_session"), '"libc", "mem*"'),
+    **dict.fromkeys(("ksyscall", "kretsyscall"), '"openat"'),
+    "usdt": '"libc", "libc:setjmp"',
+    "tc": '"ingress"',
+    "cgroup": '"connect4"',
+    "sk_skb": '"verdict"',
+    "lwt": '"in"',
+    "netfilter": '"input"',
 }
 """What an error shows for a decorator that was given no name."""
+
+
+def require_names(decorator: str, *given: object) -> None:
+    """Raises TypeError where a decorator is given something else than names, such as the function itself."""
+    if not all(isinstance(one, str) for one in given):
+        example = EXAMPLES.get(decorator, '"name"')
+        raise TypeError(f"@{decorator} takes the name of what it runs on: @{decorator}({example})")
 
 
 Options = Mapping[str, int | str]
@@ -109,10 +128,7 @@ def on(
     kind: str, hook: str = "", *, sleepable: bool = False, options: Options | None = None
 ) -> Decorator:
     """A decorator for programs of a row of the table of kinds; ``sleepable`` ones may wait for memory."""
-    if not isinstance(hook, str):
-        raise TypeError(
-            f'@{kind} takes the name of what it runs on: @{kind}("{EXAMPLES.get(kind, "name")}")'
-        )
+    require_names(kind, hook)
     row = KINDS[kind]
     if sleepable:
         row = replace(row, flags=row.flags | SLEEPABLE)

@@ -121,14 +121,21 @@ def test_an_error_of_the_file_shows_its_lines_and_none_of_ours() -> None:
     del sys.modules["user_failing"]
 
 
-def test_what_skep_refuses_is_shown_at_the_line_of_the_file() -> None:
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        ("skep.tc('up')", "not 'up'"),
+        ("skep.tracepiont('a/b')", "no attribute 'tracepiont'; did you mean 'tracepoint'?"),
+    ],
+)
+def test_what_skep_refuses_is_shown_at_the_line_of_the_file(line: str, end: str) -> None:
     with pytest.raises(user_file.Failed) as caught:
-        user_file.execute(b"import skep\nskep.tc('up')\n", "mine.py", "user_refused")
+        user_file.execute(f"import skep\n{line}\n".encode(), "mine.py", "user_refused")
     text = str(caught.value)
     assert [line for line in text.splitlines() if "File" in line] == [
         '  File "mine.py", line 2, in <module>'
     ]
-    assert text.endswith("not 'up'")
+    assert text.endswith(end)
     del sys.modules["user_refused"]
 
 

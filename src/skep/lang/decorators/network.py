@@ -7,7 +7,7 @@ from typing import Any, overload
 from skep.base.similar import similar
 from skep.lang.chains import XDP_PASS, Chain
 from skep.lang.kinds import KINDS
-from skep.lang.programs import Decorator, Program, bare, global_function, on
+from skep.lang.programs import Decorator, Program, bare, global_function, on, require_names
 
 DIRECTIONS = ("ingress", "egress")
 FAMILIES = {"ipv4": 2, "ipv6": 10, "bridge": 7}
@@ -61,6 +61,7 @@ def _chained(kind: str, order: int) -> Decorator:
 
 def tc(direction: str) -> Decorator:
     """On packets at a device, ``"ingress"`` or ``"egress"``: tcx where the kernel has it (6.6), clsact before."""
+    require_names("tc", direction)
     if direction not in DIRECTIONS:
         raise ValueError(f'a tc program is for "ingress" or "egress", not {direction!r}')
     return on(f"tcx_{direction}")
@@ -68,6 +69,7 @@ def tc(direction: str) -> Decorator:
 
 def cgroup(hook: str) -> Decorator:
     """On what a cgroup's processes do, ``"connect4"``, ``"skb_ingress"``, ``"device"``, ...: 1 allows, 0 refuses."""
+    require_names("cgroup", hook)
     name = f"cgroup_{hook}"
     if name not in KINDS:
         known = [k.removeprefix("cgroup_") for k in KINDS if k.startswith("cgroup_")]
@@ -104,6 +106,7 @@ def sk_msg(function: Callable[..., Any]) -> Program:
 
 def sk_skb(part: str) -> Decorator:
     """On what the sockets of a map receive: ``"verdict"`` (5.13), or ``"parser"`` with ``"stream_verdict"`` (4.14)."""
+    require_names("sk_skb", part)
     if part not in SK_SKB:
         raise ValueError(f"a part of sk_skb is one of {', '.join(SK_SKB)}, not {part!r}")
     return on(SK_SKB[part])
@@ -116,6 +119,7 @@ def flow_dissector(function: Callable[..., Any]) -> Program:
 
 def lwt(part: str) -> Decorator:
     """On the packets of a route: ``"in"``, ``"out"``, ``"xmit"`` (4.10), or ``"seg6local"`` (4.18)."""
+    require_names("lwt", part)
     if part not in LWT:
         raise ValueError(f"a part of lwt is one of {', '.join(LWT)}, not {part!r}")
     return on(f"lwt_{part}")
@@ -125,6 +129,7 @@ def netfilter(
     hook: str, *, family: str = "ipv4", priority: int = 0, defragment: bool = False
 ) -> Decorator:
     """At a hook of netfilter in a network namespace, lower priorities first: 1 accepts, 0 drops. Linux 6.4."""
+    require_names("netfilter", hook)
     if hook not in HOOKS or family not in FAMILIES:
         known = f"{', '.join(HOOKS)}, of {', '.join(FAMILIES)}"
         raise ValueError(f"there is no netfilter hook {hook!r} of {family!r}; there are {known}")
@@ -142,6 +147,9 @@ def freplace(target: Program, function: Callable[..., Any] | None = None) -> Dec
     if function is not None and not hasattr(function, "__skep_global__"):
         problem = f"{getattr(function, '__name__', function)!r} is no global function"
         raise TypeError(f"{problem}, and no other can be replaced: @skep.global_function")
+    if not isinstance(target, Program):
+        problem = "@freplace takes the program that it stands in for"
+        raise TypeError(f"{problem}: @freplace(other), or @freplace(other, function)")
     row = KINDS["freplace"]
     kind = replace(
         target.kind,

@@ -146,7 +146,7 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
     pointer = base.type
     if not isinstance(pointer, Pointer):
         problem = f"{describe(base.type)} cannot be indexed"
-        raise scope.error(node, problem, instead.of_element(base.type))
+        raise scope.error(node, problem, instead.of_element(base.type, node))
     contexts.numbered(scope, base, node)
     if isinstance(index, ast.Slice):
         return _slice(scope, base, index, node)
@@ -162,10 +162,7 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
         kind = pointer.target if pointer.target is not None else u8
     if isinstance(where, Const) and not _is_endless(pointer.target):
         return step(scope, base, kind, where.value * kind.size, node)
-    if isinstance(pointer.target, ArrayType) and pointer.memory in FINITE:
-        scope.bounds.append(_index_bound(where, index, pointer.target.count - 1))
-        if pointer.memory is Memory.PACKET:
-            scope.bounds.append(_index_known(where, index, kind))
+    _limit(scope, base, where, index, node)
     where = converted(scope, bounded(where), u64, index, wrap=True)
     inner = Place(scope.span(node), kind, base)
     if isinstance(base, Address) and base.place.index is None:
@@ -214,6 +211,30 @@ def _index_known(where: Expr, index: ast.expr, kind: Type) -> Bound:
     at = f"({written})" if isinstance(index, ast.BinOp) else written
     at = at if getattr(kind, "size", 1) == 1 else f"{getattr(kind, 'size', 1)} * {at}"
     hint = f"take a view there, ctx.view({kind!r}, offset + {at}), and test it for None"
+    return Bound(where, 0, problem, hint, known=True)
+
+
+def _limit(scope: Scope, base: Expr, where: Expr, index: ast.expr, node: ast.AST) -> None:
+    """Note what the verifier is to know of an index."""
+    kind, memory = base.type.target, base.type.memory
+    if not isinstance(kind, ArrayType):
+        return
+    within = isinstance(base, Address) and isinstance(base.place.base.type.target, KernelStruct)
+    if memory is Memory.KERNEL and within and kind.count:
+        scope.bounds.append(_index_of_object(where, index, kind, node))
+    if memory in FINITE:
+        scope.bounds.append(_index_bound(where, index, kind.count - 1))
+    if memory is Memory.PACKET:
+        scope.bounds.append(_index_known(where, index, kind.element))
+
+
+def _index_of_object(where: Expr, index: ast.expr, kind: ArrayType, node: ast.AST) -> Bound:
+    """That an index into an array of an object of the kernel is known."""
+    array = ast.unparse(node.value) if isinstance(node, ast.Subscript) else "array"
+    problem = "an index into an object of the kernel is a constant, or counted by a short loop"
+    hint = (
+        f"copy it: a = {kind!r}(), skep.probe_read_kernel(a, {array}), and a[{ast.unparse(index)}]"
+    )
     return Bound(where, 0, problem, hint, known=True)
 
 

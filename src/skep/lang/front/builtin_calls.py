@@ -11,6 +11,7 @@ from skep.lang.front.presence import has
 from skep.lang.front.prints import printed
 from skep.lang.front.scope import Scope
 from skep.lang.front.texts import known
+from skep.lang.maps import Declaration
 from skep.lang.tree import Binary, Const, Convert, Expr, Load, Once, Opaque, Place
 from skep.lang.types import ArrayType, IntType, u32, u64
 from skep.lang.values import BOOL, UNKNOWN, Memory, Pointer, Static, describe
@@ -94,9 +95,11 @@ def _len(scope: Scope, node: ast.Call) -> Expr:
         and scope.kind.packet
     ):
         return _packet_length(scope, node, value)
-    raise scope.error(
-        node, f"len() takes an array, or the context of a packet, not {describe(value.type)}"
-    )
+    hint = ""
+    if isinstance(value.type, Static) and isinstance(value.type.value, Declaration):
+        hint = "entries are counted in Python, len(live[map]); in a program, count in a skep.Global"
+    problem = f"len() takes an array, or the context of a packet, not {describe(value.type)}"
+    raise scope.error(node, problem, hint)
 
 
 def _packet_length(scope: Scope, node: ast.AST, context: Expr) -> Expr:

@@ -1,16 +1,15 @@
 """Calls: conversions, constructors, other functions; the rest has modules of its own."""
 
 import ast
-import difflib
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType
 from typing import Any
 
-from skep.lang.capture import defaults, outside
-from skep.lang.front import dynptrs, instead, objects, searches
-from skep.lang.front.builtin_calls import BUILTINS, HINTS
+from skep.lang.capture import MISSING, defaults, outside, resolve
+from skep.lang.front import dynptrs, foreign, instead, objects, searches
+from skep.lang.front.builtin_calls import BUILTINS
 from skep.lang.front.constants import static
 from skep.lang.front.global_functions import is_context
 from skep.lang.front.helping import helper, intrinsic, is_address
@@ -23,16 +22,9 @@ from skep.lang.front.methods import method
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import build
 from skep.lang.front.texts import known
-from skep.lang.helpers import HELPERS, Helper
+from skep.lang.helpers import Helper
 from skep.lang.intrinsics import Intrinsic
-from skep.lang.kernel_names import (
-    KernelFunction,
-    KernelView,
-    kernel_enum,
-    kernel_struct,
-    kfunc,
-)
-from skep.lang.kernel_variables import kernel_address, kernel_variable
+from skep.lang.kernel_names import KernelFunction, KernelView
 from skep.lang.maps import Declaration
 from skep.lang.objects import is_object
 from skep.lang.struct import StructType
@@ -47,6 +39,7 @@ from skep.lang.tree import (
 )
 from skep.lang.types import ArrayType, IntType, u64
 from skep.lang.values import (
+    BOOL,
     NONE,
     UNKNOWN,
     Literal,
@@ -60,7 +53,6 @@ from skep.lang.values import (
 )
 
 STARRED = CO_VARARGS | CO_VARKEYWORDS
-NAMES = (kfunc, kernel_struct, kernel_enum, kernel_variable, kernel_address)
 SHAPED: dict[str, Callable[[Scope, ast.Call, Helper], Expr]] = {
     "this_cpu_ptr": of_cpu,
     "per_cpu_ptr": of_cpu,
@@ -71,26 +63,6 @@ SHAPED: dict[str, Callable[[Scope, ast.Call, Helper], Expr]] = {
     "seq_printf_btf": text_of_object,
 }
 """Helpers whose arguments are more than numbers and memory."""
-RANDOM = "skep.get_prandom_u32() % n"
-INSTEAD = HINTS | {
-    "time": "skep.ktime_get_ns() counts from the start of the machine",
-    "time_ns": "skep.ktime_get_ns() counts from the start of the machine",
-    "monotonic": "skep.ktime_get_ns()",
-    "monotonic_ns": "skep.ktime_get_ns()",
-    "sleep": "a program never waits; let its reader do so",
-    "getpid": "skep.get_current_pid_tgid() >> 32",
-    "sum": "add in a loop: for i in range(N)",
-    "random": RANDOM,
-    "randint": RANDOM,
-    "randrange": RANDOM,
-    "choice": RANDOM,
-    "unpack": "describe the bytes by a Struct, whose fields are read by name",
-    "map": "write a for loop",
-    "filter": "write a for loop",
-    "input": "keep what a program is to know in a map, or in a skep.Global",
-    "open": "send a record to Python by a Ring, and write there",
-}
-"""What serves in a program in place of a function of Python's."""
 
 
 def call(scope: Scope, node: ast.Call) -> Expr:
@@ -99,6 +71,9 @@ def call(scope: Scope, node: ast.Call) -> Expr:
         owner = scope.expr(node.func.value)
         if owner.type is UNKNOWN:
             return NoneValue(owner.span, UNKNOWN)
+        if isinstance(owner.type, IntType | Literal) or owner.type is BOOL:
+            problem = f"{describe(owner.type)} has no method {node.func.attr!r}"
+            raise scope.error(node, problem, instead.of_number_method(owner.type, node.func.attr))
         if _has_methods(owner.type):
             _refuse_names(scope, node)
         if isinstance(owner.type, Static) and is_object(owner.type.value):
@@ -108,11 +83,20 @@ def call(scope: Scope, node: ast.Call) -> Expr:
             return method(scope, node, owner, node.func.attr) if sought is None else sought
     function = scope.expr(node.func)
     if not isinstance(function.type, Static):
-        raise scope.error(node, f"{describe(function.type)} cannot be called")
-    named = isinstance(function.type.value, StructType | FunctionType)
-    if not named and function.type.value is not print:
+        name = ast.unparse(node.func)
+        hidden = isinstance(node.func, ast.Name) and resolve(scope.function, name) is not MISSING
+        hint = f"{name!r} is a variable in this function: give that another name" if hidden else ""
+        raise scope.error(node, f"{describe(function.type)} cannot be called", hint)
+    if _takes_no_names(function.type.value):
         _refuse_names(scope, node)
     return _static_call(scope, node, function.type.value)
+
+
+def _takes_no_names(value: Any) -> bool:
+    """Whether something that a program can call takes its arguments in order only."""
+    if isinstance(value, IntType | ArrayType | Helper | KernelView | KernelFunction | Intrinsic):
+        return True
+    return value is not print and _builtin(value) is not None
 
 
 def _has_methods(kind: Type) -> bool:
@@ -149,7 +133,7 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
         case Intrinsic(name=name):
             return intrinsic(scope, node, name)
         case FunctionType() if outside(value):
-            raise scope.error(node, *_outside(node, value))
+            raise scope.error(node, *foreign.outside(node, value))
         case FunctionType():
             written = _ordered(scope, node, value)
             args = tuple(_passed(scope, one) for one in written)
@@ -158,15 +142,15 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
             several = isinstance(function.result, Several)
             out = scope.own_slot(node, function.result) if several else ""
             return SubCall(scope.span(node), function.result, function, given, out)
-    own = isinstance(value, type | type(len))
-    builtin = BUILTINS.get(value) if own else None
+    builtin = _builtin(value)
     if builtin is None:
-        named = getattr(value, "__name__", "")
-        problem = (
-            f"{repr(named) if named else describe(Static(value))} cannot be called in a program"
-        )
-        raise scope.error(node, problem, _instead(value))
+        raise scope.error(node, *foreign.refusal(node, value))
     return builtin(scope, node)
+
+
+def _builtin(value: Any) -> Callable[[Scope, ast.Call], Expr] | None:
+    """What makes a call of a function that Python has and a program too."""
+    return BUILTINS.get(value) if isinstance(value, type | type(len)) else None
 
 
 def _of_kernel(scope: Scope, node: ast.Call, named: KernelView | KernelFunction) -> Expr:
@@ -174,27 +158,6 @@ def _of_kernel(scope: Scope, node: ast.Call, named: KernelView | KernelFunction)
     if isinstance(named, KernelFunction):
         return kernel_call(scope, node, named)
     return _kernel_view(scope, node, named.name)
-
-
-def _instead(value: Any) -> str:
-    """The hint where something is called that a program cannot call."""
-    name = str(getattr(value, "__name__", ""))
-    if isinstance(value, type) and issubclass(value, Declaration):
-        return f"declare it outside of the program: m = {name}(...)"
-    if hasattr(value, "__wrapped__"):
-        return "take Python's decorator off it: its own function is compiled"
-    close = difflib.get_close_matches(name, HELPERS, 1)
-    near = f"did you mean the helper {close[0]}?" if close else ""
-    return INSTEAD.get(name) or near or "call a helper, a Struct or a function of your own"
-
-
-def _outside(node: ast.Call, value: FunctionType) -> tuple[str, str]:
-    """The problem and the hint where a program calls what stands outside of programs."""
-    name = value.__name__
-    said = ast.unparse(node)
-    if value in NAMES:
-        return f"{name}(...) stands outside of programs", f"write above the program: NAME = {said}"
-    return f"{name}() runs in Python, not in the kernel", "call a helper, or a function of your own"
 
 
 def _array(scope: Scope, node: ast.Call, kind: ArrayType) -> Expr:

@@ -27,6 +27,9 @@ class Subject:
 
 def match(scope: Scope, node: ast.Match) -> list[Node]:
     """``match number:``."""
+    if isinstance(node.subject, ast.Tuple):
+        hint = "write if and elif, or match each by itself"
+        raise scope.error(node.subject, "match takes a number, not a tuple", hint)
     value = dereferenced(scope, scope.expr(node.subject), node.subject)
     if not isinstance(value.type, IntType | Literal) and value.type not in (BOOL, UNKNOWN):
         problem = f"match takes a number, not {describe(value.type)}"

@@ -248,7 +248,8 @@ def _is_none(scope: Scope, value: Expr, op: ast.cmpop, node: ast.AST) -> Expr:
     if value.type in (UNKNOWN, NONE):  # None so far: what is assigned later may be a pointer
         return NoneValue(value.span, UNKNOWN)
     if not isinstance(value.type, Pointer):
-        raise scope.error(node, f"{describe(value.type)} is never None")
+        hint = "a number is compared with a number: n == 0"
+        raise scope.error(node, f"{describe(value.type)} is never None", hint)
     test: Expr = IsNone(scope.span(node), BOOL, value)
     return negated(scope, test, node) if isinstance(op, ast.IsNot | ast.NotEq) else test
 

@@ -13,7 +13,8 @@ def only(head: Head) -> tuple[Parameter, ...]:
     if not head.names:
         return ()
     if len(head.names) != 1:
-        raise head.error(f"{head.kind.name} programs take one argument, the context")
+        problem = f"{head.kind.name} programs take one argument, the context"
+        raise head.error(problem, f"def {head.function.__name__}(ctx):")
     return (context(head, head.names[0]),)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from skep.base.similar import similar
 from skep.lang.capture import MISSING, resolve
-from skep.lang.front import instead, tables
+from skep.lang.front import foreign, instead, tables
 from skep.lang.front.access import element, field, value_at
 from skep.lang.front.calls import call
 from skep.lang.front.comparisons import compare, compared, negated
 from skep.lang.front.constants import static
+from skep.lang.front.constants_of_c import constant_of_c
 from skep.lang.front.integers import (
     binary,
     constant,
@@ -88,7 +89,7 @@ SIGNS: dict[type[ast.unaryop], Callable[[int], int]] = {
 UNSUPPORTED: dict[type[ast.expr], tuple[str, str]] = {
     ast.JoinedStr: (
         "f-strings are not part of the language",
-        "send numbers in a Record and format them in user space",
+        'print(f"...") takes one; else send numbers in a Record, and format them in Python',
     ),
     ast.Dict: (
         "dictionaries are not part of the language",
@@ -96,7 +97,7 @@ UNSUPPORTED: dict[type[ast.expr], tuple[str, str]] = {
     ),
     ast.List: (
         "lists are not part of the language",
-        "use a fixed array, as in u8[16], in a Struct",
+        "make an array, numbers = u32[16](); what grows lies in a map",
     ),
     ast.Set: ("sets are not part of the language", "declare a skep.Hash outside the function"),
     ast.ListComp: (
@@ -123,7 +124,10 @@ UNSUPPORTED: dict[type[ast.expr], tuple[str, str]] = {
         "assign on a line of its own",
     ),
     ast.Starred: ("* is not part of the language here", "write the arguments out"),
-    ast.Tuple: ("tuples are not part of the language", "use a Struct"),
+    ast.Tuple: (
+        "tuples are not part of the language",
+        "use a Struct, or a name for each value: a, b = 1, 2",
+    ),
     ast.Slice: ("slices are not part of the language here", "index one element at a time"),
 }
 
@@ -158,13 +162,19 @@ def _name(scope: Scope, node: ast.Name) -> Expr:
         raise scope.error(node, f"{node.id!r} has no value here yet", f"assign {node.id} before")
     if node.id in scope.function.__code__.co_varnames:
         problem = f"{node.id!r} is assigned in this function, which makes it another variable than that outside"
-        hint = (
-            "a program cannot change Python's variables: keep state in a map, or in a skep.Global"
-        )
-        raise scope.error(node, problem, hint)
+        raise scope.error(node, problem, _hidden(node.id, value))
     if value is MISSING:
         raise scope.error(node, f"the name {node.id!r} is not defined here", _meant(scope, node.id))
     return static(scope, node, value)
+
+
+def _hidden(name: str, value: Any) -> str:
+    """What to do where a variable of a program hides something outside: numbers are changed, other things named."""
+    if value is MISSING or isinstance(value, int | float | str | bytes | list | dict | set):
+        return (
+            "a program cannot change Python's variables: keep state in a map, or in a skep.Global"
+        )
+    return f"give the variable another name: {name} is what stands outside"
 
 
 def _meant(scope: Scope, name: str) -> str:
@@ -174,6 +184,9 @@ def _meant(scope: Scope, name: str) -> str:
         return f"write skep.{plain}(...)"
     if name in (repr(kind) for kind in (*INTEGERS, char)):
         return f"write skep.{name}, or import it: from skep import {name}"
+    known = constant_of_c(name)
+    if known:
+        return known
     near = similar(name, _names(scope))
     return IN_C.get(plain, f"did you mean {near!r}?" if near else "")
 
@@ -198,12 +211,10 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
             return static(scope, node, getattr(owner, node.attr))
         if isinstance(owner, KernelVariable):
             raise scope.error(node, *without_cpu(node, owner))
-        near = similar(node.attr, dir(owner)) if isinstance(owner, ModuleType) else None
         raise scope.error(
             node,
             f"{describe(base.type)} has no {node.attr!r} that a program can use",
-            _in_c(owner, node.attr)
-            or (f"did you mean {near!r}?" if near else instead.of_attribute(owner, node)),
+            _of_attribute(owner, node),
         )
     if node.attr == "value" and isinstance(base, Const) and _is_member(scope, node.value):
         return base
@@ -216,6 +227,15 @@ def _in_c(owner: Any, name: str) -> str:
     """What stands for a helper of C that has another form here; "" where it is none."""
     helpers = isinstance(owner, ModuleType) and owner.__name__ == "skep"
     return IN_C.get(name, "") if helpers else ""
+
+
+def _of_attribute(owner: Any, node: ast.Attribute) -> str:
+    """What to write in place of an attribute that a captured object has not, or that a program cannot use."""
+    if not isinstance(owner, ModuleType):
+        return foreign.of_attribute(owner, node)
+    near = similar(node.attr, dir(owner))
+    known = _in_c(owner, node.attr) or constant_of_c(node.attr)
+    return known or (f"did you mean {near!r}?" if near else foreign.of_attribute(owner, node))
 
 
 def _is_member(scope: Scope, node: ast.expr) -> bool:
@@ -326,7 +346,8 @@ def as_truth(scope: Scope, value: Expr, node: ast.AST) -> Expr:
         return value
     if isinstance(value.type, IntType | Literal):
         return compared(scope, "!=", value, constant(scope, node, 0), node)
-    raise scope.error(node, f"{describe(value.type)} is no condition")
+    hint = "key in map asks whether it has an entry" if is_map(value) else ""
+    raise scope.error(node, f"{describe(value.type)} is no condition", hint)
 
 
 def _logic_value(scope: Scope, node: ast.BoolOp) -> Expr:

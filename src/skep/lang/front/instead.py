@@ -5,6 +5,7 @@ A captured object of Python's is no value of a program; a pointer is no number, 
 
 import ast
 import enum
+import re
 from types import MethodType
 from typing import Any, SupportsIndex, SupportsInt
 
@@ -12,13 +13,16 @@ from skep.lang.objects import is_head
 from skep.lang.special import SpinLock
 from skep.lang.struct import StructType
 from skep.lang.types import ArrayType, IntType, char
-from skep.lang.values import NONE, KernelStruct, Memory, Pointer, Static, Type
+from skep.lang.values import NONE, VOID, KernelStruct, Memory, Pointer, Static, Type
 
 CHARACTER = 'the number of a character is ord("x")'
 AT_ADDRESS = (
     "it is an address: skep.probe_read_user(buffer, address) copies what lies there, of the kernel's "
     "memory probe_read_kernel, and text skep.user_string(address, 64)"
 )
+AS_NUMBER = 'an address is a number: ADDRESS = int(ipaddress.ip_address("10.0.0.1")) outside'
+OF_NETWORK = re.compile(r"\d+(\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*")
+"""Text of an IP address."""
 ADDRESS = 64
 OBJECTS = frozenset({Memory.KERNEL, Memory.PROBE, Memory.USER})
 """Memory of the kernel's objects, whose addresses are numbers too."""
@@ -28,7 +32,7 @@ def of_python(value: Any) -> str:
     """Of a captured object."""
     match value:
         case list() | set():
-            return "make it a tuple: (1, 2)"
+            return "make it a tuple: (1, 2); what a program changes lies in a map"
         case dict():
             return "declare a skep.Hash; of constants, choose by match, or by if and elif"
         case enum.Enum():
@@ -44,9 +48,19 @@ def of_python(value: Any) -> str:
     return ""
 
 
+CHANGES = {
+    **dict.fromkeys(("append", "extend", "insert"), "what grows is a skep.Queue, or a skep.Hash"),
+    **dict.fromkeys(("add", "discard", "remove"), "keep what is in it as keys of a skep.Hash"),
+    **dict.fromkeys(("update", "setdefault", "pop", "popitem"), "declare a skep.Hash"),
+}
+"""Methods by which Python's containers are changed."""
+
+
 def of_attribute(value: Any, node: ast.Attribute) -> str:
     """Of an attribute of a captured object."""
     found = getattr(value, node.attr, None)
+    if isinstance(value, list | set | dict) and node.attr in CHANGES:
+        return f"a program cannot change it: {CHANGES[node.attr]}"
     if isinstance(found, int | str | bytes):
         return f"name it outside of the program: {node.attr.upper()} = {ast.unparse(node)}"
     if isinstance(found, MethodType):
@@ -58,10 +72,18 @@ def of_number(kind: Type, node: ast.AST) -> str:
     """Where a number is wanted, and something else is given."""
     if isinstance(kind, Static):
         return of_python(kind.value)
+    if kind is NONE:
+        return "None is no number: write 0; an entry of a map is taken out by del counts[key]"
+    if kind is VOID:
+        return "let the function return a number on every path"
     if not isinstance(kind, Pointer):
         return ""
     if isinstance(kind.target, ArrayType):
-        word = "text is compared, searched and copied" if kind.target.element is char else ""
+        word = (
+            f"text is compared, searched and copied; a map has it as key by Hash({kind.target!r}, ...)"
+            if kind.target.element is char
+            else ""
+        )
         return word or "take an element of it: a[0]"
     if kind.memory in OBJECTS and isinstance(node, ast.expr):
         name = "x" if isinstance(node, ast.Compare) else ast.unparse(node)
@@ -77,17 +99,37 @@ def of_choice(one: Type, other: Type) -> str:
     return "use each in its own branch of an if" if known else ""
 
 
-def of_element(kind: Type) -> str:
+def of_element(kind: Type, node: ast.AST) -> str:
     """Where something is indexed that has no elements."""
     if isinstance(kind, Static):
-        return of_python(kind.value)
-    return AT_ADDRESS if isinstance(kind, IntType) and kind.bits == ADDRESS else ""
+        early = f"take it outside of the program: NAME = {ast.unparse(node)}"
+        return of_python(kind.value) or (early if hasattr(kind.value, "__getitem__") else "")
+    if isinstance(kind, IntType) and kind.bits < ADDRESS:
+        return "a bit of a number is n >> i & 1"
+    return AT_ADDRESS if isinstance(kind, IntType) else ""
 
 
-def of_text(kind: Type) -> str:
+METHODS = {
+    "bit_length": "skep.log2(n) + 1, where n is not 0",
+    "to_bytes": "set a field that is a be16, be32 or be64: its bytes are in network order",
+    "hex": 'print(f"{n:#x}") shows a number so',
+    "get": "a number that a lookup found is used as it is",
+}
+"""What serves in place of methods of Python's numbers."""
+
+
+def of_number_method(kind: Type, name: str) -> str:
+    """Where a method of a number is called: an address is taken for what lies there."""
+    wide = isinstance(kind, IntType) and kind.bits == ADDRESS
+    return METHODS.get(name) or (AT_ADDRESS if wide else "")
+
+
+def of_text(kind: Type, text: str | bytes) -> str:
     """Where text meets something that is no array of it."""
     if not isinstance(kind, IntType):
         return ""
+    if isinstance(text, str) and OF_NETWORK.fullmatch(text):
+        return AS_NUMBER
     if kind.bits < ADDRESS:
         return CHARACTER
     return "text at an address is copied first: skep.user_string(address, 64), of the kernel's kernel_string"
@@ -111,7 +153,7 @@ def of_method(kind: Pointer, node: ast.Call, name: str) -> str:
 def of_iteration(kind: Type, *, is_map: bool) -> str:
     """Where a loop runs over something that has no elements."""
     if is_map:
-        return "go over a map in Python, or over the keys that you know"
+        return "map.for_each(function) goes over its entries; live[map].items() does in Python"
     if isinstance(kind, Static) and isinstance(kind.value, list | set):
         return of_python(kind.value)
     if isinstance(kind, Pointer) and is_head(kind.target):

@@ -60,12 +60,21 @@ def _lock(scope: Scope, node: ast.With) -> Address:
     place = place_of(scope, item.context_expr) if len(node.items) == 1 else None
     known = place is not None and place.type is SpinLock and _in_value(place)
     if place is None or item.optional_vars or not known:
-        raise scope.error(
-            node,
-            "with takes one lock, of a map's value or of an object",
-            "give the value a field lock: skep.SpinLock, and write with value.lock:",
-        )
+        problem = "with takes one lock, of a map's value or of an object"
+        raise scope.error(node, problem, _instead(item.context_expr))
     return Address(scope.span(item.context_expr), Pointer(SpinLock, Memory.VALUE), place)
+
+
+def _instead(node: ast.expr) -> str:
+    """What to write in place of Python's other uses of ``with``."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="reserve")):
+            return "e = ring.reserve(), a test for None, its fields, then e.submit()"
+        case ast.Call(func=ast.Name(id="open")):
+            return "send a record to Python by a Ring, and write there"
+        case ast.Call():
+            return "write out what it does at its beginning and at its end"
+    return "give the value a field lock: skep.SpinLock, and write with value.lock:"
 
 
 def _in_value(place: Place) -> bool:

@@ -65,9 +65,20 @@ def _of_a_dict(name: str, table: Mapping[str, Method]) -> str:
 INSTEAD = {
     "get": "lookup(key) gives a pointer, or None: value = counts.lookup(key)",
     "pop": "delete(key), after lookup(key)",
-    "keys": "go over the entries in Python: live[map].items()",
-    "values": "go over the entries in Python: live[map].items()",
-    "items": "go over the entries in Python: live[map].items()",
+    **dict.fromkeys(
+        ("keys", "values", "items"),
+        "for_each(function) goes over the entries here, live[map].items() in Python",
+    ),
+    **dict.fromkeys(("has_key", "contains", "exists"), "lookup(key) is not None, or key in map"),
+    **dict.fromkeys(("set", "put", "insert"), "update(key, value), or map[key] = value"),
+    **dict.fromkeys(
+        ("append", "add", "push", "put", "send", "emit", "write"),
+        "reserve() gives a record or None: its fields are set, then e.submit()",
+    ),
+    **dict.fromkeys(
+        ("submit", "discard"),
+        "reserve() gives a record, which has it: e = ring.reserve(), e.submit()",
+    ),
     "clear": "empty it in Python: live[map].clear()",
 }
 

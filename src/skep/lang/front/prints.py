@@ -107,6 +107,7 @@ def _file(scope: Scope, node: ast.Call) -> Expr:
     for keyword in node.keywords:
         if keyword.arg != "file":
             hint = "write what is between and behind the values into the text"
+            hint = "leave it out: lines are there at once" if keyword.arg == "flush" else hint
             raise scope.error(keyword, "print() takes values, and file= by name", hint)
     value = scope.expr(node.keywords[-1].value)
     kind = value.type.target if isinstance(value.type, Pointer) else None
@@ -182,7 +183,10 @@ def _shown(scope: Scope, node: ast.expr) -> Iterator[Shown]:
                 yield from _shown(scope, value)
         case ast.FormattedValue(value=value, conversion=conversion, format_spec=spec):
             if conversion != -1:
-                raise scope.error(node, "! is not part of the language", "show the value as it is")
+                sign = f"!{chr(conversion)}"
+                raise scope.error(
+                    node, f"{sign} is not part of the language", "leave it out: {value}"
+                )
             yield _value(scope, value, _spec(scope, spec))
         case _:
             yield _value(scope, node, "")

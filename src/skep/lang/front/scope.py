@@ -18,7 +18,18 @@ from skep.lang.static_arguments import Ways, no_ways
 from skep.lang.struct import StructType
 from skep.lang.tree import Expr, Function, Local, Node, Place, Return, StaticValue
 from skep.lang.types import IntType
-from skep.lang.values import BOOL, NONE, UNKNOWN, Literal, Static, Type, describe, join, promote
+from skep.lang.values import (
+    BOOL,
+    NONE,
+    UNKNOWN,
+    Literal,
+    Pointer,
+    Static,
+    Type,
+    describe,
+    join,
+    promote,
+)
 
 Formats = Callable[[str, str], StructType | None]
 
@@ -71,8 +82,13 @@ class Target:
 
 def _apart(*kinds: Type) -> str:
     """What to do where one name is to be of two types: numbers are converted, memory has a name for each."""
-    numbers = all(isinstance(kind, IntType | Literal) or kind is BOOL for kind in kinds)
-    return f"use another name{', or convert one of the two, as in u64(...)' if numbers else ''}"
+    numbers = [isinstance(kind, IntType | Literal) or kind is BOOL for kind in kinds]
+    found = isinstance(kinds[0], Pointer) and isinstance(kinds[0].target, IntType)
+    if found and numbers[1]:
+        return "the number behind it is set by x[0] = ..., and changed by x += ..."
+    return (
+        f"use another name{', or convert one of the two, as in u64(...)' if all(numbers) else ''}"
+    )
 
 
 def _named(kind: Type, name: str) -> Type:

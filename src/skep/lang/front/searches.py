@@ -50,7 +50,7 @@ def compared(scope: Scope, node: ast.Compare) -> Expr | None:
     if isinstance(op, ast.In | ast.NotIn):
         if found is None:
             return None
-        array = _array(scope, right)
+        array = _array(scope, right, found)
         if not found and not isinstance(left, ast.Constant):
             return Const(scope.span(node), BOOL, int(isinstance(op, ast.In)))
         test = _contains(scope, array, found, node)
@@ -60,10 +60,12 @@ def compared(scope: Scope, node: ast.Compare) -> Expr | None:
     if text is None:
         return None
     if not isinstance(op, ast.Eq | ast.NotEq):
-        raise scope.error(node, "text and bytes are compared with == and != only")
+        hint = "sort in Python, or compare characters, which are numbers: a[0] < b[0]"
+        raise scope.error(node, "text and bytes are compared with == and != only", hint)
     if found is not None and other is not None:
         return Const(scope.span(node), BOOL, int((found == other) == isinstance(op, ast.Eq)))
-    test = _equals(scope, _array(scope, right if found is not None else left), text, node)
+    array = _array(scope, right if found is not None else left, text)
+    test = _equals(scope, array, text, node)
     return _either(scope, test, node, negate=isinstance(op, ast.NotEq))
 
 
@@ -117,7 +119,9 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr | None:
     text = known(scope, argument)
     if text is None:
         problem = f"{name}() takes text or bytes that are known while compiling"
-        raise scope.error(argument, problem, "write them out, or capture them")
+        several = isinstance(argument, ast.Tuple)
+        each = f"ask for each: {owner_name(node)}.{name}(a) or {owner_name(node)}.{name}(b)"
+        raise scope.error(argument, problem, each if several else "write them out, or capture them")
     if not text and not isinstance(argument, ast.Constant):  # captured: nothing is asked for
         return Const(scope.span(node), *((s32, 0) if name == "find" else (BOOL, 1)))
     return METHODS[name](scope, owner, text, node)
@@ -132,13 +136,19 @@ def _kind(value: Expr) -> ArrayType | None:
     return kind if isinstance(kind, ArrayType) and kind.element in (char, u8) else None
 
 
-def _array(scope: Scope, node: ast.expr) -> Expr:
+def owner_name(node: ast.Call) -> str:
+    """What a method is called on, as it is written."""
+    return ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else "text"
+
+
+def _array(scope: Scope, node: ast.expr, text: str | bytes) -> Expr:
+    """An array that text is compared with, or looked for in. Raises CompileError at anything else."""
     value = scope.expr(node)
     if value.type is UNKNOWN or _kind(value) is not None:
         return value
     kind = value.type.target if isinstance(value.type, Pointer) else None
     numbers = isinstance(kind, ArrayType) and isinstance(kind.element, IntType)
-    hint = f"compare it with another {kind!r}" if numbers else instead.of_text(value.type)
+    hint = f"compare it with another {kind!r}" if numbers else instead.of_text(value.type, text)
     problem = f"text and bytes go with char[N] and u8[N], not with {describe(value.type)}"
     raise scope.error(node, problem, hint)
 

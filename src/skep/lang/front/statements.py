@@ -164,9 +164,13 @@ def _annotated(scope: Scope, node: ast.AnnAssign) -> list[Node]:
     kind = scope.expr(node.annotation)
     wanted = kind.type.value if isinstance(kind.type, Static) else None
     if not isinstance(node.target, ast.Name) or not isinstance(wanted, IntType):
-        raise scope.error(
-            node.annotation, "a variable is annotated with an integer type, as in n: u32 = 0"
+        problem = "a variable is annotated with an integer type, as in n: u32 = 0"
+        hint = (
+            "leave it out: the type is that of the values"
+            if isinstance(node.target, ast.Name)
+            else ""
         )
+        raise scope.error(node.annotation, problem, hint)
     before = scope.declared.get(node.target.id)
     if before not in (None, register(wanted)):
         raise scope.error(node.annotation, f"{node.target.id!r} is declared {before!r} elsewhere")
@@ -199,11 +203,16 @@ def _augmented(scope: Scope, node: ast.AugAssign) -> list[Node]:
         raise scope.error(
             target,
             f"{ast.unparse(target)} is not a number that can be changed in place",
-            "assign with =",
+            SETTING if _captured(base) else "assign with =",
         )
     place = _reached_once(writable(scope, place, target))
     result = binary(scope, op, value_at(scope, place, target), number(scope, node.value), node)
     return [_stored(scope, place, result, node)]
+
+
+def _captured(base: Expr | None) -> bool:
+    """Whether something of Python's is to be changed."""
+    return base is not None and isinstance(base.type, Static)
 
 
 def _reached_once(place: Place) -> Place:
@@ -225,7 +234,8 @@ def _delete(scope: Scope, node: ast.Delete) -> list[Node]:
     nodes: list[Node] = []
     for target in node.targets:
         if not isinstance(target, ast.Subscript) or not is_map(scope.expr(target.value)):
-            raise scope.error(target, "del takes an entry of a map, as in del counts[key]")
+            hint = "a variable ends by itself: leave it out" if isinstance(target, ast.Name) else ""
+            raise scope.error(target, "del takes an entry of a map, as in del counts[key]", hint)
         method = ast.copy_location(ast.Attribute(target.value, "delete", ast.Load()), target)
         invoke = ast.copy_location(ast.Call(method, [target.slice], []), target)
         nodes.append(Evaluate(scope.span(node), call(scope, invoke)))
@@ -258,6 +268,9 @@ def _return(scope: Scope, node: ast.Return) -> list[Node]:
 
 def _given(scope: Scope, node: ast.expr) -> tuple[list[Node], Expr]:
     """What a return does first, and what it gives."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+        hint = "return a number; text that is fixed may be captured: NAME = '...' above the program"
+        raise scope.error(node, "text cannot be returned", hint)
     before, value = returned(scope, node)
     if isinstance(value, StaticValue):
         problem = f"{describe(value.type)} cannot be returned"

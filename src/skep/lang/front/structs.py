@@ -4,7 +4,7 @@ import ast
 import difflib
 from typing import Any
 
-from skep.lang.front.access import buffer, member, memory_of, step
+from skep.lang.front.access import buffer, is_text, member, memory_of, step
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import laid, refuse_into
 from skep.lang.front.scope import Scope
@@ -13,12 +13,12 @@ from skep.lang.objects import is_object
 from skep.lang.special import special
 from skep.lang.struct import StructType
 from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Write
-from skep.lang.types import ArrayType, IntType, char
+from skep.lang.types import ArrayType, IntType, char, u64
 from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe
 
 FROM_ADDRESS = (
-    "text at an address is copied by probe_read_user_str(buffer, address), of the kernel's memory "
-    "by probe_read_kernel_str"
+    "text at an address is copied by skep.probe_read_user_str(field, address), of the kernel's memory "
+    "by skep.probe_read_kernel_str"
 )
 STACKED = frozenset({Memory.STACK, Memory.VALUE, Memory.CONSTANT, Memory.RECORD, Memory.PACKET})
 
@@ -32,9 +32,9 @@ def build(scope: Scope, node: ast.Call, struct: StructType) -> Expr:
     slot = scope.own_slot(node, struct)
     base = Slot(scope.span(node), pointer, slot)
     if len(node.args) > len(struct.fields):
-        raise scope.error(
-            node, f"{struct.__name__} has {len(struct.fields)} fields, not {len(node.args)}"
-        )
+        names = ", ".join(field.name for field in struct.fields)
+        problem = f"{struct.__name__} has {len(struct.fields)} fields, not {len(node.args)}"
+        raise scope.error(node, problem, f"they are {names}")
     given = dict(zip([f.name for f in struct.fields], node.args, strict=False))
     for keyword in node.keywords:
         if keyword.arg is None or struct.field(keyword.arg) is None:
@@ -68,6 +68,7 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Wri
         return Store(span, place, laid(place.type, value))
     if text is not None:
         return Write(span, place, filling(scope, place.type, text, node))
+    _refuse_address(scope, place, node)
     source = buffer(scope, node)
     _refuse_special(scope, place, source, node)
     if source.type != place.type and not alike(source.type, place.type):
@@ -77,6 +78,15 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Wri
             FROM_ADDRESS if _text(place.type, source.type) else "both sides take the same type",
         )
     return Copy(span, place, source, place.type.size)
+
+
+def _refuse_address(scope: Scope, place: Place, node: ast.expr) -> None:
+    """Refuse a number of 64 bits where text or bytes are wanted: it is the address of some."""
+    kind = scope.expr(node).type
+    if isinstance(kind, IntType) and kind.bits == u64.bits and is_text(place.type):
+        raise scope.error(
+            node, f"{type_name(place.type)} is wanted here, not {kind!r}", FROM_ADDRESS
+        )
 
 
 def _refuse_special(scope: Scope, place: Place, source: Place, node: ast.AST) -> None:
@@ -128,6 +138,10 @@ def spilled(scope: Scope, node: ast.expr, kind: Any, role: str) -> Expr:
         refuse_into(scope, kind, node)
         value = laid(kind, converted(scope, scope.expr(node), kind, node))
         return Spill(span, Pointer(kind, Memory.STACK), scope.slot(role, kind), value)
+    if isinstance(node, ast.Tuple) and isinstance(kind, StructType):
+        parts = ", ".join(ast.unparse(item) for item in node.elts)
+        problem = f"{type_name(kind)} is wanted here, not a tuple"
+        raise scope.error(node, problem, f"make one: {type_name(kind)}({parts})")
     value = scope.expr(node)
     if value.type is UNKNOWN:
         return value

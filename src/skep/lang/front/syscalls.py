@@ -93,7 +93,8 @@ class Subscription:
     def _format(self, call: str) -> StructType:
         found = self.target.formats("syscalls", tracepoint(self.side, call))
         if found is None:
-            near = similar(call, list(NUMBERS))
+            bare = call.removeprefix("sys_").removeprefix("enter_").removeprefix("exit_")
+            near = similar(bare, list(NUMBERS))
             hint = f"did you mean {near!r}?" if near and near != call else ""
             problem = f"this kernel has no tracepoint of a system call {call!r}"
             raise CompileError(problem, self.span, hint)

@@ -35,9 +35,10 @@ def encoded(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:
     """The bytes of ``text`` where it goes with arrays of that type. Raises CompileError where it does not."""
     if not isinstance(kind, ArrayType) or kind.element not in (char, u8):
         problem = f"text and bytes go with char[N] and u8[N], not with {describe(kind)}"
-        raise scope.error(node, problem, instead.of_text(kind))
+        raise scope.error(node, problem, instead.of_text(kind, text))
     if kind.element is char and isinstance(text, bytes):
-        raise scope.error(node, f"{kind!r} is text, which goes with a str, not with bytes")
+        problem = f"{kind!r} is text, which goes with a str, not with bytes"
+        raise scope.error(node, problem, 'leave the b out: "..."')
     if kind.element is u8 and isinstance(text, str):
         raise scope.error(node, f"{kind!r} is bytes, not text", 'write them as in b"..."')
     data = text.encode() if isinstance(text, str) else text
