@@ -116,6 +116,7 @@ _PLACES = {
         "tc",
         "xdp",
     ),
+    "skep.lang.syscall_numbers": ("SYSTEM_CALLS",),
     "skep.lang.syscalls": ("syscall", "syscall_exit"),
     "skep.lang.struct_ops": ("StructOps", "struct_ops"),
     "skep.lang.programs": (
@@ -147,7 +148,7 @@ _PLACES = {
     "skep.lang.kernel_names": ("kernel_enum", "kernel_struct", "kfunc"),
     "skep.lang.kernel_variables": ("kernel_address", "kernel_variable"),
     "skep.lang.library.numbers": ("log2",),
-    "skep.events.forms": ("Address", "Hex", "Names"),
+    "skep.lang.forms": ("Address", "Frames", "Hex", "Names", "Words"),
     "skep.events.record": ("Record",),
     "skep.events.shown": ("shown",),
     "skep.kernel.dispatch.owner": ("Dispatcher",),
@@ -170,9 +171,6 @@ if TYPE_CHECKING:
     from skep.base.errors import SkepError as SkepError
     from skep.base.errors import Unsupported as Unsupported
     from skep.base.errors import VerifierError as VerifierError
-    from skep.events.forms import Address as Address
-    from skep.events.forms import Hex as Hex
-    from skep.events.forms import Names as Names
     from skep.events.record import Record as Record
     from skep.events.shown import shown as shown
     from skep.kernel.dispatch.owner import Dispatcher as Dispatcher
@@ -239,6 +237,11 @@ if TYPE_CHECKING:
     from skep.lang.decorators.tracing import tp_btf as tp_btf
     from skep.lang.decorators.tracing import tracepoint as tracepoint
     from skep.lang.dynptr import Dynptr as Dynptr
+    from skep.lang.forms import Address as Address
+    from skep.lang.forms import Frames as Frames
+    from skep.lang.forms import Hex as Hex
+    from skep.lang.forms import Names as Names
+    from skep.lang.forms import Words as Words
     from skep.lang.intrinsics import atomic_add as atomic_add
     from skep.lang.intrinsics import atomic_and as atomic_and
     from skep.lang.intrinsics import atomic_cmpxchg as atomic_cmpxchg
@@ -298,6 +301,7 @@ if TYPE_CHECKING:
     from skep.lang.struct import Union as Union
     from skep.lang.struct_ops import StructOps as StructOps
     from skep.lang.struct_ops import struct_ops as struct_ops
+    from skep.lang.syscall_numbers import SYSTEM_CALLS as SYSTEM_CALLS
     from skep.lang.syscalls import syscall as syscall
     from skep.lang.syscalls import syscall_exit as syscall_exit
     from skep.lang.types import be16 as be16

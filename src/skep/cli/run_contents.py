@@ -16,9 +16,10 @@ from skep.kernel.storages import Storage as LiveStorage
 from skep.lang.declared.nested import INNER, ArrayOfMaps
 from skep.lang.declared.queues import Queue
 from skep.lang.declared.storage import CgroupStorage, Storage, TaskStorage
+from skep.lang.forms import Form, Frames
 from skep.lang.maps import Bars, BuildId, Declaration, Global, StackTraces, Table
 from skep.lang.spec import MapType
-from skep.lang.struct import Struct
+from skep.lang.struct import Struct, StructType
 from skep.node.cgroup_files import CgroupFiles
 from skep.program.live import Live
 
@@ -41,13 +42,15 @@ Entry = tuple[Any, Any]
 class Content:
     """Entries as they are shown, with names of keys for people, and a sentence behind them.
 
-    Values without keys have the key None. ``bars``: the entries are counts by slot.
+    Values without keys have the key None. ``bars``: the entries are counts by slot. ``by_cpu``: each value is a list
+    with one for each CPU.
     """
 
     entries: list[Entry]
     note: str = ""
     names: Mapping[Any, str] = field(default_factory=dict)
     bars: Bars | None = None
+    by_cpu: bool = False
 
 
 def content(live: Live, declared: Declaration) -> Content | None:
@@ -73,10 +76,29 @@ def _table(live: Live, declared: Table) -> Content:
     """The largest numbers first; of counts by slot, the slots in their order."""
     every = list(live[declared].items())
     kept = [entry for entry in every if declared.type not in ARRAYS or _any(entry[1])]
+    _learn(live, kept)
     if declared.bars:
         return Content(kept, bars=declared.bars)
     full = declared.type in FILLED and len(every) == declared.entries
-    return Content(sorted(kept, key=_size, reverse=True), FULL if full else "")
+    kept = sorted(kept, key=_size, reverse=True)
+    if declared.keys:
+        kept = [(_formed(live, declared, declared.keys, key), value) for key, value in kept]
+    return Content(kept, FULL if full else "", by_cpu=declared.type.per_cpu)
+
+
+def _learn(live: Live, entries: list[Entry]) -> None:
+    """Look up the kernel's names for the stacks in keys at once, which is as dear as for one of them."""
+    forms = type(entries[0][0]).forms if entries and isinstance(entries[0][0], Struct) else {}
+    for name, form in forms.items():
+        if isinstance(form, Frames):
+            live.names.learn(form, {getattr(key, name) for key, _ in entries})
+
+
+def _formed(live: Live, declared: Table, form: Form, key: Any) -> Any:  # noqa: ANN401 - values of the language, of JSON
+    """A key that is no Struct in the form that its map says, as the field of one has it."""
+    space = {"__annotations__": {"key": declared.key}}
+    one = StructType("Key", (Struct,), space, forms={"key": form})
+    return live.shown(one(key))["key"]
 
 
 def _variables(live: Any) -> Iterator[Entry]:  # noqa: ANN401 - variables in memory

@@ -3,9 +3,10 @@
 import json
 import select
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from skep.base import exits
@@ -14,6 +15,7 @@ from skep.base.lazy import lazy
 from skep.cli import run_maps
 from skep.cli.ending import Ending
 from skep.cli.run_places import Place, attach
+from skep.cli.run_text import Shown, pairs, said
 from skep.cli.terminal import safe
 from skep.lang.capture import declarations
 from skep.lang.declared.streams import PerfBuffer
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from skep.program.live_perf import LivePerfBuffer
 
 prints = lazy("skep.program.prints")  # only tracing needs it
-shown = lazy("skep.events.shown")  # what it imports would delay the attaching
 
 SILENT_MS = 100
 Event = Struct | tuple[Struct, bytes]
@@ -84,7 +85,8 @@ def run_programs(loads: Loads, place: Place, showing: Showing) -> int:
         ending.limit(showing.seconds)
         print(f"attached {', '.join(program.name for program in programs)}", file=sys.stderr)
         _read(live, programs, sys.stderr if as_json else sys.stdout)
-        for line in _lines(rings, buffers, printed, ending, as_json=as_json):
+        text = partial(_json if as_json else _text, live.shown)
+        for line in _lines(rings, buffers, printed, ending, text, as_json=as_json):
             print(line, flush=True)
         _tell_losses(live, declared, printed)
         for line in run_maps.lines(live, declared, as_json=as_json):
@@ -105,11 +107,11 @@ def _lines(
     buffers: "list[LivePerfBuffer]",
     printed: "Printed | None",
     ending: Ending,
+    text: Callable[[Event | bytes], str],
     *,
     as_json: bool,
 ) -> Iterator[str]:
     """The events of all rings and buffers, and what programs print, as they come, until the end."""
-    text = _json if as_json else _text
     sources: list[EventSource[Any] | LivePerfBuffer] = [*rings, *buffers]
     poll = select.poll()
     poll.register(ending.fd, select.POLLIN)
@@ -162,7 +164,7 @@ def _apart(event: Event) -> tuple[Struct, dict[str, Any]]:
     return record, {"tail": text if readable else tail.hex()}
 
 
-def _json(given: Event | bytes) -> str:
+def _json(shown: Shown, given: Event | bytes) -> str:
     head: dict[str, Any] = {}
     if isinstance(given, bytes):
         return json.dumps({"kind": SAMPLE, "data": given.hex()})
@@ -172,14 +174,13 @@ def _json(given: Event | bytes) -> str:
     head["kind"] = getattr(type(event), "kind_name", type(event).__name__)
     with suppress(AttributeError):
         head["seq"] = event.seq  # type: ignore[attr-defined]
-    return json.dumps(head | shown.shown(event) | tail)
+    return json.dumps(head | dict(shown(event)) | tail)
 
 
-def _text(given: Event | bytes) -> str:
+def _text(shown: Shown, given: Event | bytes) -> str:
     if isinstance(given, bytes):
         return f"{SAMPLE} {given.hex()}"
     event, tail = _apart(given)
     kind = getattr(type(event), "kind_name", type(event).__name__)
-    all_of = shown.shown(event) | tail
-    parts = (name if v is True else f"{name}={v}" for name, v in all_of.items())
-    return safe(" ".join((kind, *parts)))
+    fields, below = said(shown, event)
+    return "\n".join(map(safe, (" ".join((kind, fields, *pairs(tail))), *below)))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from skep.base.clock import SECOND, rfc3339
 from skep.base.lazy import lazy
 from skep.events.batch import Batch
-from skep.events.forms import Form, Given, Hidden, Marks, Unless
 from skep.events.record import Record, RecordType
 from skep.events.shows import Memo, Show, escaped, key, named, show
+from skep.lang.forms import Form, Given, Hidden, Marks, Unless
 
 if TYPE_CHECKING:
     import numpy as np

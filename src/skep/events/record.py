@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from skep.events import arrow, kinds
-from skep.events.forms import Form, Hidden
 from skep.events.kinds import Kind
+from skep.lang.forms import Form, Hidden
 from skep.lang.struct import Struct, StructType
 from skep.lang.types import u16, u32, u64
 
@@ -42,7 +42,6 @@ class RecordType(StructType):
     kind_name: str
     kind_number: int
     stamps: Mapping[str, str | int]
-    forms: Mapping[str, Form]
     docs: Mapping[str, str]
 
     def __init__(
@@ -58,7 +57,7 @@ class RecordType(StructType):
     ) -> None:
         if size % STEP:
             raise TypeError(f"{name} is to have {size} bytes; a ring takes multiples of {STEP}")
-        super().__init__(name, bases, space, size=size)
+        super().__init__(name, bases, space, size=size, forms=forms)
         _refuse_twins(cls)
         own = kind if isinstance(kind, Kind) else kinds.of_user(kind or kinds.kind_name(name))
         cls.kind_name, cls.kind_number = own.name, own.number
@@ -71,11 +70,10 @@ class RecordType(StructType):
                 "flags": 0,
             }
         )
-        cls.forms = MappingProxyType({**getattr(cls, "forms", {}), **(forms or {})})
         cls.docs = MappingProxyType(
             {**getattr(cls, "docs", {}), **_comments(space.get("__doc__")), **(docs or {})}
         )
-        _refuse_strangers(cls)
+        cls.refuse_strangers(cls.docs, "documented")
 
     def arrow_schema(cls) -> "pa.Schema":  # noqa: N805 - as above
         """The Arrow schema, a column for each field; ``time`` is a UTC timestamp in ns."""
@@ -95,12 +93,6 @@ def _refuse_twins(cls: RecordType) -> None:
     if twin is not None:
         header = " (the header has it)" if twin in _HEADER else ""
         raise TypeError(f"{cls.__name__}.{twin} is declared twice{header}")
-
-
-def _refuse_strangers(cls: RecordType) -> None:
-    for name in (*cls.forms, *cls.docs):
-        if cls.field(name) is None:
-            raise TypeError(f"{cls.__name__} has no field {name!r} to be shown or documented")
 
 
 def _comments(doc: str | None) -> dict[str, str]:

@@ -3,13 +3,15 @@
 It says what the batches' ``Formatter`` says, field by field; a test compares them.
 """
 
+import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from skep.events.forms import (
+from skep.lang.forms import (
     Address,
     Bytes,
     Form,
+    Frames,
     Given,
     Hex,
     Hidden,
@@ -18,35 +20,80 @@ from skep.events.forms import (
     Unless,
     Words,
 )
-from skep.events.shows import INET, INET6, IPV4, address, is_octets, readable
 from skep.lang.struct import Field, Struct
+from skep.lang.types import ArrayType, u8
 
+INET, INET6 = 2, 10
+IPV4, IPV6 = 4, 16
+"""Bytes of addresses."""
 Shown = dict[str, Any]
 
 
-def shown(event: Struct) -> Shown:
-    """The fields of a Record by name as JSON has them, without its header; of another Struct all, as they are."""
-    forms = getattr(type(event), "forms", {})
+class Namer(Protocol):
+    """Who knows names that only live things have."""
+
+    def number(self, enum: str, number: int) -> str | int:
+        """The name of a number in an enumeration of the kernel's, or itself."""
+
+    def frames(self, form: Frames, number: int, pid: int) -> list[str]:
+        """The functions of a stack, by its number and the process that it is of, 0 for the kernel's."""
+
+
+def shown(event: Struct, namer: Namer | None = None) -> Shown:
+    """The fields of a Struct by name as JSON has them; of a Record without its header.
+
+    Without a ``namer``, stacks and numbers of the kernel's are shown as numbers.
+    """
     found: Shown = {}
     for field in type(event).fields:
-        _add(found, event, field, forms.get(field.name))
+        _add(found, event, field, type(event).forms.get(field.name), namer)
     return found
 
 
-def _add(found: Shown, event: Struct, field: Field, form: Form | None) -> None:
+def value(given: Any, namer: Namer | None = None) -> Any:  # noqa: ANN401 - of the language, of JSON
+    """A value that has no form itself: the parts of a Struct have theirs."""
+    if isinstance(given, Struct):
+        return shown(given, namer)
+    return [value(part, namer) for part in given] if isinstance(given, list) else given
+
+
+def readable(raw: bytes) -> str:
+    """Bytes as text: UTF-8, and what is not as backslash escapes."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def is_octets(kind: Any) -> bool:  # noqa: ANN401 - a type of the language
+    """Whether a type is an array of bytes that are no text."""
+    return isinstance(kind, ArrayType) and kind.element is u8
+
+
+def address(family: int, raw: bytes) -> str | None:
+    """The text of an address; None where the family is another."""
+    if family not in (INET, INET6):
+        return None
+    return socket.inet_ntop(family, raw[:IPV4] if family == INET else raw[:IPV6])
+
+
+def _add(found: Shown, event: Struct, field: Field, form: Form | None, namer: Namer | None) -> None:
     match form:
         case Hidden():
             return
         case Given(form=own, by=by) | Unless(form=own, by=by):
             value = getattr(event, by or field.name)
             if (any(value) if isinstance(value, list) else bool(value)) is isinstance(form, Given):
-                _add(found, event, field, own)
+                _add(found, event, field, own, namer)
         case Marks(bits=bits):
             value = getattr(event, field.name)
             found.update({name: True for bit, name in bits if value & bit})
+        case Frames(pid=pid) if namer:
+            process = getattr(event, pid) if pid else 0
+            found[field.name] = namer.frames(form, getattr(event, field.name), process)
+        case Names(enum=enum) if enum and namer:
+            found[field.name] = namer.number(enum, getattr(event, field.name))
+        case None | Frames():
+            found[field.name] = _plain(event, field, namer)
         case _:
-            show = _SHOWS.get(type(form), _plain)
-            found[field.name] = show(event, field, form)
+            found[field.name] = _SHOWS[type(form)](event, field, form)
 
 
 def _raw(event: Struct, field: Field) -> bytes:
@@ -54,16 +101,10 @@ def _raw(event: Struct, field: Field) -> bytes:
     return event.to_bytes()[field.offset : field.offset + size]
 
 
-def _plain(event: Struct, field: Field, _: Any) -> Any:  # noqa: ANN401 - a form; a value of JSON
+def _plain(event: Struct, field: Field, namer: Namer | None) -> Any:  # noqa: ANN401 - a value of JSON
     if is_octets(field.type):
         return _raw(event, field).hex()
-    return _value(getattr(event, field.name))
-
-
-def _value(value: Any) -> Any:  # noqa: ANN401 - a value of the language, one of JSON
-    if isinstance(value, Struct):
-        return {name: _value(part) for name, part in value}
-    return [_value(part) for part in value] if isinstance(value, list) else value
+    return value(getattr(event, field.name), namer)
 
 
 def _hex(event: Struct, field: Field, _: Any) -> str:  # noqa: ANN401 - a form

@@ -7,14 +7,14 @@ once and remembered, in a memory that is emptied when it is full.
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from skep.events.columns import Kind
-from skep.events.forms import Address, Bytes, Form, Given, Hex, Marks, Names, Unless, Words
+from skep.events.shown import INET, INET6, IPV4, IPV6, address, is_octets, readable, value
+from skep.lang.forms import Address, Bytes, Form, Given, Hex, Marks, Names, Unless, Words
 from skep.lang.types import ArrayType, IntType, be32, char, u8, u32
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from skep.lang.struct import Field
 
 REMEMBERED = 4096
-INET, INET6 = 2, 10
-IPV4, IPV6 = 4, 16
-"""Bytes of addresses."""
 
 
 class Memo(dict[Any, bytes]):
@@ -47,11 +44,6 @@ def escaped(text: str) -> bytes:
     """``text`` as a JSON string."""
     quoted: str = encode_basestring(text)
     return quoted.encode()
-
-
-def readable(raw: bytes) -> str:
-    """Bytes as text: UTF-8, and what is not as backslash escapes."""
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def text(raw: bytes) -> bytes:
@@ -96,11 +88,6 @@ def show(field: Field, form: Form | None) -> Show:
             return _where(show(field, own), field.name, by or field.name, wanted=wanted)
         case _:
             return _plain(field.type)
-
-
-def is_octets(kind: Kind) -> bool:
-    """Whether a type is an array of bytes that are no text."""
-    return isinstance(kind, ArrayType) and kind.element is u8
 
 
 def key(name: str) -> bytes:
@@ -226,13 +213,6 @@ def _addresses(kind: Kind, family: str) -> Callable[[Batch, str], list[Any]]:
     return column
 
 
-def address(family: int, raw: bytes) -> str | None:
-    """The text of an address; None where the family is another."""
-    if family not in (INET, INET6):
-        return None
-    return socket.inet_ntop(family, raw[:IPV4] if family == INET else raw[:IPV6])
-
-
 def _objects(batch: Batch, name: str) -> list[bytes]:
     """Arrays and nested structs, by way of objects: for what no record of ours has in a hurry."""
-    return [json.dumps(getattr(event, name), default=dict).encode() for event in batch.rows()]
+    return [json.dumps(value(getattr(event, name))).encode() for event in batch.rows()]

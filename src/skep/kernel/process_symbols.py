@@ -47,8 +47,8 @@ class ProcessSymbols:
 
     def __init__(self, pid: int, proc: str = PROC) -> None:
         self._root = f"{proc}/{pid}/root"
-        self._mappings = _mappings(f"{proc}/{pid}/maps")
-        self._begins = [one.start for one in self._mappings]
+        self.mappings = _mappings(f"{proc}/{pid}/maps")
+        self._begins = [one.start for one in self.mappings]
         self._files: dict[str, tuple[Binary, _Table] | None] = {}
 
     def name(self, address: int) -> str:
@@ -75,9 +75,9 @@ class ProcessSymbols:
 
     def _place(self, address: int) -> tuple[Mapping, int, tuple[str, int] | None] | None:
         at = bisect_right(self._begins, address) - 1
-        if at < 0 or address >= self._mappings[at].end:
+        if at < 0 or address >= self.mappings[at].end:
             return None
-        mapping = self._mappings[at]
+        mapping = self.mappings[at]
         offset = address - mapping.start + mapping.offset
         return mapping, offset, self._function(mapping.path, offset)
 

@@ -70,6 +70,7 @@ def _text(_address: Any, _size: int) -> Any:
 user_string = Intrinsic("user_string", _text)
 kernel_string = Intrinsic("kernel_string", _text)
 
+
 def _size(kind: Any) -> int:
     return int(kind.size)
 

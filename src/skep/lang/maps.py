@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypedDict, Unpack
 
 from skep.base.similar import similar
+from skep.lang.forms import Form
 from skep.lang.objects import objects_of
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.special import check_special, special
@@ -100,15 +101,17 @@ class Bars:
 
 
 class TableOptions(Options, total=False):
-    """``bars``: how the counts in it are shown."""
+    """``bars``: how the counts in it are shown; ``keys``: how its keys are, which are no Structs."""
 
     bars: Bars
+    keys: Form
 
 
 class Table(Declaration):
     """A map with keys."""
 
     bars: Bars | None = None
+    keys: Form | None = None
 
     def __init__(
         self,
@@ -118,13 +121,18 @@ class Table(Declaration):
         *,
         flags: int = 0,
         bars: Bars | None = None,
+        keys: Form | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self.bars = bars
+        self.bars, self.keys = bars, keys
         slot = key.fields[-1].type if isinstance(key, StructType) and key.fields else key
         if self.bars and not (isinstance(value, IntType) and isinstance(slot, IntType)):
             raise TypeError(
                 f"bars show counts by slot, which are numbers: not {value!r} by {key!r}"
+            )
+        if keys is not None and isinstance(key, StructType):
+            raise TypeError(
+                f"keys= is how keys are shown that are no Structs, not {key!r}; a Struct says it of its fields: forms="
             )
         super().__init__(key, value, entries, flags=flags, **options)
 

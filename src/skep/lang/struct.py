@@ -7,10 +7,12 @@ layout.
 
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 from skep.base.lazy import lazy
+from skep.lang.forms import Form
 from skep.lang.layout import Bits, Layout, align, units
 from skep.lang.layout import Field as Member
 from skep.lang.raw_text import RawText, read, stored, text_of
@@ -42,11 +44,12 @@ def _check_bits(cls: type, name: str) -> None:
 
 
 class StructType(type):
-    """The class of Struct classes: computes the layout when the class is made."""
+    """The class of Struct classes: computes the layout when the class is made; ``forms`` say how fields are shown."""
 
     fields: tuple[Field, ...]
     size: int
     align: int
+    forms: Mapping[str, Form]
     from_bytes: Callable[[bytes | memoryview], Any]
 
     def __init__(
@@ -57,6 +60,7 @@ class StructType(type):
         *,
         size: int = 0,
         packed: bool = False,
+        forms: Mapping[str, Form] | None = None,
     ) -> None:
         super().__init__(name, bases, space)
         cls.__packed__ = packed or getattr(cls, "__packed__", False)
@@ -80,6 +84,8 @@ class StructType(type):
                 f"{name} has {natural} bytes, more than the {size} it is to be padded to"
             )
         cls.fields, cls.align, cls.size = tuple(layout.fields), layout.align, size or natural
+        cls.forms = MappingProxyType({**getattr(cls, "forms", {}), **(forms or {})})
+        cls.refuse_strangers(cls.forms, "shown")
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **_: Any) -> Any:
         """Make the class; the keywords are for ``__init__``."""
@@ -104,6 +110,12 @@ class StructType(type):
                 "itemsize": cls.size,
             }
         )
+
+    def refuse_strangers(cls, names: Iterable[str], what: str) -> None:
+        """Refuse what is said of fields that are not there. TypeError."""
+        for name in names:
+            if cls.field(name) is None:
+                raise TypeError(f"{cls.__name__} has no field {name!r} to be {what}")
 
     def __repr__(cls) -> str:
         return cls.__name__

@@ -5,6 +5,8 @@ of 32-bit programs and of the x32 ABI have numbers of their own, which are not h
 """
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 
 _LOW = """
 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
@@ -59,6 +61,11 @@ NUMBERS: dict[str, int] = {
     **{name: number for number, name in enumerate(_HIGH.split(), _HIGH_START)},
 }
 """Number by name."""
+
+SYSTEM_CALLS: Mapping[int, str] = MappingProxyType(
+    {number: name for name, number in NUMBERS.items()}
+)
+"""Name by number, as ``skep.Names`` takes it."""
 
 LIMIT = 512
 """No native call of x86-64 has this number or a higher one."""

@@ -56,13 +56,20 @@ class Histogram:
         """The number that the values of a slot are below."""
         return (slot + 1) * self.step if self.step else 2 << slot
 
+    def _label(self, slot: int) -> str:
+        end = f"{slot}" if self.step == 1 else f"< {self.below(slot)}"
+        return f"{end} {self.unit}".rstrip()
+
     def __str__(self) -> str:
-        """A line for each slot from the first that is used to the last: its upper end, its count, and a bar."""
+        """A line for each slot from the first that is used to the last: its end, its count, and a bar.
+
+        The end is the number that its values are below; where a slot is one value, that.
+        """
         used = [slot for slot, count in enumerate(self.counts) if count]
         if not used:
             return "nothing was counted"
         slots, most = range(used[0], used[-1] + 1), max(self.counts)
-        labels = [f"< {self.below(slot)} {self.unit}".rstrip() for slot in slots]
+        labels = [self._label(slot) for slot in slots]
         width = max(map(len, labels))
         return "\n".join(
             f"{label:>{width}} {count:{len(str(most))}} {'#' * (WIDTH * count // most)}".rstrip()

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from skep.base.errors import BadInput
 from skep.base.lazy import lazy
@@ -16,6 +17,7 @@ from skep.lang.finish import Compiled
 from skep.lang.maps import Declaration, Global, Ring
 from skep.lang.programs import Program
 from skep.lang.spec import Hook, MapSpec
+from skep.lang.struct import Struct
 from skep.lang.struct_ops import StructOps
 from skep.program.linked_types import LinkedTypes
 from skep.program.live_maps import Face, Initial, LiveMaps
@@ -36,8 +38,11 @@ if TYPE_CHECKING:
     from skep.lang.declared.arena import Arena
     from skep.program.live_perf import LivePerfBuffer
     from skep.program.live_programs import LivePrograms
+    from skep.program.names import LiveNames
     from skep.program.results import Contents, Input, Result
 
+names = lazy("skep.program.names")  # only what is shown needs it
+shown = lazy("skep.events.shown")  # only what is shown needs it
 dispatched = lazy("skep.program.dispatched")  # only programs that share a hook need it
 results = lazy("skep.program.results")  # only runs on given input need it
 struct_ops = lazy("skep.kernel.struct_ops")  # few programs need it
@@ -234,6 +239,17 @@ class Live:
     def name(self, program: Program) -> str:
         """The key of a loaded program in ``programs`` and ``links``: of its last load, where there were several."""
         return self._names[id(program)]
+
+    def shown(self, value: Struct) -> dict[str, Any]:
+        """What ``skep.shown`` says of a record, or of a key or value of a map; with names of this kernel."""
+        fields: dict[str, Any] = shown.shown(value, self.names)
+        return fields
+
+    @cached_property
+    def names(self) -> "LiveNames":
+        """The names of stacks in these maps, and of numbers of this kernel."""
+        made: LiveNames = names.LiveNames(self.__getitem__, self._machine.btf.enum)
+        return made
 
     def run(
         self,

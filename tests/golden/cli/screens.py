@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import click
 from click.testing import CliRunner
@@ -22,7 +23,9 @@ from skep.cli.event_text import EventText
 from skep.cli.main import skep
 from skep.cli.run_contents import FULL, PINNED, UNLISTED, Content
 from skep.cli.terminal import Terminal
+from skep.events.shown import shown
 from skep.kernel.probes import Probe, State
+from skep.lang.forms import Frames
 from skep.lang.maps import Bars
 from skep.lang.struct import Struct
 from skep.lang.types import char, u32, u64
@@ -169,11 +172,20 @@ class DiskSlot(Struct):
     slot: u32
 
 
+class Way(Struct, forms={"at": Frames(None)}):
+    """A key with a stack."""
+
+    at: u32
+    slot: u32
+
+
 MAPS = {
     "empty": Content([]),
     "served": Content([(7, Served(3, "shop")), (9, Served(2, "a\x1bb"))]),
     "many": Content([(key, 100 - key) for key in range(23)], FULL),
-    "by_cpu": Content([("eth0", [1, 2])]),
+    "by_cpu": Content([("eth0", [1, 2])], by_cpu=True),
+    "by_stack": Content([(Way(15, 7), 3), (Way(15, 8), 2)]),
+    "times": Content([(Way(15, 1), 4), (Way(15, 2), 8)], bars=Bars("us")),
     "jobs": Content([(None, 4), (None, 2)]),
     "kept": Content([(None, 4)], PINNED),
     "visits": Content([(71, 5), (70, 1)], names={71: "bash[71]", 70: "sh[70]"}),
@@ -191,9 +203,30 @@ MAPS = {
 def maps() -> str:
     """What `skep run` ends with: maps of every kind, for people and as JSON."""
     ways = (run_maps.text, run_maps.line)
-    return "".join(f"{one}\n" for way in ways for name in MAPS for one in way(name, MAPS[name]))
+    return "".join(
+        f"{one}\n"
+        for way in ways
+        for name in MAPS
+        for one in way(name, MAPS[name], SHOWN.get(name, shown))
+    )
 
 
+def named(given: Struct) -> dict[str, Any]:
+    """What is shown where a kernel is, which knows the one stack that there is."""
+    return shown(given, Known())
+
+
+class Known:
+    """Names of a live thing."""
+
+    def number(self, _: str, number: int) -> int:
+        return number
+
+    def frames(self, *_: object) -> list[str]:
+        return ["bprm_execve", "do_syscall_64"]
+
+
+SHOWN = {"by_stack": named, "times": named}
 SCREENS: dict[str, Callable[[], str]] = {
     "help": helps,
     "errors": errors,

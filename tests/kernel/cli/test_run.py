@@ -239,7 +239,7 @@ def test_what_maps_of_every_kind_hold_is_shown_at_the_end(tmp_path: Path) -> Non
     assert found["kept"].splitlines() == ["1", run_contents.PINNED]
     assert found["calls"].endswith(f"[{threading.get_native_id()}]: 2\n")
     assert found["groups"].endswith(": 2\n")
-    assert found["heap"] == "total: 2\nnodes[5]: Node(next=0, value=1)\n"
+    assert found["heap"] == "total: 2\nnodes[5]: next=0 value=1\n"
     assert found["state"] == "hits: 2\nlast[2]: 9\n"
     assert found["waits"].startswith("< 16 us 2 ###")
     assert re.match(r"\d+:\n  0x[0-9a-f]+\n", found["stacks"])

@@ -17,6 +17,7 @@ from skep.cli.ending import Ending
 from skep.cli.run_programs import _json, _text
 from skep.cli.terminal import Terminal
 from skep.events.record import Record
+from skep.events.shown import shown
 from skep.lang.types import char, u32
 
 
@@ -167,8 +168,8 @@ class Mine(Record, kind="mine"):
 
 def test_events_of_a_users_ring_are_text_or_json() -> None:
     event = Mine(time=0, seq=3, pid=7, name="\x1bx")
-    assert _text(event) == "mine pid=7 name=\\x1bx"
-    found = json.loads(_json(event))
+    assert _text(shown, event) == "mine pid=7 name=\\x1bx"
+    found = json.loads(_json(shown, event))
     assert {key: found[key] for key in found if key != "time"} == {
         "kind": "mine",
         "seq": 3,

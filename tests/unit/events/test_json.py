@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from skep.events import shows
 from skep.events.batch import Batch
-from skep.events.forms import Address, Bytes, Form, Hex, Marks, Names
 from skep.events.json import WHO, Formatter, as_dict, line
 from skep.events.record import Record
 from skep.flows.programs.records import Close, Connect, Drop
+from skep.lang.forms import Address, Bytes, Form, Hex, Marks, Names
 from skep.lang.struct import Struct
 from skep.lang.types import char, s32, u8, u16, u32
 from skep.node.programs.records import CUT, Exec, Exit

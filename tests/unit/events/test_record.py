@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from skep.events import kinds
-from skep.events.forms import Hex, Words
 from skep.events.record import FieldDoc, Record
 from skep.flows.programs.records import Accept, Close, Connect, Drop
+from skep.lang.forms import Hex, Words
 from skep.lang.maps import Ring
 from skep.lang.types import char, u8, u32, u64
 from skep.node.programs.records import Exec, Exit, Fork

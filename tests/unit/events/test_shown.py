@@ -1,6 +1,7 @@
 """A single event is shown as the batches' lines show it."""
 
 import json
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skep.events.batch import Batch
-from skep.events.forms import Address, Bytes, Form, Hex, Marks, Names
 from skep.events.json import Formatter
 from skep.events.record import Record, RecordType
 from skep.events.shown import shown
 from skep.flows.programs.records import Close, Connect, Drop
+from skep.lang.forms import Address, Bytes, Form, Frames, Hex, Marks, Names
+from skep.lang.kernel_names import kernel_enum
 from skep.lang.struct import Struct
 from skep.lang.types import be32, char, s16, u8, u16, u32, u64
 from skep.node.programs.records import Exec, Exit
@@ -110,3 +112,59 @@ def test_an_address_of_another_size_is_refused() -> None:
 
 def test_a_struct_that_is_no_record_is_shown_as_it_is() -> None:
     assert shown(Pair(7, "ab")) == {"left": 7, "right": "ab"}
+
+
+class Numbers(IntEnum):
+    """What an Enum calls numbers."""
+
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    "names", [{1: "ONE"}, [(1, "ONE")], Numbers], ids=["dict", "pairs", "Enum"]
+)
+def test_names_are_given_by_a_mapping_pairs_or_an_enum(names: dict[int, str]) -> None:
+    assert Names(names) == Names(((1, "ONE"),))
+
+
+class Both(Struct, forms={"peer": Address(), "where": Frames("stacks", pid="pid")}):
+    """Forms of a part."""
+
+    peer: be32
+    pid: u32
+    where: s16
+
+
+class Seen(Record, forms={"reason": Names(kernel_enum("reasons")), "at": Frames("stacks")}):
+    """Names that only a live thing has."""
+
+    reason: u32
+    at: u32
+    both: Both
+    more: Both[2]  # type: ignore[type-arg, valid-type] # an array to us, not a generic
+
+
+class Known:
+    """A kernel, as far as it names things."""
+
+    def number(self, enum: str, number: int) -> str | int:
+        return f"{enum}-{number}"
+
+    def frames(self, form: Frames, number: int, pid: int) -> list[str]:
+        return [f"{form.stacks}-{number}-{pid}"]
+
+
+def test_the_parts_of_a_record_are_shown_in_their_own_forms() -> None:
+    event = Seen(reason=2, at=3, both=Both(0x7F000001, 7, -14), more=[Both(1), Both(2)])
+    part = {"peer": "127.0.0.1", "pid": 7, "where": -14}
+    found = shown(event)
+    assert found == line(event)
+    assert (found["reason"], found["at"], found["both"]) == (2, 3, part)
+    assert [one["peer"] for one in found["more"]] == ["0.0.0.1", "0.0.0.2"]
+
+
+def test_a_live_thing_names_numbers_and_stacks() -> None:
+    event = Seen(reason=2, at=3, both=Both(0x7F000001, 7, 5))
+    found = shown(event, Known())
+    assert (found["reason"], found["at"]) == ("reasons-2", ["stacks-3-0"])
+    assert found["both"]["where"] == ["stacks-5-7"]

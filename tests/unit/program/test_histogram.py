@@ -42,6 +42,14 @@ def test_slots_are_powers_of_two_or_of_one_width() -> None:
     assert str(Histogram((0, 2), "ms", step=5)) == f"< 10 ms 2 {'#' * 50}"
 
 
+def test_a_slot_of_one_value_is_named_by_it() -> None:
+    assert str(Histogram((2, 0, 4), step=1)).splitlines() == [
+        f"0 2 {'#' * 25}",
+        "1 0",
+        f"2 4 {'#' * 50}",
+    ]
+
+
 def test_the_counts_of_all_cpus_are_one_count() -> None:
     kernel = FakeKernel(cpus=2)
     kernel[by_cpu][1] = [1, 2]

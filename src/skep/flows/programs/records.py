@@ -7,8 +7,8 @@ as batches.
 from errno import errorcode
 
 from skep.events import kinds
-from skep.events.forms import Address, Given, Hex, Hidden, Marks, Names
 from skep.events.record import Record
+from skep.lang.forms import Address, Given, Hex, Hidden, Marks, Names
 from skep.lang.types import char, u8, u16, u32, u64
 
 PROCESS_UNKNOWN = 1 << 0

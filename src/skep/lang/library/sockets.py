@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from skep.lang.forms import Address
 from skep.lang.struct import Struct
 from skep.lang.types import u8, u16, u32
 
@@ -9,7 +10,7 @@ INET, INET6, LISTEN = 2, 10, 10
 MAPPED = 0xFFFF
 
 
-class Ends(Struct):
+class Ends(Struct, forms={"local": Address("family"), "remote": Address("family")}):
     """Both ends of a socket, 40 bytes: ``family`` is 2 for IPv4, whose addresses are the first four bytes, or 10."""
 
     family: u16

@@ -7,8 +7,8 @@ ring so that its events keep their order), the user half reads them as batches.
 from signal import Signals
 
 from skep.events import kinds
-from skep.events.forms import Given, Hidden, Marks, Names, Unless, Words
 from skep.events.record import Record
+from skep.lang.forms import Given, Hidden, Marks, Names, Unless, Words
 from skep.lang.types import char, s32, u8, u32, u64
 
 FILENAME_GOES_ON = 1 << 0

@@ -1,9 +1,15 @@
 """How a field is shown to a person or a client, where it is not a plain number or text.
 
-Forms are values. The JSON formatter gives them their meaning; the kernel half never sees them.
+Forms are values, which a Struct or a map is declared with. Those who show it give them their meaning; what is compiled
+does not depend on them.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum, EnumMeta
+from typing import Any, cast
+
+from skep.lang.kernel_names import KernelEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +48,31 @@ class Bytes:
     """``u8[N]`` as one text that ends at the first NUL."""
 
 
-@dataclass(frozen=True, slots=True)
+_Pairs = Mapping[int, str] | Iterable[tuple[int, str]]
+Named = _Pairs | EnumMeta | KernelEnum
+"""What gives names to numbers."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Names:
-    """An integer as a name of ``table``, and as the number where the table has none."""
+    """An integer as a name, and as the number where it has none: ``Names({1: "one"})``, or pairs of both.
+
+    Given an Enum, the names are those of its members: ``Names(signal.Signals)``. Those of a ``kernel_enum`` are known
+    where a kernel is: to ``live.shown`` and ``skep run``.
+    """
 
     table: tuple[tuple[int, str], ...]
+    enum: str
+
+    def __init__(self, names: Named) -> None:
+        enum, found = "", names
+        match names:
+            case KernelEnum(name=enum):
+                found = ()
+            case EnumMeta():
+                found = [(one.value, one.name) for one in cast("type[Enum]", names)]
+        object.__setattr__(self, "table", tuple(dict(cast("_Pairs", found)).items()))
+        object.__setattr__(self, "enum", enum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +98,15 @@ class Unless:
     form: "Form | None" = None
 
 
-Form = Hidden | Hex | Address | Words | Bytes | Names | Marks | Given | Unless
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The number of a stack in ``stacks``, a declared StackTraces, as the names of its functions, innermost first.
+
+    Of stacks of processes, ``pid`` names the field with the process; without it, they are the kernel's.
+    """
+
+    stacks: Any
+    pid: str = ""
+
+
+Form = Hidden | Hex | Address | Words | Bytes | Names | Marks | Given | Unless | Frames
