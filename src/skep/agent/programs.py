@@ -153,7 +153,7 @@ def _compiled(made: Made) -> Compiled:
 
 def _use(one: Handle) -> MapUse:
     return MapUse(
-        one.info().id, one.spec.name, one.spec.type.name.lower(), stats.memory_bytes(one.fd)
+        one.info().id, one.spec.name, one.spec.type.name.lower(), stats.footprint(one.fd).memory
     )
 
 

@@ -192,6 +192,16 @@ class Btf:
             type_id = found.type_id
         raise BadInput("BTF", f"type {type_id} names itself")
 
+    def aliases(self, type_id: int) -> Iterator[str]:
+        """The names of the typedefs that stand before a type."""
+        for _ in range(_DEEPEST):
+            found = self.type(type_id)
+            if not isinstance(found, _QUALIFIERS):
+                return
+            if isinstance(found, Typedef):
+                yield found.name
+            type_id = found.type_id
+
     def size(self, type_id: int) -> int:
         """Bytes; 0 for void, functions and what is only declared."""
         length = 1

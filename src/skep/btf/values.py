@@ -1,8 +1,8 @@
 """Bytes as values, by a type of BTF: what lies in a map of anybody, as numbers, text, lists and objects by field name.
 
 A pure function of a type and its bytes. Values are those of JSON: integers as they are, arrays of ``char`` as text up
-to the first NUL, enumerations by the name of the value where it has one, pointers as hexadecimal text, unions as all
-their readings.
+to the first NUL, ``__be16`` and its like as what they stand for, enumerations by the name of the value where it has
+one, pointers as hexadecimal text, unions as all their readings.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,15 @@ from skep.btf.types import Array, Enum, Enum64, Float, Int, Member, Ptr, Struct,
 
 Value = int | str | bool | None | list["Value"] | dict[str, "Value"]
 _POINTER = 8
+_NETWORK = frozenset({"__be16", "__be32", "__be64"})
+"""The kernel's names of integers that are big-endian."""
 
 
 def value_of(btf: Btf, type_id: int, data: bytes) -> Value:
     """The value of ``data``, bytes of a little-endian machine; None for what has no value (void, a function)."""
     found = btf.type(btf.resolve(type_id))
+    if isinstance(found, Int) and not _NETWORK.isdisjoint(btf.aliases(type_id)):
+        return int.from_bytes(data[: found.size], "big")
     decode = _DECODERS.get(type(found))
     return None if decode is None else decode(btf, found, data)
 

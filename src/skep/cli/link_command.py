@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from skep.base.errors import BadInput
 from skep.btf.reader import Btf
 from skep.cli import terminal
 from skep.cli.commands import examples
-from skep.cli.objects import Holders, listed
+from skep.cli.objects import ADMIN, Holders, listed
 from skep.cli.options import json_option
 from skep.cli.table import table
 from skep.kernel import commands, objects
@@ -18,6 +19,7 @@ from skep.kernel.bpf import DOOR
 from skep.kernel.commands import Command
 from skep.kernel.linkless import on_cgroups, on_devices
 from skep.kernel.objects import LinkInfo
+from skep.kernel.refusal import ABSENT, refused
 from skep.kernel.targets import NOTHING, Target, target
 from skep.node.cgroup_files import CgroupFiles
 from skep.program.machine import Machine
@@ -26,20 +28,54 @@ HEAD = ("id", "kind", "program", "target", "held by")
 PREFIX = "BPF_LINK_TYPE_"
 
 
-@click.command(epilog=examples("skep link", "skep link --json"))
+@click.command(epilog=examples("skep link", "skep link --json", "skep link 42 --detach"))
+@click.argument("number", type=click.IntRange(1), required=False, metavar="[ID]")
+@click.option("--detach", is_flag=True, help="Detach the program of link ID, whoever holds it.")
 @json_option
-def command(*, as_json: bool) -> None:
-    """Show the links of this machine: a program, and what it is attached to.
+def command(*, number: int | None, detach: bool, as_json: bool) -> None:
+    """Show the links of this machine, or one: a program, and what it is attached to.
 
     A link is gone when nothing holds it: a process or a pin (HELD BY). What has no ID is attached without a
-    link, to a cgroup or a device of this network namespace, and stays until it is taken away there.
+    link, to a cgroup or a device of this network namespace, and stays until it is taken away there. Programs
+    on devices, cgroups, namespaces and tables can be detached from here; their links stay, without effect.
     """
+    if detach:
+        _detach(number)
+        return
     kernel = Machine().btf
     rows = _objects(listed("links", objects.links(DOOR)), kernel)
+    if number is not None:
+        rows = [row for row in rows if row["id"] == number]
+        if not rows:
+            raise _absent(number)
     if as_json:
         click.echo(json.dumps({"links": rows}, indent=2))
         return
     sys.stdout.write(table(HEAD, [_row(row) for row in rows], terminal.of(sys.stdout), "id"))
+
+
+def _absent(number: int) -> BadInput:
+    return BadInput(f"link {number}", "there is none", "`skep link` lists them")
+
+
+def _detach(number: int | None) -> None:
+    if number is None:
+        raise BadInput("link", "--detach takes one link away", "give its ID")
+    with refused("BPF_LINK_DETACH", f"link {number}", needs=ADMIN):
+        try:
+            fd = commands.by_id(DOOR, Command.LINK_BY_ID, number)
+        except FileNotFoundError as error:
+            raise _absent(number) from error
+        try:
+            commands.link_detach(DOOR, fd)
+        except OSError as error:
+            if error.errno not in ABSENT:
+                raise
+            problem = "the kernel detaches no link of this kind but by its end"
+            hint = "it ends with what holds it: `skep link` shows that"
+            raise BadInput(f"link {number}", problem, hint) from error
+        finally:
+            DOOR.close(fd)
 
 
 def _objects(links: list[LinkInfo], kernel: Btf) -> list[dict[str, Any]]:

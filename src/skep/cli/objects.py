@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from skep.base.errors import BadInput, SkepError
 from skep.base.similar import similar
@@ -34,7 +35,7 @@ class Named(Protocol):
         """Its name."""
 
 
-Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 Object = TypeVar("Object", bound=Named)
 Info = TypeVar("Info")
@@ -63,14 +64,30 @@ def chosen(what: str, word: str, objects: Sequence[Object]) -> Object:
 
 
 def completing(every: Callable[[Door], Iterable[Named]]) -> Completion:
-    """What completes an argument in a shell: names of the objects that ``every`` gives; none that one may not see."""
+    """What completes an argument in a shell: names, or ids, of the objects that ``every`` gives.
 
-    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    What one may not see is not offered.
+    """
+
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
         with suppress(SkepError, OSError):
-            return sorted({one.name for one in every(DOOR) if one.name.startswith(begun or "")})
+            words = {str(one.id) if begun.isdigit() else one.name for one in every(DOOR)}
+            return [CompletionItem(one) for one in sorted(words) if one.startswith(begun)]
         return []
 
     return complete
+
+
+def or_files(complete: Completion) -> Completion:
+    """The same; where nothing is offered, files are."""
+
+    def completes(
+        context: click.Context, parameter: click.Parameter, begun: str
+    ) -> list[CompletionItem]:
+        found = complete(context, parameter, begun)
+        return found or [CompletionItem(begun, type="file")]
+
+    return completes
 
 
 class Holders:
@@ -90,10 +107,13 @@ class Holders:
 
     def text(self, number: int) -> str:
         """The first holders of an object, ``comm[pid]`` or the path of a pin; "-": a link or program keeps it."""
-        known = [f"{comm}[{pid}]" for pid, comm in sorted(self._by_id[number].items())]
-        known += self._pins[number]
+        known = [*self.processes(number), *self._pins[number]]
         more = len(known) - MOST_HOLDERS
         return ", ".join(known[:MOST_HOLDERS]) + (f" and {more} more" if more > 0 else "") or "-"
+
+    def processes(self, number: int) -> list[str]:
+        """The processes that hold an object, ``comm[pid]``."""
+        return [f"{comm}[{pid}]" for pid, comm in sorted(self._by_id[number].items())]
 
     def pids(self, number: int) -> list[int]:
         """The processes that hold an object."""

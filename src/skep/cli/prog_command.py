@@ -4,19 +4,21 @@ import json
 import select
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from skep.base.clock import rfc3339, wall_offset_ns
 from skep.base.errors import BadInput
-from skep.base.units import count_text
+from skep.base.units import bytes_text, count_text
 from skep.cli import terminal
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
 from skep.cli.objects import Holders, chosen, completing, listed
 from skep.cli.options import for_option, json_option
-from skep.cli.table import table
+from skep.cli.table import pairs, table
+from skep.cli.terminal import Terminal
 from skep.kernel import objects, stats
 from skep.kernel.bpf import DOOR
 from skep.kernel.keeping import maps_by_program
@@ -47,7 +49,7 @@ PREFIX = "BPF_PROG_TYPE_"
 @for_option
 @json_option
 def command(*, program: str | None, seconds: float | None, as_json: bool) -> None:
-    """Show the loaded programs of this machine, or one of them.
+    """Show the loaded programs of this machine, or what is known of one.
 
     INSTRUCTIONS are those of the kernel, 8 bytes each. RUNS and NS/RUN count only while somebody
     has statistics on. With --for they are turned on for that time, and what ran in it is shown, the costliest
@@ -60,9 +62,32 @@ def command(*, program: str | None, seconds: float | None, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps({"programs": rows}, indent=2))
         return
+    if program is not None and not timed:
+        sys.stdout.write(details(rows[0], _names(), terminal.of(sys.stdout)))
+        return
     cells = _busy_row if timed else _row
     shown = table(BUSY_HEAD if timed else HEAD, [*map(cells, rows)], terminal.of(sys.stdout), RIGHT)
     sys.stdout.write(shown)
+
+
+def _names() -> dict[int, str]:
+    return {one.id: one.name for one in listed("maps", objects.maps(DOOR))}
+
+
+def details(one: dict[str, Any], maps: Mapping[int, str], shown: Terminal) -> str:
+    """All of one program, a line for each thing; ``maps`` are names by id."""
+    size, code = bytes_text(one["machine_code"]), count_text(one["instructions"])
+    rows = (
+        ("program", f"{one['name'] or '-'} ({one['id']}), {one['kind']}, tag {one['tag']}"),
+        ("loaded", f"{one['loaded']}, by uid {one['uid']}"),
+        ("code", f"{code} instructions, {size} of machine code"),
+        ("verified", f"{count_text(one['verified'])} instructions processed"),
+        ("runs", f"{count_text(one['runs'])}, {_mean(one)} ns each, {one['missed']} missed"),
+        ("maps", ", ".join(f"{maps.get(number) or '-'} ({number})" for number in one["maps"])),
+        ("links", ", ".join(map(str, one["links"]))),
+        ("held by", ", ".join((*one["processes"], *one["pins"]))),
+    )
+    return pairs([(name, value or "-") for name, value in rows], shown)
 
 
 def _found(program: str | None) -> list[ProgramInfo]:
@@ -115,6 +140,7 @@ def _objects(found: list[ProgramInfo]) -> list[dict[str, Any]]:
             "links": linked.get(one.id, []),
             "maps": list(used.get(one.id, ())),
             "pids": held.pids(one.id),
+            "processes": held.processes(one.id),
             "pins": held.pins(one.id),
             "holders": held.text(one.id),
         }

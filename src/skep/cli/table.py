@@ -44,6 +44,15 @@ def folded(head: Sequence[str], rows: Sequence[Row], terminal: Terminal, right: 
     )
 
 
+def pairs(rows: Sequence[Row], terminal: Terminal) -> str:
+    """Names and values without a head; what does not fit goes on in the next line, between words."""
+    lines, widths = _measured(("", ""), rows, terminal)
+    left = [False, False]
+    return "".join(
+        _line(line, widths, left, terminal) for row in lines[1:] for line in _folds(row, widths)
+    )
+
+
 def _folds(row: Sequence[Cell], widths: Sequence[int]) -> Iterator[list[Cell]]:
     texts = [
         wrap(cell.text, width, "").split("\n") for cell, width in zip(row, widths, strict=True)

@@ -25,8 +25,6 @@ UNLISTED = frozenset(
         MapType.CGROUP_ARRAY,
         MapType.RINGBUF,
         MapType.USER_RINGBUF,
-        MapType.QUEUE,
-        MapType.STACK,
         MapType.BLOOM_FILTER,
         MapType.ARENA,
         MapType.STRUCT_OPS,
@@ -37,6 +35,8 @@ UNLISTED = frozenset(
     }
 )
 """Map types whose entries cannot be listed: no keys, keys that are descriptors, or values that the kernel hides."""
+PEEKED = frozenset({MapType.QUEUE, MapType.STACK})
+"""Map types that show their next value only."""
 NUMBERED = frozenset(
     {
         MapType.ARRAY,
@@ -77,15 +77,31 @@ class Entry(NamedTuple):
 def entries(door: Door, fd: int, info: MapInfo) -> Iterator[Entry]:
     """The entries of a map, in the kernel's order; those that vanish meanwhile are passed over.
 
-    When the last key vanished, the walk cannot go on from it and ends.
+    When the last key vanished, the walk cannot go on from it and ends. Of a queue or stack it is the next value, which
+    stays, under the key None.
     """
-    btf = Btf(btf_blob(door, info.btf_id)) if info.btf_id else None
+    btf = _btf(door, info)
+    if info.type in PEEKED:
+        value = _lookup(door, fd, b"", info)
+        if value is not None:
+            yield Entry(None, _values(btf, info, value))
+        return
     key, found = b"", bytearray(info.key_size)
     while _next(door, fd, key, found):
         key = bytes(found)
         value = _lookup(door, fd, key, info)
         if value is not None:
             yield Entry(_key(btf, info, key), _values(btf, info, value))
+
+
+def entry(door: Door, fd: int, info: MapInfo, key: bytes) -> Entry | None:
+    """The entry of one key, None where there is none."""
+    value, btf = _lookup(door, fd, key, info), _btf(door, info)
+    return None if value is None else Entry(_key(btf, info, key), _values(btf, info, value))
+
+
+def _btf(door: Door, info: MapInfo) -> Btf | None:
+    return Btf(btf_blob(door, info.btf_id)) if info.btf_id else None
 
 
 def _next(door: Door, fd: int, key: bytes, found: bytearray) -> bool:

@@ -12,7 +12,7 @@ from skep.btf.reader import Btf
 from skep.kernel import commands
 from skep.kernel.bpf import Door, address
 from skep.kernel.objects import btf_blob
-from skep.lang.disasm import listing
+from skep.lang.disasm import Line, lines
 
 _SIZE = 232
 _BTF, _ATTACH = 128, 224
@@ -76,8 +76,8 @@ def program_code(door: Door, fd: int) -> Code:
 
 def disassembled(
     code: Code, kernel: Btf, maps: Mapping[int, str], name: Callable[[int], str]
-) -> str:
-    """The code as text, with its source lines; ``maps`` are names by id, ``name`` tells the function at an address.
+) -> list[Line]:
+    """The code as instructions, with its lines; ``maps`` are names by id, ``name`` tells the function at an address.
 
     The kernel has put ids in the place of maps, and in that of helpers how far they lie from a base of its own.
     """
@@ -86,7 +86,7 @@ def disassembled(
     helpers = (
         {offset: name(base + offset).removeprefix("bpf_") for offset in called} if base else {}
     )
-    return listing(
+    return lines(
         code.insns,
         btf=code.btf,
         func_info=code.func_info,

@@ -122,9 +122,10 @@ def ids(door: Door, command: Command) -> Iterator[int]:
         yield number
 
 
-def _all(
+def each(
     door: Door, following: Command, opening: Command, read: Callable[[Door, int], T]
 ) -> Iterator[T]:
+    """What ``read`` makes of each object; one that is gone meanwhile is passed over."""
     for number in ids(door, following):
         try:
             fd = commands.by_id(door, opening, number)
@@ -140,14 +141,14 @@ def _all(
 
 def programs(door: Door) -> Iterator[ProgramInfo]:
     """Every program of the machine, whoever loaded it."""
-    return _all(door, Command.PROG_NEXT_ID, Command.PROG_BY_ID, program_info)
+    return each(door, Command.PROG_NEXT_ID, Command.PROG_BY_ID, program_info)
 
 
 def maps(door: Door) -> Iterator[MapInfo]:
     """Every map of the machine."""
-    return _all(door, Command.MAP_NEXT_ID, Command.MAP_BY_ID, map_info)
+    return each(door, Command.MAP_NEXT_ID, Command.MAP_BY_ID, map_info)
 
 
 def links(door: Door) -> Iterator[LinkInfo]:
     """Every link of the machine."""
-    return _all(door, Command.LINK_NEXT_ID, Command.LINK_BY_ID, link_info)
+    return each(door, Command.LINK_NEXT_ID, Command.LINK_BY_ID, link_info)

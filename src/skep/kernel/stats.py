@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from skep.kernel import commands
 from skep.kernel.bpf import DOOR, Door
-from skep.kernel.objects import ProgramInfo, programs
+from skep.kernel.commands import Command
+from skep.kernel.objects import ProgramInfo, each, map_info, programs
 from skep.kernel.refusal import refused
 
 PROC = "/proc"
@@ -106,9 +107,28 @@ def described(fd: int, proc: str = PROC) -> tuple[str, int] | None:
     return None if kind is None else (kind, _id(f"{proc}/self/fdinfo/{fd}", kind))
 
 
-def memory_bytes(fd: int, proc: str = PROC) -> int:
-    """Kernel memory of a map of ours, as the kernel reckons it (exact since Linux 6.4)."""
-    return _line(f"{proc}/self/fdinfo/{fd}", "memlock")
+class Footprint(NamedTuple):
+    """Kernel memory of a map in bytes (exact since Linux 6.4), and whether system calls change its entries no more."""
+
+    memory: int
+    frozen: bool
+
+
+def footprints(door: Door = DOOR) -> dict[int, Footprint]:
+    """Of every map of the machine, by its id. Needs CAP_SYS_ADMIN."""
+    found = each(
+        door,
+        Command.MAP_NEXT_ID,
+        Command.MAP_BY_ID,
+        lambda door, fd: (map_info(door, fd).id, footprint(fd)),
+    )
+    return dict(found)
+
+
+def footprint(fd: int, proc: str = PROC) -> Footprint:
+    """Of a map of ours."""
+    path = f"{proc}/self/fdinfo/{fd}"
+    return Footprint(_line(path, "memlock"), bool(_line(path, "frozen")))
 
 
 def _id(path: str, kind: str) -> int:

@@ -33,12 +33,16 @@ class Target(NamedTuple):
 
 
 NOTHING = Target("", "")
+DETACHED = Target("nothing", "")
+"""The target of a link that was detached: the kernel then tells the number 0 of a place."""
+_NUMBERED = frozenset({"cgroup", "netns", "device"})
 
 
 def target(door: Door, fd: int, link_type: int, kernel: Btf) -> Target:
-    """The target of a link of ``enum bpf_link_type``; NOTHING where the kernel tells none."""
+    """The target of a link of ``enum bpf_link_type``; NOTHING where none is told, DETACHED where it was one."""
     read = _READERS.get(link_type)
-    return NOTHING if read is None else read(door, fd, kernel)
+    found = NOTHING if read is None else read(door, fd, kernel)
+    return DETACHED if found.kind in _NUMBERED and found.what == "0" else found
 
 
 def _raw(door: Door, fd: int, _kernel: Btf) -> Target:

@@ -6,9 +6,11 @@ raised for it. It knows nothing of a running kernel.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from skep.base.errors import Span
 from skep.btf.reader import Btf
 from skep.lang.lines import Lines
 
@@ -104,7 +106,16 @@ def instructions(insns: bytes, names: Names = NO_NAMES) -> Iterator[tuple[int, s
         at += 1 + wide
 
 
-def listing(
+class Line(NamedTuple):
+    """An instruction: its number and text; the function that begins there, and the source that it is the first of."""
+
+    at: int
+    text: str
+    function: str
+    source: Span | None
+
+
+def lines(
     insns: bytes,
     *,
     btf: bytes = b"",
@@ -112,19 +123,26 @@ def listing(
     line_info: bytes = b"",
     helpers: Mapping[int, str] = NO_NAMES.helpers,
     symbols: Mapping[int, str] = NO_NAMES.symbols,
-) -> str:
-    """The program as text: function names, ``; source @ file:line``, instructions with numbers.
+) -> list[Line]:
+    """The program's instructions, with where they came from.
 
     ``btf``, ``func_info`` and ``line_info`` are as in a ProgramSpec, the rest as in ``Names``.
     """
-    lines, functions = Lines(line_info, btf), _functions(func_info, btf)
-    names = Names(helpers, symbols, functions)
+    sources, functions = Lines(line_info, btf), _functions(func_info, btf)
+    return [
+        Line(at, text, functions.get(at, ""), sources.starting(at))
+        for at, text in instructions(insns, Names(helpers, symbols, functions))
+    ]
+
+
+def listing(program: Sequence[Line]) -> str:
+    """The program as text: function names, ``; source @ file:line``, instructions with numbers."""
     out: list[str] = []
-    for at, text in instructions(insns, names):
-        if at in functions:
-            out += ["", f"{functions[at]}:"] if out else [f"{functions[at]}:"]
-        if span := lines.starting(at):
-            out.append(f"; {span.text.strip()} @ {span.file}:{span.line}")
+    for at, text, function, source in program:
+        if function:
+            out += ["", f"{function}:"] if out else [f"{function}:"]
+        if source:
+            out.append(f"; {source.text.strip()} @ {source.file}:{source.line}")
         out.append(f"{at:6d}: {text}")
     return "\n".join(out) + "\n" if out else ""
 

@@ -26,7 +26,10 @@ ELSEWHERE = {
 # What the fake kernel cannot bring about, and the test that does.
 IN_KERNELS = {
     "`skep prog {holder}`": "tests/kernel/kernel/test_links.py",
-    "cannot be listed')": "tests/kernel/cli/test_objects.py",
+    **dict.fromkeys(
+        ("raise BadInput(f'map {name}'", "BadInput(name,", "cli/link_command.py", "BadInput('map'"),
+        "tests/kernel/cli/test_objects.py",
+    ),
 }
 
 

@@ -144,7 +144,7 @@ def test_the_kernel_knows_name_sizes_types_and_memory() -> None:
         assert different(flows.fd, flows.spec, DOOR) == ()
         btf_id = struct.unpack_from("<III", commands.info(DOOR, flows.fd, 88), 64)
         assert all(btf_id)  # the object and both types
-        assert stats.memory_bytes(flows.fd) > 50 * 24
+        assert stats.footprint(flows.fd).memory > 50 * 24
 
 
 def test_a_frozen_map_is_written_by_nobody_outside() -> None:

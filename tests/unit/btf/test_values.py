@@ -74,3 +74,10 @@ def test_enumerations_are_names_and_pointers_hexadecimal(make: Builder) -> None:
 
 def test_what_has_no_value_is_none() -> None:
     assert value_of(Btf(Builder().build()), 0, b"") is None
+
+
+def test_numbers_in_network_order_are_those_that_they_stand_for(make: Builder) -> None:
+    u16 = make.integer("u16", 2)
+    port = make.typedef("port_t", make.qualified(Kind.CONST, make.typedef("__be16", u16)))
+    ends = make.struct("ends", 4, [Member("to", port, 0), Member("plain", u16, 16)])
+    assert value_of(Btf(make.build()), ends, b"\x01\xbb\x01\xbb") == {"to": 443, "plain": 0xBB01}

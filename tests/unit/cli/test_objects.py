@@ -6,7 +6,7 @@ import click
 import pytest
 
 from skep.base.errors import BadInput
-from skep.cli.objects import Holders, chosen, completing
+from skep.cli.objects import Completion, Holders, chosen, completing, or_files
 from skep.kernel.bpf import Door
 from skep.kernel.keeping import Pin
 from skep.kernel.stats import Holder
@@ -34,9 +34,16 @@ def test_a_name_is_found_by_what_the_kernel_keeps_of_it() -> None:
 def test_names_are_completed_as_far_as_they_may_be_seen() -> None:
     context = click.Context(click.Command("map"))
     word = click.Argument(["name"])
+
+    def offered(complete: Completion, begun: str) -> list[tuple[str, str]]:
+        return [(one.value, one.type) for one in complete(context, word, begun)]
+
     complete = completing(lambda _: KNOWN)
-    assert complete(context, word, "ri") == ["ring"]
-    assert complete(context, word, "x") == []
+    assert offered(complete, "ri") == [("ring", "plain")]
+    assert offered(complete, "3") == [("3", "plain")]
+    assert offered(complete, "x") == []
+    assert offered(or_files(complete), "ri") == [("ring", "plain")]
+    assert offered(or_files(complete), "x") == [("x", "file")]
 
     def refuses(_: Door) -> list[One]:
         raise PermissionError

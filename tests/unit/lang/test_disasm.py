@@ -1,16 +1,22 @@
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skep.lang.disasm import NO_NAMES, Names, instructions, listing
+from skep.lang.disasm import NO_NAMES, Names, instructions, lines, listing
 from skep.lang.lines import Lines
 from tests.unit.lang.modules import linked
 
 
 def insn(code: int, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0) -> bytes:
     return struct.pack("<BBhi", code, src << 4 | dst, off, imm)
+
+
+def told(code: bytes, **more: Any) -> str:  # noqa: ANN401 - what lines() takes
+    """A program as text."""
+    return listing(lines(code, **more))
 
 
 def shown(code: bytes, names: Names = NO_NAMES) -> str:
@@ -127,7 +133,7 @@ def test_names_stand_where_there_are_some() -> None:
 
 def test_a_listing_has_the_python_lines_above_their_instructions() -> None:
     program = linked("small")
-    assert listing(
+    assert told(
         program.insns, btf=program.btf, func_info=program.func_info, line_info=program.line_info
     ) == (
         "small:\n"
@@ -140,7 +146,7 @@ def test_a_listing_has_the_python_lines_above_their_instructions() -> None:
 
 def test_each_function_of_a_listing_has_its_name_above_it() -> None:
     program = linked("everything")
-    text = listing(
+    text = told(
         program.insns,
         btf=program.btf,
         func_info=program.func_info,
@@ -163,8 +169,8 @@ def test_each_function_of_a_listing_has_its_name_above_it() -> None:
 
 
 def test_a_listing_without_debug_information_is_bare() -> None:
-    assert listing(insn(0xB7) + insn(0x95)) == "     0: r0 = 0\n     1: exit\n"
-    assert listing(b"") == ""
+    assert told(insn(0xB7) + insn(0x95)) == "     0: r0 = 0\n     1: exit\n"
+    assert told(b"") == ""
 
 
 def test_the_line_of_an_instruction_is_the_last_that_began() -> None:
@@ -187,4 +193,10 @@ def test_any_bytes_are_shown(data: bytes) -> None:
     shown_at = [at for at, _ in instructions(code)]
     assert shown_at == sorted(set(shown_at))
     assert all(at < len(code) // 8 for at in shown_at)
-    assert len(listing(code).splitlines()) == len(shown_at)
+    assert len(told(code).splitlines()) == len(shown_at)
+
+
+def test_a_line_tells_the_function_that_begins_there_and_its_source() -> None:
+    first, last = lines(insn(0xB7) + insn(0x95))
+    assert (first.at, first.text, first.function, first.source) == (0, "r0 = 0", "", None)
+    assert (last.at, last.text) == (1, "exit")
