@@ -69,19 +69,26 @@ static __always_inline void failed(struct sock *sk, struct skep_peer *peer, stru
 	submit(connections, event);
 }
 
-static __always_inline void called(long result, bool multipath)
+/* Whether this is the attempt of a subflow, in that of its socket. */
+static __always_inline bool nested(struct sock *sk)
 {
+	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
+	       BPF_CORE_READ_BITFIELD_PROBED((struct tcp_sock *)sk, is_mptcp);
+}
+
+SEC("tracepoint/syscalls/sys_exit_connect")
+int on_connect(struct trace_event_raw_sys_exit *context)
+{
+	long result = context->ret;
+
 	if (result >= 0 || result == NO_FILE || result == NO_SOCKET)
-		return;
+		return 0;
 
 	struct pt_regs *registers = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	struct sock *sk = socket_at((u32)registers->di);
+	struct sock *sk = fresh(subflow(socket_at((u32)registers->di)));
 
-	if (multipath)
-		sk = subflow(sk);
-	sk = fresh(sk);
 	if (!sk)
-		return;
+		return 0;
 
 	struct skep_peer peer = {};
 	struct skep_peer6 peer6 = {};
@@ -91,19 +98,6 @@ static __always_inline void called(long result, bool multipath)
 	if (peer.family == INET6)
 		bpf_probe_read_user(&peer6, sizeof(peer6), address + sizeof(peer));
 	failed(sk, &peer, &peer6, registers->dx, result);
-}
-
-SEC("tracepoint/syscalls/sys_exit_connect")
-int on_connect(struct trace_event_raw_sys_exit *context)
-{
-	called(context->ret, true);
-	return 0;
-}
-
-SEC("tracepoint/syscalls/sys_exit_connect")
-int on_connect_plain(struct trace_event_raw_sys_exit *context)
-{
-	called(context->ret, false);
 	return 0;
 }
 
@@ -115,7 +109,7 @@ int BPF_PROG(on_connected, struct socket *sock, void *uaddr, int addr_len, int f
 
 	struct sock *sk = fresh(subflow(sock->sk));
 
-	if (!sk)
+	if (!sk || nested(sock->sk))
 		return 0;
 
 	struct skep_peer peer = {};

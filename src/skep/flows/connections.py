@@ -6,7 +6,7 @@ Values only; who loads the programs reads the ring ``connections``.
 from skep.base.errors import Unsupported
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
-from skep.flows.programs.attempts import on_connect, on_connect_plain, on_connected
+from skep.flows.programs.attempts import on_connect, on_connected
 from skep.flows.programs.connections import (
     connections,
     on_accept,
@@ -68,7 +68,7 @@ def calls_only(btf: Btf) -> tuple[Program, ...]:
     """For a kernel without io_uring: WITHOUT_IO_URING and ``attempts`` say what is not seen."""
     multipath = btf.find(Kind.STRUCT, "mptcp_sock") is not None
     accepts = (on_accept, on_accept4) if multipath else (on_accept_plain, on_accept4_plain)
-    connects = (on_connect if multipath else on_connect_plain,) if _has_arguments(btf) else ()
+    connects = (on_connect,) if _has_arguments(btf) else ()
     return on_state, *accepts, *connects
 
 

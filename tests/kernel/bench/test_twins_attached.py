@@ -257,10 +257,9 @@ def test_connections_by_io_uring(both: Loads, netns: Namespace, machine: Machine
     same(sorted(ours, key=ends), sorted(theirs, key=ends), count=3 if way == "direct" else 4)
 
 
-@pytest.mark.parametrize("name", ["on_connect", "on_connect_plain"])
-def test_attempts(both: Loads, netns: Namespace, name: str) -> None:
-    loaded = both("flows.programs.attempts", name)
-    loaded.attach(name)
+def test_attempts(both: Loads, netns: Namespace) -> None:
+    loaded = both("flows.programs.attempts", "on_connect")
+    loaded.attach("on_connect")
     with netns.entered():
         for address in ("240.0.0.1", "2001:db8::1", "::ffff:240.0.0.1"):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):

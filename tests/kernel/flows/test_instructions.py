@@ -10,7 +10,7 @@ from skep.program.machine import Machine
 GOLDEN = {
     "on_state": 465,
     "on_accepted": 215,
-    "on_connected": 240,
+    "on_connected": 262,
     "on_connect": 267,
     "on_accept": 254,
     "on_accept4": 254,

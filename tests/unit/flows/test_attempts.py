@@ -35,7 +35,7 @@ def fresh(**fields: Any) -> Any:  # noqa: ANN401 - a socket, its fields of any t
     common = vars(sk)["__sk_common"]
     vars(common).update(skc_state=CLOSED, skc_num=0, skc_dport=0, skc_rcv_saddr=0)
     common.skc_v6_rcv_saddr = Object(in6_u=Object(u6_addr8=[0] * 16))
-    sk.write_seq = 0
+    sk.write_seq = sk.is_mptcp = 0
     sk.tcp.write_seq = 0
     for name, value in fields.items():
         setattr(common if name.startswith("skc_") else sk, name, value)
@@ -95,6 +95,7 @@ def test_what_it_was_bound_to_is_told(kernel: FakeKernel) -> None:
         (fresh(skc_state=LISTEN), V4, -106),
         (fresh(sk_protocol=SCTP), V4, -UNREACHABLE),
         (fresh(skc_family=UNIX), V4, -UNREACHABLE),
+        (fresh(is_mptcp=1), V4, -UNREACHABLE),
         (fresh(), V4[:15], -22),
         (fresh(), V6[:23], -22),
         (fresh(), b"\x01\0" + V4[2:], -97),
@@ -106,6 +107,7 @@ def test_what_it_was_bound_to_is_told(kernel: FakeKernel) -> None:
         "a listener",
         "another protocol",
         "another family",
+        "a subflow of another that is told",
         "too short",
         "too short for IPv6",
         "no address",

@@ -23,7 +23,7 @@ def kernel(arguments: int = 0, *, mptcp: bool = True, register: str = "di") -> B
 
 
 CALLS = ["on_state", "on_accept", "on_accept4", "on_connect"]
-PLAIN = ["on_state", "on_accept_plain", "on_accept4_plain", "on_connect_plain"]
+PLAIN = ["on_state", "on_accept_plain", "on_accept4_plain", "on_connect"]
 
 
 @pytest.mark.parametrize(

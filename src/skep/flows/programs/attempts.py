@@ -37,6 +37,7 @@ V4, V6 = 16, 24
 """The least size of an address that connect(2) takes."""
 
 SOCK = kernel_struct("sock")
+MPTCP_SOCK = kernel_struct("mptcp_sock")
 TCP_SOCK = kernel_struct("tcp_sock")
 
 probe_read_kernel = HELPERS["probe_read_kernel"]
@@ -63,8 +64,8 @@ def on_connected(sock, uaddr, addr_len, flags, is_sendmsg, result):  # noqa: PLR
     """The kernel has tried to connect a socket."""
     if result >= 0:
         return
-    sk = fresh(subflow(u64(sock.sk)))
-    if not sk:
+    sk = fresh(first_subflow(u64(sock.sk)))
+    if not sk or nested(u64(sock.sk)):
         return
     peer, peer6 = Peer(), Peer6()
     probe_read_kernel(peer, u64(uaddr))
@@ -75,42 +76,35 @@ def on_connected(sock, uaddr, addr_len, flags, is_sendmsg, result):  # noqa: PLR
 
 @tracepoint("syscalls/sys_exit_connect")
 def on_connect(context):
-    """A call of connect is over."""
-    if wrong(context.ret):
-        called(context.ret, subflow(socket_at(first())))
-
-
-@tracepoint("syscalls/sys_exit_connect")
-def on_connect_plain(context):
-    """The same, for a kernel without Multipath TCP."""
-    if wrong(context.ret):
-        called(context.ret, socket_at(first()))
-
-
-@inline
-def wrong(result: s64):
-    """Whether a connect has failed, of what is a socket."""
-    return result < 0 and result not in NO_SOCKET
-
-
-@inline
-def first():
-    """The first argument of a call that is over: a descriptor. Those of a call are kept until it returns."""
-    return s64(u32(task_pt_regs(get_current_task_btf()).di))
-
-
-@inline
-def called(result: s64, address: u64):
-    """A call of connect for the socket at ``address`` is over."""
-    sk = fresh(address)
-    if not sk:
+    """A call of connect is over. Its arguments are kept until then."""
+    if context.ret >= 0 or context.ret in NO_SOCKET:
         return
     registers = task_pt_regs(get_current_task_btf())
+    sk = fresh(first_subflow(socket_at(s64(u32(registers.di)))))
+    if not sk:
+        return
     peer, peer6 = Peer(), Peer6()
     probe_read_user(peer, registers.si)
     if peer.family == INET6:
         probe_read_user(peer6, registers.si + Peer.size)
-    failed(sk, peer, peer6, u32(registers.dx), result)
+    failed(sk, peer, peer6, u32(registers.dx), context.ret)
+
+
+@inline
+def first_subflow(address: u64):
+    """A socket as what TCP connects; a kernel may be without Multipath TCP."""
+    if MPTCP_SOCK is None:
+        return address
+    return subflow(address)
+
+
+@inline
+def nested(address: u64):
+    """Whether this is the attempt of a subflow, in that of its socket, which tells: before Linux 6.4."""
+    tcp = TCP_SOCK(address)
+    if hasattr(tcp, "is_mptcp"):
+        return SOCK(address).sk_protocol == TCP and tcp.is_mptcp != 0
+    return False
 
 
 def fresh(address: u64):
