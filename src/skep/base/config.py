@@ -6,6 +6,7 @@ here. A Config is a value.
 """
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -150,8 +151,9 @@ def load(path: str = "", env: Environment | None = None) -> Config:
 
 def _read(path: str, *, required: bool) -> str | None:
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MAX_FILE + 1)
+        with open(path, "rb", opener=_at_once) as file:
+            lasting = stat.S_ISREG(os.fstat(file.fileno()).st_mode) or path == os.devnull
+            data = file.read(_MAX_FILE + 1) if lasting else b""
     except FileNotFoundError:
         if not required:
             return None
@@ -161,6 +163,8 @@ def _read(path: str, *, required: bool) -> str | None:
         raise Forbidden(f"reading {path}", "permission to read it") from error
     except OSError as error:
         raise BadInput(path, f"it cannot be read: {error.strerror}") from error
+    if not lasting:
+        raise BadInput(path, "it is no file: a reload reads it once more")
     if len(data) > _MAX_FILE:
         raise BadInput(path, f"it is larger than {_MAX_FILE} bytes")
     try:
@@ -168,6 +172,11 @@ def _read(path: str, *, required: bool) -> str | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BadInput(f"{path}:{line}", "it is not UTF-8 text") from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open, without waiting for the other end of a pipe: an agent that reads its settings anew would hang."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def parse(text: str, file: str = DEFAULT_FILE) -> dict[str, Any]:
@@ -178,8 +187,12 @@ def parse(text: str, file: str = DEFAULT_FILE) -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         place = f"{file}:{mark.line + 1}" if mark else file
         raise BadInput(place, f"it is not YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BadInput(file, "it is not YAML: " + str(error).replace("\n", " ")) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = f"the character U+{error.character:04X} is not allowed"
+        raise BadInput(f"{file}:{line}", f"it is not YAML: {problem}") from error
+    except RecursionError as error:
+        raise BadInput(file, "it is not YAML: it goes too deep") from error
     if root is None:
         return {}
     return _section(Place(file, root.start_mark.line + 1, "", root), Config)

@@ -85,7 +85,7 @@ BAD = [
     ("a: 1\n---\nb: 2", "f:2: it is not YAML: "),
     ("<<: {log: info}", "f:1: <<: unknown key"),
     ("log: !!python/name:os.system x", "f:1: log: 'x' does not fit"),
-    ("a: \x01", "f: it is not YAML: "),
+    ("a: 1\nb: \x01", "f:2: it is not YAML: the character U+0001 is not allowed"),
 ]
 
 
