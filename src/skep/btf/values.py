@@ -8,7 +8,20 @@ one, pointers as hexadecimal text, unions as all their readings.
 from collections.abc import Callable
 
 from skep.btf.reader import Btf
-from skep.btf.types import Array, Enum, Enum64, Float, Int, Member, Ptr, Struct, Type, Union
+from skep.btf.types import (
+    Array,
+    DataSec,
+    Enum,
+    Enum64,
+    Float,
+    Int,
+    Member,
+    Ptr,
+    Struct,
+    Type,
+    Union,
+    Var,
+)
 
 Value = int | str | bool | None | list["Value"] | dict[str, "Value"]
 _POINTER = 8
@@ -76,6 +89,18 @@ def _compound(btf: Btf, found: Type, data: bytes) -> Value:
     return values
 
 
+def _section(btf: Btf, found: Type, data: bytes) -> Value:
+    """The variables of a section of an object file, which libbpf keeps in one map, by name."""
+    variables = found.variables if isinstance(found, DataSec) else ()
+    values: dict[str, Value] = {}
+    for place in variables:
+        variable = btf.type(place.type_id)
+        if isinstance(variable, Var):
+            part = data[place.offset : place.offset + place.size]
+            values[variable.name] = value_of(btf, variable.type_id, part)
+    return values
+
+
 def _member(btf: Btf, member: Member, data: bytes) -> Value:
     at, bit = divmod(member.bit_offset, 8)
     size = btf.size(member.type_id)
@@ -98,4 +123,5 @@ _DECODERS: dict[type[Type], Callable[[Btf, Type, bytes], Value]] = {
     Array: _array,
     Struct: _compound,
     Union: _compound,
+    DataSec: _section,
 }

@@ -17,9 +17,10 @@ from skep.cli.table import table
 from skep.kernel import commands, objects
 from skep.kernel.bpf import DOOR
 from skep.kernel.commands import Command
-from skep.kernel.linkless import on_cgroups, on_devices
+from skep.kernel.linkless import on_cgroups, on_devices, on_events
 from skep.kernel.objects import LinkInfo
 from skep.kernel.refusal import ABSENT, refused
+from skep.kernel.stats import Holder
 from skep.kernel.targets import NOTHING, Target, target
 from skep.node.cgroup_files import CgroupFiles
 from skep.program.machine import Machine
@@ -36,7 +37,8 @@ def command(*, number: int | None, detach: bool, as_json: bool) -> None:
     """Show the links of this machine, or one: a program, and what it is attached to.
 
     A link is gone when nothing holds it: a process or a pin (HELD BY). What has no ID is attached without a
-    link, to a cgroup or a device of this network namespace, and stays until it is taken away there. Programs
+    link: to an event that a process holds, or to a cgroup or a device of this network namespace, where it
+    stays until it is taken away. Programs
     on devices, cgroups, namespaces and tables can be detached from here; their links stay, without effect.
     """
     if detach:
@@ -95,14 +97,20 @@ def _objects(links: list[LinkInfo], kernel: Btf) -> list[dict[str, Any]]:
     ]
     linked = {(row["kind"], row["program"]["id"]) for row in rows}
     root = cgroups.mounts.unified
-    found = (*on_devices(), *(on_cgroups(DOOR, root, paths.items(), kernel) if root else ()))
-    bare: dict[str, Any] = {"pids": [], "pins": [], "holders": "-"}
+    here = on_cgroups(DOOR, root, paths.items(), kernel) if root else ()
     rows += [
-        {"id": None, "kind": one.kind, **_place(one.program, one.target, names, paths), **bare}
-        for one in found
+        {"id": None, "kind": one.kind, **_place(one.program, one.target, names, paths)}
+        | _holder(one.holder)
+        for one in (*on_devices(), *here, *on_events(DOOR))
         if (one.kind, one.program) not in linked
     ]
     return rows
+
+
+def _holder(one: Holder | None) -> dict[str, Any]:
+    """Who holds what is attached without a link."""
+    pids, text = ([one.pid], f"{one.comm}[{one.pid}]") if one else ([], "-")
+    return {"pids": pids, "pins": [], "holders": text}
 
 
 def _place(

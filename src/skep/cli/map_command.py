@@ -141,10 +141,14 @@ def _pair(one: Entry) -> dict[str, Value]:
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
     if isinstance(value, dict):
-        return " ".join(f"{name}={_text(part)}" for name, part in value.items())
+        return " ".join(f"{name}={_part(part)}" for name, part in value.items())
     if isinstance(value, list):
         return f"[{', '.join(map(_text, value))}]"
     return str(value)
+
+
+def _part(value: Any) -> str:  # noqa: ANN401 - any value of JSON
+    return f"{{{_text(value)}}}" if isinstance(value, dict) else _text(value)
 
 
 def _kinds() -> dict[int, str]:

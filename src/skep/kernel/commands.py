@@ -43,6 +43,7 @@ class Command(IntEnum):
     RAW_TRACEPOINT_OPEN = 17
     BTF_LOAD = 18
     BTF_BY_ID = 19
+    TASK_FD_QUERY = 20
     MAP_LOOKUP_AND_DELETE = 21
     MAP_FREEZE = 22
     BTF_NEXT_ID = 23
@@ -330,6 +331,24 @@ def prog_query(door: Door, target: int, attach_type: int, room: int = 64) -> tup
     door.bpf(Command.PROG_QUERY, attr)
     count: int = struct.unpack_from("<I", attr, 24)[0]
     return struct.unpack_from(f"<{count}I", ids)
+
+
+class Attached(NamedTuple):
+    """A program on an event of perf, by its id; ``kind`` is a number of ``enum bpf_task_fd_type``."""
+
+    program: int
+    kind: int
+    name: str
+    offset: int
+
+
+def task_fd_query(door: Door, pid: int, fd: int) -> Attached:
+    """What a process's descriptor of an event has attached; OSError where that is nothing."""
+    name = bytearray(256)
+    attr = packed("IIIIQIIQQ", pid, fd, 0, len(name), address(name), 0, 0, 0, 0)
+    door.bpf(Command.TASK_FD_QUERY, attr)
+    program, kind, offset = struct.unpack_from("<IIQ", attr, 24)
+    return Attached(program, kind, name.split(b"\0", 1)[0].decode("utf-8", "replace"), offset)
 
 
 def enable_stats(door: Door) -> int:

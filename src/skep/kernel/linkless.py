@@ -1,6 +1,7 @@
-"""What is attached without a link, as tc, ip and systemd do it: to cgroups, and to devices of this network namespace.
+"""What is attached without a link: to cgroups and devices, as tc, ip and systemd do it, to events, as bpftrace does.
 
-Such a program stays until it is taken away there; no descriptor and no pin keeps it. Values only.
+A program on a cgroup, or a device of this network namespace, stays until it is taken away there; no descriptor and no
+pin keeps it. One on an event ends with the descriptor of the event. Values only.
 """
 
 import os
@@ -11,20 +12,29 @@ from typing import NamedTuple
 from skep.btf.reader import Btf
 from skep.kernel import commands
 from skep.kernel.bpf import Door
+from skep.kernel.commands import Attached
 from skep.kernel.netlink import EGRESS, INGRESS, Device, Netlink
+from skep.kernel.stats import PROC, Holder, comm
 from skep.kernel.targets import ATTACH, Target
 
 CGROUP_TYPES = "BPF_CGROUP_"
 CLSACT = "clsact"
+_EVENT = "anon_inode:[perf_event]"
+_EVENTS = ("tracepoint", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe")
+"""By ``enum bpf_task_fd_type``."""
 _WAYS = ((INGRESS, "ingress"), (EGRESS, "egress"))
 
 
 class Linkless(NamedTuple):
-    """A program, by its id, and where it is; ``kind`` is cgroup, xdp or tc."""
+    """A program, by its id, and where it is; ``kind`` is cgroup, xdp, tc or perf_event.
+
+    ``holder`` is the process that has the event, None where a place holds the program.
+    """
 
     kind: str
     program: int
     target: Target
+    holder: Holder | None = None
 
 
 def on_devices() -> Iterator[Linkless]:
@@ -41,6 +51,22 @@ def _filters(netlink: Netlink, device: Device) -> Iterator[Linkless]:
     for parent, way in _WAYS:
         for one in netlink.filters(device.ifindex, parent):
             yield Linkless("tc", one.program_id, Target("device", str(device.ifindex), way))
+
+
+def on_events(door: Door, proc: str = PROC) -> Iterator[Linkless]:
+    """Programs on events of perf, also those of links, of all processes that we may look into. Each once a process."""
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        found: dict[Attached, int] = {}
+        with suppress(OSError):
+            for fd in os.listdir(f"{proc}/{pid}/fd"):
+                with suppress(OSError):
+                    if os.readlink(f"{proc}/{pid}/fd/{fd}") == _EVENT:
+                        found[commands.task_fd_query(door, int(pid), int(fd))] = int(fd)
+            name = comm(f"{proc}/{pid}") if found else ""
+        for one, number in found.items():
+            place = f"{one.name}+{one.offset:#x}" if one.offset and one.kind > 1 else one.name
+            holder = Holder("perf event", one.program, int(pid), name, number)
+            yield Linkless("perf_event", one.program, Target(_EVENTS[one.kind], place), holder)
 
 
 def on_cgroups(

@@ -97,7 +97,7 @@ def _of_process(proc: str, pid: int) -> list[Holder]:
             kind = _KINDS.get(os.readlink(f"{base}/fd/{fd}").removeprefix("anon_inode:"))
             number = _id(f"{base}/fdinfo/{fd}", kind) if kind else 0
             if kind and number:
-                found.append(Holder(kind, number, pid, _comm(base), int(fd)))
+                found.append(Holder(kind, number, pid, comm(base), int(fd)))
     return found
 
 
@@ -141,6 +141,7 @@ def _line(path: str, key: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _comm(base: str) -> str:
+def comm(base: str) -> str:
+    """The name of the process whose folder in /proc is ``base``."""
     with open(f"{base}/comm", encoding="utf-8", errors="replace") as file:
         return file.read().rstrip("\n")

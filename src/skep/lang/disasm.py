@@ -138,11 +138,13 @@ def lines(
 def listing(program: Sequence[Line]) -> str:
     """The program as text: function names, ``; source @ file:line``, instructions with numbers."""
     out: list[str] = []
+    shown = None
     for at, text, function, source in program:
         if function:
             out += ["", f"{function}:"] if out else [f"{function}:"]
-        if source:
+        if source and (function or (source.file, source.line) != shown):
             out.append(f"; {source.text.strip()} @ {source.file}:{source.line}")
+        shown = (source.file, source.line) if source else shown
         out.append(f"{at:6d}: {text}")
     return "\n".join(out) + "\n" if out else ""
 

@@ -14,10 +14,11 @@ import skep
 from skep.base.errors import BadInput
 from skep.cli.main import outcome
 from skep.cli.main import skep as command_line
-from skep.kernel import commands, objects
+from skep.kernel import commands, objects, perf
 from skep.kernel.bpf import DOOR
 from skep.kernel.link import Link
 from skep.kernel.probes import probe
+from skep.kernel.tracefs import Tracefs
 from skep.lang.maps import Declaration
 from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
@@ -33,6 +34,8 @@ class Seen(skep.Struct):
 
 SLOW = "each command takes seconds there"
 SECONDS = 60.0
+SET_BPF = 0x40042408
+"""PERF_EVENT_IOC_SET_BPF: a program on an event, without a link."""
 
 shown_counts = skep.Hash(skep.u32, Seen, entries=64)
 shown_ticks = skep.PerCpuArray(skep.u64, 2)
@@ -52,6 +55,12 @@ def shown_waiting(task):  # type: ignore[no-untyped-def]
     """Use a queue and a storage."""
     shown_queue.push(1)
     shown_visits.get(task)
+
+
+@skep.tracepoint("syscalls/sys_enter_sethostname")
+def shown_event(ctx):  # type: ignore[no-untyped-def]
+    """Nothing."""
+    return 0
 
 
 @skep.raw_tp("sys_enter")
@@ -253,6 +262,24 @@ def test_a_link_is_shown_and_detached_where_the_kernel_does_that(
     assert "give its ID" in refused("link", "--detach")
 
 
+def test_a_program_on_an_event_is_shown_without_a_link() -> None:
+    """As bpftrace and older tools attach one."""
+    with skep.load(shown_event, attach=False) as live, Tracefs.open() as tracefs:
+        program = objects.program_info(DOOR, live.programs["shown_event"].fd).id
+        event = perf.open_tracepoint(DOOR, tracefs.event_id("syscalls/sys_enter_sethostname"))
+        try:
+            DOOR.ioctl(event, SET_BPF, live.programs["shown_event"].fd)
+            found = [row for row in rows("links", "link") if row["program"]["id"] == program]
+        finally:
+            DOOR.close(event)
+        (row,) = found
+        assert (row["id"], row["pids"]) == (None, [os.getpid()])
+        assert row["target"] == {"kind": "tracepoint", "name": "sys_enter_sethostname"}
+        live.attach(shown_event)
+        (row,) = [row for row in rows("links", "link") if row["program"]["id"] == program]
+        assert row["id"]
+
+
 @pytest.mark.native(SLOW)
 def test_names_of_objects_are_completed(live: skep.Live) -> None:
     for command, name in (("prog", "shown_program"), ("map", "shown_counts")):
@@ -374,7 +401,7 @@ def test_what_is_not_there_and_what_cannot_be_listed_is_said(
             ["map", str(objects.map_info(DOOR, live[shown_ring].reader.fd).id)],
             "it is of kind ringbuf, whose entries cannot be listed",
         ),
-        (["disasm", __file__, "other"], "there are shown_waiting, shown_program"),
+        (["disasm", __file__, "other"], "there are shown_waiting, shown_event"),
         (["disasm", "99999999"], "there is none"),
     ):
         assert outcome(words) == 2

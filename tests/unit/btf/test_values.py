@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from skep.btf.reader import Btf
-from skep.btf.types import Kind, Member
+from skep.btf.types import Kind, Member, Section
 from skep.btf.values import value_of
 from skep.btf.writer import Builder
 
@@ -81,3 +81,11 @@ def test_numbers_in_network_order_are_those_that_they_stand_for(make: Builder) -
     port = make.typedef("port_t", make.qualified(Kind.CONST, make.typedef("__be16", u16)))
     ends = make.struct("ends", 4, [Member("to", port, 0), Member("plain", u16, 16)])
     assert value_of(Btf(make.build()), ends, b"\x01\xbb\x01\xbb") == {"to": 443, "plain": 0xBB01}
+
+
+def test_a_section_has_its_variables_by_name(make: Builder) -> None:
+    u32, flag = make.integer("u32", 4), make.boolean()
+    places = (Section(make.var("pid", u32), 0, 4), Section(make.var("quiet", flag), 8, 1))
+    section = make.datasec(".rodata", 12, places)
+    data = struct.pack("<IIB3x", 7, 0, 1)
+    assert value_of(Btf(make.build()), section, data) == {"pid": 7, "quiet": True}
