@@ -111,7 +111,8 @@ class _Kernel:
         table = self.struct(
             "fdtable", 16, [("max_fds", self.u32, 0), ("fd", b.ptr(b.ptr(file)), 8)]
         )
-        return self.struct("files_struct", 16, [("count", self.s32, 0), ("fdt", b.ptr(table), 8)])
+        members = [("count", self.s32, 0), ("in", self.u32, 4), ("fdt", b.ptr(table), 8)]
+        return self.struct("files_struct", 16, members)
 
     def task(self) -> int:
         """struct task_struct: a pointer to its own kind, text, bit fields, an anonymous union, user memory."""

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import keyword
 from dataclasses import replace
 from math import gcd
 
@@ -133,12 +134,12 @@ def member(scope: Scope, base: Expr, found: Field, node: ast.AST) -> Place:
 def _no_field(scope: Scope, node: ast.AST, owner: str, name: str, names: list[str]) -> Exception:
     close = difflib.get_close_matches(name, names, 1)
     shown = [one for one in names if not one.startswith(UNTOLD)]
-    all_of_few = f"it has {', '.join(shown)}" if 0 < len(shown) <= FEW else ""
-    return scope.error(
-        node,
-        f"{owner} has no field {name!r}",
-        f"did you mean {close[0]!r}?" if close else all_of_few,
-    )
+    hint = f"it has {', '.join(shown)}" if 0 < len(shown) <= FEW else ""
+    if close:
+        hint = f"did you mean {close[0]!r}?"
+    if close and keyword.iskeyword(close[0]) and isinstance(node, ast.Attribute):
+        hint = f'did you mean getattr({ast.unparse(node.value)}, "{close[0]}")?'
+    return scope.error(node, f"{owner} has no field {name!r}", hint)
 
 
 def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:

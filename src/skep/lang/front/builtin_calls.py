@@ -35,7 +35,6 @@ HINTS = {
     "set": "declare a skep.Hash outside the function",
     "isinstance": TYPED,
     "type": TYPED,
-    "getattr": "name the field: a.b",
 }
 """What to write in place of functions that a program has not."""
 
@@ -125,14 +124,29 @@ def _ord(scope: Scope, node: ast.Call) -> Expr:
 def _hasattr(scope: Scope, node: ast.Call) -> Expr:
     """Whether a struct, an enumeration or a context of the kernel compiled for has a name."""
     written, name_node = scope.arguments(node, 2, 2, "hasattr(object, name)")
-    value, name = scope.expr(written), known(scope, name_node)
-    if not isinstance(name, str):
-        raise scope.error(name_node, "the name of a field is text that is known while compiling")
+    name = _name(scope, name_node)
+    value = scope.expr(written)
     there = value.type is UNKNOWN or has(scope, value.type, name)
     if there is None:
         problem = f"hasattr() asks of a struct or an enumeration, not of {describe(value.type)}"
         raise scope.error(written, problem)
     return Const(scope.span(node), BOOL, int(there))
+
+
+def _getattr(scope: Scope, node: ast.Call) -> Expr:
+    """A field by text, as one that is called ``in``; with a third argument, that where there is no such field."""
+    written, name_node, *default = scope.arguments(node, 2, 3, "getattr(object, name)")
+    name = _name(scope, name_node)
+    if default and has(scope, scope.expr(written).type, name) is False:
+        return scope.expr(default[0])
+    return scope.expr(ast.copy_location(ast.Attribute(written, name, ast.Load()), node))
+
+
+def _name(scope: Scope, node: ast.expr) -> str:
+    name = known(scope, node)
+    if isinstance(name, str):
+        return name
+    raise scope.error(node, "the name of a field is text that is known while compiling")
 
 
 def _int(scope: Scope, node: ast.Call) -> Expr:
@@ -162,6 +176,7 @@ BUILTINS: dict[Any, Callable[[Scope, ast.Call], Expr]] = {
     int: _int,
     ord: _ord,
     hasattr: _hasattr,
+    getattr: _getattr,
     range: _ranges("range"),
     enumerate: _ranges("enumerate"),
     zip: _ranges("zip"),

@@ -138,6 +138,13 @@ def moves_by_what_it_says(ctx):
     return 2
 
 
+@skep.tp_btf("sched_process_exec")
+def named(task):
+    """Fields whose names are words of Python's, and those that may be missing."""
+    counts[1] = getattr(task.files, "in")
+    counts[2] = getattr(task, "tgid", 5) + getattr(task, "nothing", 5)
+
+
 @skep.xdp
 def generics(ctx):
     """Functions made for what they are given."""
