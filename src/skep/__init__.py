@@ -107,6 +107,7 @@ _PLACES = {
         "freplace",
         "lwt",
         "netfilter",
+        "netkit",
         "sk_lookup",
         "sk_msg",
         "sk_reuseport",
@@ -205,6 +206,7 @@ if TYPE_CHECKING:
     from skep.lang.decorators.network import freplace as freplace
     from skep.lang.decorators.network import lwt as lwt
     from skep.lang.decorators.network import netfilter as netfilter
+    from skep.lang.decorators.network import netkit as netkit
     from skep.lang.decorators.network import sk_lookup as sk_lookup
     from skep.lang.decorators.network import sk_msg as sk_msg
     from skep.lang.decorators.network import sk_reuseport as sk_reuseport

@@ -18,7 +18,7 @@ from skep.kernel.programs import Program
 from skep.kernel.refusal import NETWORK, refused
 
 PREFIX = "skep/"
-_PARENTS = {46: INGRESS, 47: EGRESS}  # by tcx attach type
+PARENTS = {46: INGRESS, 47: EGRESS}  # by tcx attach type
 _FIRST_PRIORITY = 0x4000  # room before and behind
 
 
@@ -33,7 +33,7 @@ class Spot(NamedTuple):
     @property
     def parent(self) -> int:
         """The hook of the qdisc."""
-        return _PARENTS[self.attach_type]
+        return PARENTS[self.attach_type]
 
 
 class ClsactLink:

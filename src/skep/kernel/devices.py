@@ -10,7 +10,7 @@ from contextlib import suppress
 from skep.base.errors import BadInput, Conflict, SkepError, Unsupported
 from skep.kernel import commands
 from skep.kernel.bpf import Door
-from skep.kernel.clsact import ClsactLink, Spot
+from skep.kernel.clsact import PARENTS, ClsactLink, Spot
 from skep.kernel.commands import Command
 from skep.kernel.link import Link
 from skep.kernel.namespaces import inside
@@ -25,6 +25,8 @@ _NATIVE, _GENERIC = 1 << 2, 1 << 1  # XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
 _MODES = {"native": (_NATIVE,), "generic": (_GENERIC,), "": (_NATIVE, _GENERIC)}
 _NO_DRIVER = (*ABSENT, errno.ERANGE)
 _BEFORE, _LINK = 1 << 3, 1 << 13
+_NOT_NETKIT = (errno.ENXIO, errno.EACCES)
+"""What a device that is no netkit says, and the peer of one."""
 
 
 def xdp(program: Program, place: Place, door: Door) -> Link:
@@ -101,26 +103,39 @@ def _called(number: int, door: Door) -> str:
 
 
 def tcx(program: Program, place: Place, door: Door) -> Link | ClsactLink:
-    """A tcx link (6.6); on older kernels a filter of a clsact qdisc."""
+    """A tcx link (6.6), on older kernels a filter of a clsact qdisc; or a link of a netkit device (6.7)."""
 
     def work() -> Link | ClsactLink:
         index, name = device(place.target), name_of(program, place)
-        if _mode(place, ("clsact", "")) == "clsact":
-            spot = Spot(index, program.spec.kind.attach_type, place.netns, bool(place.before))
+        kind = program.spec.kind.attach_type
+        tc = kind in PARENTS
+        if _mode(place, ("clsact", "") if tc else ("",)) == "clsact":
+            spot = Spot(index, kind, place.netns, bool(place.before))
             return ClsactLink.create(program, spot, name, asked=True, door=door)
         flags, relative = _order(place)
-        kind = program.spec.kind.attach_type
         extra = commands.relative(relative)
         try:
             fd = commands.link_create(door, program.fd, index, kind, flags=flags, extra=extra)
         except OSError as error:
-            if error.errno in ABSENT and not isinstance(place.before, Link):
+            if tc and error.errno in ABSENT and not isinstance(place.before, Link):
                 spot = Spot(index, kind, place.netns, first=place.before)
                 return ClsactLink.create(program, spot, name, door=door)
-            raise refusal(error, "BPF_LINK_CREATE", name, needs=NETWORK, door=door) from error
+            found = refusal(error, "BPF_LINK_CREATE", name, needs=NETWORK, door=door)
+            raise (found if tc else _no_netkit(error, place, found)) from error
         return Link((fd,), name, door=door)
 
     return inside(place.netns, work, door=door)
+
+
+def _no_netkit(error: OSError, place: Place, found: SkepError) -> SkepError:
+    """Why a device takes no program of a netkit pair, where it is none, or the kernel has none."""
+    if error.errno in _NOT_NETKIT:
+        problem = f"{place.target!r} is not the primary end of a netkit pair"
+        return BadInput("device", problem, "make a pair: ip link add node0 type netkit")
+    if error.errno in ABSENT:
+        reason = "this kernel is built without CONFIG_NETKIT, or is older"
+        return Unsupported("netkit", reason, "6.7", "tc, on a veth pair")
+    return found
 
 
 def _order(place: Place) -> tuple[int, int]:

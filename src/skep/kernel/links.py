@@ -3,10 +3,12 @@
 What was fallen back to stands in the link's ``remarks``, for a face to say aloud.
 """
 
+from skep.base.errors import BadInput
 from skep.kernel.hooks import HOOKS, AnyLink
 from skep.kernel.link import Link
 from skep.kernel.place import Place
 from skep.kernel.programs import Program
+from skep.lang.spec import Hook
 
 __all__ = ["AnyLink", "Link", "attach"]
 
@@ -16,7 +18,7 @@ def attach(
     target: str | int = "",
     *,
     netns: str = "",
-    before: Link | bool = False,
+    before: object = False,
     mode: str = "",
     pid: int = -1,
     cookie: int = 0,
@@ -34,5 +36,11 @@ def attach(
     ``cookie`` is what get_attach_cookie() gives there. Conflict where another program holds the
     place, Unsupported where the kernel lacks the hook.
     """
+    if before and program.spec.kind.hook is not Hook.TCX:
+        problem = "only tc and netkit programs stand in an order on their device"
+        raise BadInput("before", problem, "XDP programs share one by @skep.xdp(order=...)")
+    if not isinstance(before, Link | bool):
+        problem = f"{before!r} is no place among the programs of a device"
+        raise BadInput("before", problem, "give the link of a tc or netkit program (6.6), or True")
     place = Place(program.spec.target if target == "" else target, netns, before, mode, pid, cookie)
     return HOOKS[program.spec.kind.hook](program, place, program.door)

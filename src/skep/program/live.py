@@ -138,6 +138,7 @@ class Live:
         target: str | int | Declaration | HasFileno = "",
         *,
         netns: str = "",
+        before: "links.AnyLink | ChainLink | bool" = False,
         mode: str = "",
         pid: int = -1,
         cookie: int = 0,
@@ -147,11 +148,12 @@ class Live:
         ``target`` is where: a device (name or index) for XDP and tc, a cgroup's directory for its programs, a socket
         (or its descriptor), the declaration of a map of sockets or of the map that an iterator goes over, a place in
         a binary ("libc:malloc"), a route ("10.9.0.0/24 dev veth0") for lwt; ``netns`` the file of the namespace that
-        it lies in. ``mode`` of XDP is "native", "generic" or the better one, of tc "clsact" or the better one, of an
-        iterator over cgroups "self", "down", "down_after" or "up". ``pid`` narrows sampling, probes of binaries and
-        iterators over tasks to a process. ``cookie`` is what ``get_attach_cookie()`` gives there. A program that shares
-        a hook (``@xdp(order=...)``, ``@syscall``) is put there by the dispatcher. BadInput where the program was not
-        loaded here; Conflict where the place is taken.
+        it lies in. ``before`` is the link of a tc or netkit program that is to run after this one, or True for the
+        first place; without it, it is the last. ``mode`` of XDP is "native", "generic" or the better one, of tc
+        "clsact" or the better one, of an iterator over cgroups "self", "down", "down_after" or "up". ``pid`` narrows
+        sampling, probes of binaries and iterators over tasks to a process. ``cookie`` is what ``get_attach_cookie()``
+        gives there. A program that shares a hook (``@xdp(order=...)``, ``@syscall``) is put there by the dispatcher.
+        BadInput where the program was not loaded here; Conflict where the place is taken.
         """
         where = self[target].fd if isinstance(target, Declaration) else target
         if not isinstance(where, str | int):
@@ -163,7 +165,9 @@ class Live:
             free = self._free(program, loaded)
             link = dispatched.attach(free, place, self.dispatcher, self._machine)
         else:
-            link = links.attach(loaded, where, netns=netns, mode=mode, pid=pid, cookie=cookie)
+            link = links.attach(
+                *(loaded, where), netns=netns, before=before, mode=mode, pid=pid, cookie=cookie
+            )
         self._stack.callback(link.close)
         self.links.setdefault(self._names[id(program)], []).append(link)
         return link

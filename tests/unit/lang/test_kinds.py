@@ -51,6 +51,7 @@ DECORATORS = [
     ),
     *(skep.xdp, skep.xdp(frags=True), skep.xdp(at="devmap"), skep.xdp(at="cpumap")),
     *(skep.tc("ingress"), skep.tc("egress"), skep.sockops),
+    *(skep.netkit("primary"), skep.netkit("peer")),
     *(skep.socket_filter, skep.sk_lookup, skep.sk_msg, skep.flow_dissector),
     *(skep.sk_reuseport(), skep.sk_reuseport(migrate=True)),
     *(skep.sk_skb(part) for part in ("parser", "stream_verdict", "verdict")),

@@ -10,6 +10,7 @@ from skep.lang.kinds import KINDS
 from skep.lang.programs import Decorator, Program, bare, global_function, on, require_names
 
 DIRECTIONS = ("ingress", "egress")
+ENDS = ("primary", "peer")
 FAMILIES = {"ipv4": 2, "ipv6": 10, "bridge": 7}
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 SK_SKB = {
@@ -65,6 +66,16 @@ def tc(direction: str) -> Decorator:
     if direction not in DIRECTIONS:
         raise ValueError(f'a tc program is for "ingress" or "egress", not {direction!r}')
     return on(f"tcx_{direction}")
+
+
+def netkit(end: str) -> Decorator:
+    """On packets that leave one end of a netkit pair: ``"primary"``, the node's, or ``"peer"``, the pod's. Linux 6.7.
+
+    Either is attached to the primary device.
+    """
+    if end not in ENDS:
+        raise ValueError(f'a netkit program is for the "primary" or the "peer" end, not {end!r}')
+    return on(f"netkit_{end}")
 
 
 def cgroup(hook: str) -> Decorator:

@@ -70,6 +70,17 @@ def _tcx(direction: str, attach: int) -> ProgramKind:
     )
 
 
+def _netkit(end: str, attach: int) -> ProgramKind:
+    """What leaves one end of a netkit pair, as tc sees it; both are attached to the primary one."""
+    return replace(
+        _tcx("egress", attach),
+        name=f"netkit_{end}",
+        since="6.7",
+        feature="link.netkit",
+        instead="tc, on a veth pair",
+    )
+
+
 SOCKET_FILTER = ProgramKind(
     "socket_filter",
     1,
@@ -216,6 +227,8 @@ NETWORK = (
     _beside("cpumap", 35, "5.9", ("egress_ifindex",)),
     _tcx("ingress", 46),
     _tcx("egress", 47),
+    _netkit("primary", 54),
+    _netkit("peer", 55),
     SOCKET_FILTER,
     SK_LOOKUP,
     _reuseport("sk_reuseport", 39, "4.19", "prog.sk_reuseport"),

@@ -1,0 +1,168 @@
+"""Programs of datapaths, as they run on the devices of a test's own namespaces."""
+
+import skep
+from skep import Array, Hash, Struct, be16, be32, s32, u8, u16, u32, u64
+from skep.lang.library.headers import Ethernet, EtherType, IPv4, Protocol, Udp, Vxlan
+from skep.lang.library.packets import ethernet, header_checksum, ipv4, ports
+
+counts = Array(u64, 8)
+DROP, PASS, TX = 1, 2, 3
+
+
+@skep.tc("ingress")
+def marks(ctx):
+    """The first of two."""
+    ctx.mark = 7
+
+
+@skep.tc("ingress")
+def counts_marked(ctx):
+    if ctx.mark == 7:
+        counts.increment(0)
+    counts.increment(1)
+
+
+@skep.netkit("primary")
+def leaves_the_node(ctx):
+    """What goes to the pod; datagrams to port 7 do not get there."""
+    counts.increment(2)
+    protocol, at = ipv4(ctx, 14)
+    _, port = ports(ctx, protocol, at)
+    return 2 if protocol == Protocol.UDP and port == 7 else -1
+
+
+@skep.netkit("peer")
+def leaves_the_pod(ctx):
+    counts.increment(3)
+
+
+# --- a name server ------------------------------------------------------------------------------------------------
+
+
+class Dns(Struct):
+    """A message's header."""
+
+    id: be16
+    flags: be16
+    questions: be16
+    answers: be16
+    authority: be16
+    additional: be16
+
+
+class Name(Struct):
+    """A name as it lies in a message, in lower case."""
+
+    labels: u8[64]
+
+
+class Answer(Struct, packed=True):
+    """An address, of the name in the question."""
+
+    name: be16
+    type: be16
+    network: be16
+    seconds: be32
+    length: be16
+    address: be32
+
+
+PORT, QUESTION, ANSWERED, SAME_NAME = 53, 0x0001_0001, 0x8180, 0xC00C
+names = Hash(Name, u32, 64)
+
+
+@skep.xdp
+def answers_names(ctx):
+    """Names of any length, in any case: the message grows by the answer, and goes back."""
+    kind, offset = ethernet(ctx)
+    protocol, at = ipv4(ctx, offset)
+    _, port = ports(ctx, protocol, at)
+    if kind != EtherType.IPV4 or protocol != Protocol.UDP or port != PORT:
+        return PASS
+    name, begin, length = Name(), at + Udp.size + Dns.size, u32(0)
+    for i in range(64):
+        letter = ctx.view(u8, begin + i)
+        if letter is None:
+            return PASS
+        if letter == 0:
+            length = i + 1
+            break
+        name.labels[i] = letter | 0x20 if ord("A") <= letter <= ord("Z") else u8(letter)
+    question = ctx.view(be32, begin + length)
+    address = names.lookup(name)
+    if length == 0 or question is None or question != QUESTION or address is None:
+        return PASS
+    end = begin + length + 4
+    if skep.xdp_adjust_tail(s32(end + Answer.size) - s32(len(ctx))) != 0:
+        return DROP
+    answer, header = ctx.view(Answer, end), ctx.view(Dns, at + Udp.size)
+    if answer is None or header is None:
+        return DROP
+    answer.name, answer.type, answer.network = SAME_NAME, 1, 1
+    answer.seconds, answer.length, answer.address = 60, 4, address
+    header.flags, header.answers = ANSWERED, 1
+    header.authority = header.additional = 0
+    return turned(ctx, offset, at, u16(end + Answer.size - at))
+
+
+def turned(ctx, offset: u32, at: u32, length: u16):
+    """Let a datagram of that length go back."""
+    eth, ip, udp = ctx.view(Ethernet), ctx.view(IPv4, offset), ctx.view(Udp, at)
+    if eth is None or ip is None or udp is None:
+        return DROP
+    eth.source, eth.destination = eth.destination, eth.source
+    ip.source, ip.destination = ip.destination, ip.source
+    udp.source, udp.destination = udp.destination, udp.source
+    udp.length, udp.checksum, ip.length = length, 0, length + 20
+    ip.checksum = header_checksum(ip)
+    return TX
+
+
+# --- a tunnel -----------------------------------------------------------------------------------------------------
+
+
+class Outer(Struct, packed=True):
+    """What VXLAN puts before a frame."""
+
+    eth: Ethernet
+    ip: IPv4
+    udp: Udp
+    vxlan: Vxlan
+
+
+class Tunnel(Struct):
+    """From where to where, and its network."""
+
+    local: be32
+    remote: be32
+    network: u32
+    here: u8[6]
+    there: u8[6]
+
+
+tunnels = Hash(u32, Tunnel, 16)
+
+
+@skep.xdp
+def enters_a_tunnel(ctx):
+    """A frame for an address behind another node becomes the payload of a datagram."""
+    kind, offset = ethernet(ctx)
+    inner = ctx.view(IPv4, offset)
+    if kind != EtherType.IPV4 or inner is None:
+        return PASS
+    tunnel = tunnels.lookup(inner.destination)
+    if tunnel is None:
+        return PASS
+    size, flow = u16(len(ctx)), u16(inner.source ^ inner.destination)
+    if skep.xdp_adjust_head(-Outer.size) != 0:
+        return DROP
+    outer = ctx.view(Outer)
+    if outer is None:
+        return DROP
+    outer.eth = Ethernet(destination=tunnel.there, source=tunnel.here, type=EtherType.IPV4)
+    outer.ip = IPv4(version=4, words=5, length=size + 36, ttl=64, protocol=Protocol.UDP)
+    outer.ip.source, outer.ip.destination = tunnel.local, tunnel.remote
+    outer.ip.checksum = header_checksum(outer.ip)
+    outer.udp = Udp(source=0xC000 | flow & 0x3FFF, destination=4789, length=size + 16)
+    outer.vxlan = Vxlan(flags=8, network=tunnel.network << 8)
+    return TX

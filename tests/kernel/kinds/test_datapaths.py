@@ -1,0 +1,115 @@
+"""Programs of datapaths meet packets on devices: their order, both ends of a pair, what they answer and wrap up."""
+
+import socket
+import struct
+
+import pytest
+
+import skep
+from skep.base.errors import BadInput
+from skep.testing.network import Namespace, Wire
+from skep.testing.programs import Loader, until
+from tests.kernel.kinds.programs import datapaths as programs
+
+COUNTS = programs.counts
+
+
+def datagram(space: Namespace, peer: tuple[str, int], payload: bytes = b"hello") -> socket.socket:
+    """A socket in a namespace that has sent a datagram."""
+    with space.entered():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.settimeout(10)
+    sender.sendto(payload, peer)
+    return sender
+
+
+def test_a_program_runs_before_one_that_was_there(loaded: Loader, wire: Wire) -> None:
+    live = loaded(programs.counts_marked, programs.marks)
+    right = wire.right.path
+    there = live.attach(programs.counts_marked, wire.device, netns=right)
+    first = live.attach(programs.marks, wire.device, netns=right)
+    with datagram(wire.left, (wire.addresses[1], 9)):
+        until(lambda: live[COUNTS][1])
+    first.close()
+    assert live[COUNTS][0] == 0
+    live.attach(programs.marks, wire.device, netns=right, before=there)
+    with datagram(wire.left, (wire.addresses[1], 9)):
+        until(lambda: live[COUNTS][0])
+
+
+def test_only_programs_in_an_order_have_a_place_in_it(loaded: Loader, wire: Wire) -> None:
+    live = loaded(programs.answers_names, programs.marks)
+    with pytest.raises(BadInput, match="only tc and netkit programs stand in an order"):
+        live.attach(programs.answers_names, wire.device, netns=wire.right.path, before=True)
+    with pytest.raises(BadInput, match="'first' is no place among the programs of a device"):
+        live.attach(programs.marks, wire.device, before="first")  # type: ignore[arg-type]
+
+
+@pytest.mark.requires("link.netkit")
+def test_both_ends_of_a_netkit_pair_have_a_program(loaded: Loader, netns: Namespace) -> None:
+    pod = Namespace()
+    try:
+        netns.run("ip", "link", "add", "node0", "type", "netkit")
+        peer = next(
+            line.split()[1].partition("@")[0].rstrip(":")
+            for line in netns.run("ip", "-o", "link").splitlines()
+            if "@node0" in line
+        )
+        netns.run("ip", "link", "set", peer, "netns", str(pod.pid))
+        for space, device, address in ((netns, "node0", 1), (pod, peer, 2)):
+            space.run("ip", "addr", "add", f"10.98.0.{address}/24", "dev", device)
+            space.run("ip", "link", "set", device, "up")
+        live = loaded(programs.leaves_the_node, programs.leaves_the_pod)
+        live.attach(programs.leaves_the_node, "node0", netns=netns.path)
+        live.attach(programs.leaves_the_pod, "node0", netns=netns.path)
+        with pod.entered():
+            receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with receiver:
+            receiver.bind(("10.98.0.2", 8))
+            receiver.settimeout(10)
+            with datagram(netns, ("10.98.0.2", 7)), datagram(netns, ("10.98.0.2", 8)) as sender:
+                text, back = receiver.recvfrom(16)
+                receiver.sendto(text, back)
+                assert sender.recv(16) == b"hello"
+        assert (live[COUNTS][2] >= 2, live[COUNTS][3] >= 1) == (True, True)
+    finally:
+        pod.close()
+
+
+def test_a_device_that_is_no_netkit_says_so(loaded: Loader, wire: Wire) -> None:
+    live = loaded(programs.leaves_the_node)
+    told = "is not the primary end of a netkit pair|does not offer netkit"
+    with pytest.raises((BadInput, skep.Unsupported), match=rf"{told}"):
+        live.attach(programs.leaves_the_node, wire.device, netns=wire.right.path)
+
+
+@pytest.mark.parametrize("name", [b"\3web\7Example\3org\0", b"\1a\0"])
+def test_names_are_answered_before_the_stack(loaded: Loader, wire: Wire, name: bytes) -> None:
+    lower = name.lower()
+    live = loaded(programs.answers_names)
+    live[programs.names][programs.Name(lower[:-1] + bytes(65 - len(lower)))] = 0x01020304
+    live.attach(programs.answers_names, wire.device, netns=wire.right.path, mode="generic")
+    asked = struct.pack(">6H", 0x1234, 0x0100, 1, 0, 0, 0) + name + b"\0\1\0\1"
+    with datagram(wire.left, (wire.addresses[1], 53), asked) as sender:
+        told = sender.recv(512)
+    assert told[:8] == struct.pack(">4H", 0x1234, 0x8180, 1, 1)
+    assert told[12 : len(asked)] == asked[12:]
+    assert told[len(asked) :] == bytes.fromhex("c00c00010001") + struct.pack(">IH", 60, 4) + (
+        b"\1\2\3\4"
+    )
+
+
+def test_a_frame_enters_a_tunnel_as_it_was() -> None:
+    ends = socket.inet_aton("10.77.0.1") + socket.inet_aton("10.77.0.5")
+    frame = bytes(range(12)) + b"\x08\0" + struct.pack(">BBHIBBH", 0x45, 0, 40, 0, 64, 17, 0) + ends
+    frame += bytes(range(20))
+    tunnel = programs.Tunnel(0x0A630001, 0x0A630002, 77, list(b"here00"), list(b"there0"))
+    done = skep.run(programs.enters_a_tunnel, frame, maps={programs.tunnels: {0x0A4D0005: tunnel}})
+    kernel, packet = skep.FakeKernel(), skep.Packet(frame)
+    kernel[programs.tunnels][0x0A4D0005] = tunnel
+    assert programs.enters_a_tunnel.py(packet, kernel=kernel) == done.verdict == 3
+    assert done.packet == bytes(packet.bytes)
+    outer = programs.Outer.from_bytes(done.packet)
+    assert done.packet[programs.Outer.size :] == frame
+    assert (outer.eth.type, outer.udp.destination, outer.vxlan.network >> 8) == (0x0800, 4789, 77)
+    assert (outer.ip.length, outer.udp.length) == (len(frame) + 36, len(frame) + 16)
