@@ -93,7 +93,7 @@ class EventText:
         parts = (
             style((self._clock(time[:19]) + time[19:23].ljust(4))[: layout.time], "dim"),
             style(fit(safe(kind), KIND_WIDTH), STYLES.get(kind, "")),
-            fit(safe(who(event)), layout.who),
+            _who(event, layout.who),
             style(user, "dim"),
             self._rest(safe(where(event)), safe(what(shown)), safe(lineage(event)), room),
         )
@@ -137,6 +137,14 @@ def shortened(event: Event) -> Event:
 def who(event: Event) -> str:
     """``comm[pid]``; a dash for what no process did, or nobody knows which."""
     return f"{event.get('comm', '?')}[{event['pid']}]" if event.get("pid") else "-"
+
+
+def _who(event: Event, width: int) -> str:
+    """The same in ``width`` columns; a name that is long gives way, never the number."""
+    name, number = safe(who(event)), f"[{event.get('pid')}]"
+    if columns(name) <= width or not name.endswith(number):
+        return fit(name, width)
+    return fit(cut(name.removesuffix(number), width - len(number)) + number, width)
 
 
 def where(event: Event) -> str:

@@ -25,7 +25,7 @@ KEPT = 1 << 20
 def show(client: Client, choice: Query, ending: Ending, screen: Terminal | None = None) -> None:
     """Print what ``choice`` asks for, until the stream or ``ending`` ends: for people on ``screen``, without one JSON.
 
-    A head is printed where the terminal becomes another than ``screen``, for which the caller may have printed one.
+    Where the agent ends before, that is told. A head is printed where the terminal becomes another than ``screen``, for which the caller may have printed one.
     """
     keep_freed(KEPT)
     write: Callable[[bytes], None] = _AsText(screen) if screen else _pass_on
@@ -38,8 +38,10 @@ def show(client: Client, choice: Query, ending: Ending, screen: Terminal | None 
                 dropped |= notice.get("notice") == "dropped"
                 _tell(notice)
         if not dropped or not choice.follow or ending.come:
-            return
+            break
         choice = replace(choice, last=None, since=None)
+    if choice.follow and not ending.come:
+        print("skep: the agent was ended from elsewhere", file=sys.stderr, flush=True)
 
 
 def _pass_on(lines: bytes) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 from typing import TextIO
-from unicodedata import east_asian_width
+from unicodedata import combining, east_asian_width
 
 from skep.base import config
 
@@ -60,10 +60,10 @@ def safe(text: str) -> str:
 
 
 def columns(text: str) -> int:
-    """The columns that ``text`` takes."""
+    """The columns that ``text`` takes; what is set over the letter before takes none."""
     if text.isascii():
         return len(text)
-    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return sum((2 if east_asian_width(c) in "WF" else 1) for c in text if not combining(c))
 
 
 def cut(text: str, width: int) -> str:

@@ -80,8 +80,6 @@ def _live(client: Client, ending: Ending, only: frozenset[str], *, as_json: bool
         raise
     except Unreachable as error:
         raise Cut from error
-    if not ending.come:
-        print("skep: the agent was ended from elsewhere", file=sys.stderr, flush=True)
     with suppress(SkepError):
         text = screens.summary(client.summary(), terminal.of(aside))
         print("\n" + text, end="", file=aside, flush=True)

@@ -147,6 +147,20 @@ def test_a_narrow_line_has_room_for_what_happened(user: str, line: str) -> None:
     assert text(80).head() == "TIME     EVENT   PROCESS            USER WHAT"
 
 
+@pytest.mark.parametrize(
+    ("comm", "who"),
+    [
+        ("a-longest-name1", "a-longest…[123456] "),
+        ("\x1b[31mred", r"\x1b[31mr…[123456] "),
+        ("漢字漢字漢字", "漢字漢字…[123456]  "),
+        ("short", "short[123456]      "),
+    ],
+)
+def test_a_name_that_is_long_gives_way_and_its_number_stays(comm: str, who: str) -> None:
+    event = {**EXEC, "comm": comm, "pid": 123456}
+    assert f"exec    {who}root" in text(80).line(event)
+
+
 def test_a_narrow_line_keeps_the_addresses_that_are_not_this_hosts() -> None:
     drop = {**EXEC, **ENDS, "kind": "drop", "reason": "X", "pid": None}
     assert "X, 10.0.0.1:40000 → [2001:db8::1]:443" in text(80).line(drop)

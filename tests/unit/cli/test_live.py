@@ -73,6 +73,16 @@ def test_json_passes_as_it_came_and_notices_go_aside(
     assert said.err == b"skep: lost: count 3\n"
 
 
+@pytest.mark.parametrize("follow", [True, False])
+def test_an_agent_that_ends_while_it_is_followed_is_told(
+    capsys: pytest.CaptureFixture[str], *, follow: bool
+) -> None:
+    with Ending() as ending:
+        stream.show(FakeClient([EVENT]), Query(follow=follow), ending)  # type: ignore[arg-type]
+    told = "skep: the agent was ended from elsewhere\n" if follow else ""
+    assert capsys.readouterr().err == told
+
+
 def test_text_is_a_line_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     with Ending() as ending:
         client = FakeClient([EVENT * 2])

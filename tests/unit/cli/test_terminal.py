@@ -57,6 +57,11 @@ def test_a_table_is_aligned_and_cut_to_the_terminal() -> None:
     assert "x" * 40 in wide
 
 
+def test_what_is_set_over_a_letter_takes_no_column() -> None:
+    assert columns("e\u0301\u0301x") == 2
+    assert cut("e\u0301" * 5, 3) == "e\u0301" * 2 + "…"
+
+
 def test_a_style_does_not_move_columns() -> None:
     rows: list[Row] = [(Cell("a", "red"), "b"), ("ccc", "d")]
     text = table(("x", "y"), rows, Terminal(80, colours=True))
