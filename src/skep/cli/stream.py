@@ -25,7 +25,8 @@ KEPT = 1 << 20
 def show(client: Client, choice: Query, ending: Ending, screen: Terminal | None = None) -> None:
     """Print what ``choice`` asks for, until the stream or ``ending`` ends: for people on ``screen``, without one JSON.
 
-    Where the agent ends before, that is told. A head is printed where the terminal becomes another than ``screen``, for which the caller may have printed one.
+    Where the agent ends before, that is told. A head is printed where the terminal becomes another than ``screen``, for
+    which the caller may have printed one.
     """
     keep_freed(KEPT)
     write: Callable[[bytes], None] = _AsText(screen) if screen else _pass_on
