@@ -368,6 +368,12 @@ TABLE: tuple[Rejection, ...] = (
         "take another field, or another kind of program",
     ),
     Rejection(
+        r"invalid sock_common access",
+        "this socket may be no full one, but a request or one that waits for the last packets: such have no mark, "
+        "priority, protocol and type",
+        "take the full one before: `sk = skep.sk_fullsock(sk)`, which is None where there is none",
+    ),
+    Rejection(
         r"variable ctx access",
         "the context is used at a place that is not constant",
         "read the fields by name into variables, then choose between them",

@@ -69,6 +69,13 @@ def kept_elsewhere(ctx):
     return 0 if sk is None else look(sk)
 
 
+@skep.tc("egress")
+def mark_of_a_request(ctx):
+    sk = ctx.sk
+    if sk is not None:
+        ctx.mark = sk.mark
+
+
 @skep.cgroup("skb_egress")
 def computed_result(ctx):
     return ctx.len + 1
@@ -91,6 +98,8 @@ TOLD = {
     size_may_be_negative: "the size that probe_read_user() gets may be negative, or has no upper limit",
     an_address_for_a_number: "a global function is given an address, and takes a number",
     part_of_a_name: "struct task_struct is read at an index that is not constant",
+    mark_of_a_request: "this socket may be no full one, but a request or one that waits for the last packets: such "
+    "have no mark, priority, protocol and type",
     kept_elsewhere: "a socket is still held where the program returns",
     computed_result: "programs of kind cgroup_skb_egress return 0 to 3",
 }
