@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from skep.lang.emit.function import Value, Writer
+from skep.lang.emit.sizes import names_one
 from skep.lang.emit.text import llvm_type
 from skep.lang.tree import Binary, Compare, Const, Convert, Expr, Swap
 from skep.lang.types import IntType
@@ -124,6 +125,8 @@ def compare(w: Writer, node: Compare) -> Value:
     """Two numbers of one type compared."""
     left, right = w.expr(node.left).text, w.expr(node.right).text
     predicate = PREDICATES[node.op]
+    if names_one(node, w.plan.sizes(w.function)):
+        w.keep_apart()
     if predicate not in ("eq", "ne"):
         predicate = f"{'s' if _signed(node.left) else 'u'}{predicate}"
     return Value(w.get(f"icmp {predicate} {llvm_type(node.left.type)} {left}, {right}"))

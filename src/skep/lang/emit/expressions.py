@@ -133,7 +133,7 @@ def _keep_apart(w: Writer, tested: Expr, op: str) -> None:
     """
     null = tested.operand if op == "or" and isinstance(tested, Not) else tested
     if isinstance(null, IsNone) and (null is not tested) == (op == "or"):
-        w.do('call void asm sideeffect "", ""()')
+        w.keep_apart()
 
 
 def _logic(w: Writer, node: Logic) -> Value:

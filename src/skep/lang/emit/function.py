@@ -204,12 +204,23 @@ class Writer:
         return self.get(f"trunc i64 {hidden} to {kind}") if narrow else hidden
 
     def unknown(self, kind: str, value: str) -> str:
-        """The same number, of which LLVM knows its width alone: it leaves out no test, and cuts nothing off again."""
+        """The same number, of which LLVM knows its width alone: it leaves out no test, and cuts nothing off again.
+
+        32 bits are added to 0: older verifiers do not know that what was turned has not more. Fewer are cut by a test.
+        """
         if kind == "i64":
             return self.opaque(kind, value)
-        wide = value if kind == "i32" else self.get(f"zext {kind} {value} to i32")
+        wide = self.get(f"zext {kind} {value} to i32") if kind != "i32" else value
         hidden = self.get(f'call i32 asm sideeffect "", "=w,0"(i32 {wide})')
-        return hidden if kind == "i32" else self.get(f"trunc nuw i32 {hidden} to {kind}")
+        if kind != "i32":
+            return self.get(f"trunc nuw i32 {hidden} to {kind}")
+        nothing = self.get('call i32 asm sideeffect "", "=w,0"(i32 0)')
+        cut = self.get(f"add i32 {hidden}, {nothing}")
+        return self.get(f'call i32 asm sideeffect "", "=w,0"(i32 {cut})')
+
+    def keep_apart(self) -> None:
+        """An empty instruction, behind which LLVM joins no test with one before it."""
+        self.do('call void asm sideeffect "", ""()')
 
     def helper(self, number: int, args: str, result: str = "i64") -> str:
         """Call a kernel helper; its result's register."""

@@ -2,13 +2,15 @@
 
 The verifier is to see that they were tested, so LLVM is to know no more of them than it does. Of a number that is
 turned from network order, LLVM tests the bytes as they lie in memory, and then turns them: of what comes out, the
-verifier knows nothing. Of a difference of which it knows that it is not 0, it leaves the test out.
+verifier knows nothing. Of a difference of which it knows that it is not 0, it leaves the test out. And of two tests it
+makes one, of the number less 1.
 """
 
 from skep.lang.helpers import Arg
 from skep.lang.tree import (
     Assign,
     Binary,
+    Compare,
     Expr,
     Function,
     HelperCall,
@@ -51,6 +53,11 @@ def known_otherwise(value: Expr) -> bool:
         isinstance(part, Swap | SubCall | Item) or (isinstance(part, Binary) and part.op == "-")
         for part in walk(value)
     )
+
+
+def names_one(node: Compare, names: frozenset[str]) -> bool:
+    """Whether one of these variables is compared."""
+    return any(isinstance(part, Local) and part.name in names for part in walk(node))
 
 
 def _given(node: object, known: Known) -> list[Expr]:
