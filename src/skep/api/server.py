@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skep.api import http
 from skep.api.http import Malformed, Request
@@ -45,6 +45,8 @@ class Body:
     data: bytes
     kind: str = JSON
     status: int = 200
+    allow: str = ""
+    """The methods that a path takes, where it was asked by another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ class Server:
             return await self._reply(writer, error_body(error.status, error.problem))
         self.counts.requests += 1
         answer = self._refusal(writer) or await self._answer(request, body)
+        if request.method == "HEAD":
+            return await self._reply_bare(writer, answer, keep=request.keep_alive)
         if isinstance(answer, Feed):
             return await self._stream(reader, writer, answer, chunked=not request.http10)
         return await self._reply(writer, answer, keep=request.keep_alive)
@@ -189,9 +193,10 @@ class Server:
             return error_body(
                 404, f"there is no {request.path}; there are {', '.join(self.routes)}"
             )
-        handler = methods.get(request.method)
+        handler = methods.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
-            return error_body(405, f"{request.path} takes {', '.join(methods)}")
+            allow = ", ".join(methods)
+            return replace(error_body(405, f"{request.path} takes {allow}"), allow=allow)
         try:
             return await handler(request, body)
         except SkepError as error:
@@ -208,6 +213,16 @@ class Server:
         writer.write(http.write_head(answer.status, _headers(answer, keep=keep)) + answer.data)
         async with asyncio.timeout(LINGER_SECONDS):
             await writer.drain()
+        return keep
+
+    async def _reply_bare(
+        self, writer: asyncio.StreamWriter, answer: Body | Feed, *, keep: bool
+    ) -> bool:
+        """Answer as GET would, without a body: one would be taken for the next answer."""
+        body = answer if isinstance(answer, Body) else Body(b"", answer.kind)
+        self.counts.refused += body.status >= FIRST_ERROR
+        writer.write(http.write_head(body.status, _headers(body, keep=keep)))
+        await writer.drain()
         return keep
 
     async def _stream(
@@ -280,9 +295,10 @@ async def _linger(writer: asyncio.StreamWriter) -> None:
 
 
 def _headers(answer: Body, *, keep: bool) -> dict[str, str]:
-    return {
+    headers = {
         "Content-Type": answer.kind,
         "Content-Length": str(len(answer.data)),
         HEADER: VERSION,
         "Connection": "keep-alive" if keep else "close",
     }
+    return headers | ({"Allow": answer.allow} if answer.allow else {})

@@ -180,6 +180,33 @@ def test_connections_beyond_the_most_are_refused_and_those_far_beyond_are_closed
     assert b'"pid":7' in later
 
 
+def test_a_head_alone_is_answered_as_a_get_without_a_body(path: Path) -> None:
+    """A body would be taken for the next answer of the connection."""
+    asked = ["HEAD /v1/status", "HEAD /v1/stop", "HEAD /v1/events?follow=1", "HEAD /no", "GET /no"]
+
+    def talk() -> bytes:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(60)
+            connection.connect(str(path))
+            connection.sendall("".join(f"{one} HTTP/1.1\r\n\r\n" for one in asked).encode())
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    async def run(_: Server) -> bytes:
+        return await asyncio.to_thread(talk)
+
+    node = FakeNode()
+    status, stop, events, missing, last = serve(node, path, run).split(b"\r\n\r\nHTTP/1.1 ")
+    assert status.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert int(status.partition(b"Content-Length: ")[2].split()[0]) > 0
+    assert stop.startswith(b"405 ")
+    assert b"\r\nAllow: POST" in stop
+    assert events.startswith(b"200 OK\r\nContent-Type: application/x-ndjson")
+    assert missing.startswith(b"404 ")
+    assert last.endswith(b"}")
+    assert node.stops == 0
+
+
 def test_two_requests_share_a_connection(path: Path) -> None:
     async def talk(serving: Server) -> bytes:
         reader, writer = await asyncio.open_unix_connection(str(path))
