@@ -219,9 +219,9 @@ tcp_raw_check_syncookie_ipv6 207 AA s64 6.0 The same for IPv6.
 sk_assign 124 CKI s64 5.7 The socket that is to get the packet.
 
 @ tc
-skb_vlan_push 18 CII s64 4.3 Give the packet a VLAN tag.
+skb_vlan_push 18 CNI s64 4.3 Give the packet a VLAN tag.
 skb_vlan_pop 19 C s64 4.3 Take its VLAN tag.
-skb_change_proto 31 CII s64 4.8 From IPv4 to IPv6, or back.
+skb_change_proto 31 CNI s64 4.8 From IPv4 to IPv6, or back.
 skb_change_type 32 CI s64 4.8 For whom the packet counts.
 set_hash 48 CI u32 4.13 The packet's hash.
 skb_get_xfrm_state 66 CIOSI s64 4.18 An IPsec state of the packet.

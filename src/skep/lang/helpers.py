@@ -18,6 +18,7 @@ class Arg(Enum):
 
     CONTEXT = "the program's context"
     INT = "an integer"
+    NETWORK = "an integer of 16 bits, which the kernel has in network order"
     MAP = "a map"
     OUT = "memory that is written"
     IN = "memory that is read"
@@ -73,6 +74,7 @@ class Helper:
 LETTERS = {
     "C": Arg.CONTEXT,
     "I": Arg.INT,
+    "N": Arg.NETWORK,
     "M": Arg.MAP,
     "O": Arg.OUT,
     "R": Arg.IN,

@@ -83,6 +83,34 @@ def test_a_device_that_is_no_netkit_says_so(loaded: Loader, wire: Wire) -> None:
         live.attach(programs.leaves_the_node, wire.device, netns=wire.right.path)
 
 
+def test_a_tag_is_pushed_and_popped(loaded: Loader, wire: Wire) -> None:
+    live = loaded(programs.tags, programs.untags)
+    live.attach(programs.tags, wire.device, netns=wire.left.path)
+    live.attach(programs.untags, wire.device, netns=wire.right.path)
+    with wire.right.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((wire.addresses[1], 9))
+        receiver.settimeout(10)
+        with datagram(wire.left, (wire.addresses[1], 9)):
+            assert receiver.recv(16) == b"hello"
+    assert live[COUNTS][4] >= programs.VLAN
+
+
+def test_datagrams_over_ipv6_become_some_over_ipv4(loaded: Loader, wire: Wire) -> None:
+    wire.left.run("ip", "-6", "route", "add", "64:ff9b::/96", "via", wire.addresses6[1])
+    live = loaded(programs.translates)
+    live.attach(programs.translates, wire.device, netns=wire.right.path)
+    with wire.right.entered():
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with wire.left.entered():
+        sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with receiver, sender:
+        receiver.bind((wire.addresses[1], 9))
+        receiver.settimeout(10)
+        sender.sendto(b"hello", ("64:ff9b::a63:2", 9))
+        text, (source, _) = receiver.recvfrom(16)
+        assert (text, source, live[COUNTS][5]) == (b"hello", "10.99.0.99", 1)
+
+
 @pytest.mark.parametrize("name", [b"\3web\7Example\3org\0", b"\1a\0"])
 def test_names_are_answered_before_the_stack(loaded: Loader, wire: Wire, name: bytes) -> None:
     lower = name.lower()

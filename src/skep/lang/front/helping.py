@@ -3,12 +3,13 @@
 import ast
 from typing import Any
 
+from skep.base.errors import Span
 from skep.lang.availability import lack
 from skep.lang.bounds import Bound
 from skep.lang.front import layouts
 from skep.lang.front.access import handed, place_of, step, whole, writable
 from skep.lang.front.integers import converted
-from skep.lang.front.network_order import refuse_again
+from skep.lang.front.network_order import refuse_again, refuse_into
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import type_name
 from skep.lang.helpers import HELPERS, Arg, Helper, KernelResult
@@ -29,7 +30,7 @@ from skep.lang.tree import (
     Slot,
     Swap,
 )
-from skep.lang.types import IntType, char, s64, u64
+from skep.lang.types import IntType, be16, char, s64, u16, u64
 from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, Static, describe
 
 LONGEST = 256
@@ -150,12 +151,29 @@ def _helper_argument(
         if isinstance(value.type, Static) and isinstance(value.type.value, Declaration):
             return MapAddress(span, Pointer(None, Memory.KERNEL), value.type.value)
         raise scope.error(node, f"a map is wanted here, not {describe(value.type)}")
+    if kind is Arg.NETWORK:
+        return _turned(scope, node)
     value = scope.expr(node)
     if isinstance(value.type, Pointer) and _is_passed(kind, value.type):
         return value
     if kind is Arg.KERNEL and value.type is not UNKNOWN:
         raise scope.error(node, f"a kernel object is wanted here, not {describe(value.type)}")
     return converted(scope, value, u64, node, wrap=True)
+
+
+def _turned(scope: Scope, node: ast.expr) -> Expr:
+    """An ordinary number, as the kernel has it. Raises CompileError where the program turns it too."""
+    refuse_into(scope, be16, node)
+    value = converted(scope, scope.expr(node), u16, node)
+    turned = _swapped(value, u16, scope.span(node))
+    return converted(scope, turned, u64, node)
+
+
+def _swapped(value: Expr, kind: IntType, span: Span) -> Expr:
+    if isinstance(value, Const):
+        swapped = int.from_bytes(value.value.to_bytes(kind.size, "little"), "big")
+        return Const(value.span, kind, swapped)
+    return Swap(span, kind, value)
 
 
 def _is_passed(kind: Arg, given: Pointer) -> bool:
@@ -193,11 +211,7 @@ def swap(scope: Scope, node: ast.Call, name: str) -> Expr:
     (argument,) = scope.arguments(node, 1, 1, f"{name}()")
     kind, given = SWAPS[name], scope.expr(argument)
     refuse_again(scope, name, (argument, given), node)
-    value = converted(scope, given, kind, argument, wrap=True)
-    if isinstance(value, Const):
-        swapped = int.from_bytes(value.value.to_bytes(kind.size, "little"), "big")
-        return Const(value.span, kind, swapped)
-    return Swap(scope.span(node), kind, value)
+    return _swapped(converted(scope, given, kind, argument, wrap=True), kind, scope.span(node))
 
 
 def copied_text(scope: Scope, node: ast.Call, name: str) -> Expr:

@@ -2,7 +2,7 @@
 
 import skep
 from skep import Array, Hash, Struct, be16, be32, s32, u8, u16, u32, u64
-from skep.lang.library.headers import Ethernet, EtherType, IPv4, Protocol, Udp, Vxlan
+from skep.lang.library.headers import Ethernet, EtherType, IPv4, IPv6, Protocol, Udp, Vxlan
 from skep.lang.library.packets import ethernet, header_checksum, ipv4, ports
 
 counts = Array(u64, 8)
@@ -34,6 +34,43 @@ def leaves_the_node(ctx):
 @skep.netkit("peer")
 def leaves_the_pod(ctx):
     counts.increment(3)
+
+
+VLAN = 5
+TRANSLATED = b"\x00\x64\xff\x9b"  # 64:ff9b::/96, behind which IPv4 lies
+
+
+@skep.tc("egress")
+def tags(ctx):
+    """What leaves is on a VLAN, of the kind that the mark says."""
+    return 2 if skep.skb_vlan_push(u16(ctx.mark) + EtherType.VLAN, VLAN) else 0
+
+
+@skep.tc("ingress")
+def untags(ctx):
+    if ctx.vlan_present and ctx.vlan_proto == EtherType.VLAN:
+        counts.increment(4, ctx.vlan_tci & 0xFFF)
+        skep.skb_vlan_pop()
+    return 0
+
+
+@skep.tc("ingress")
+def translates(ctx):
+    """Datagrams over IPv6 to addresses behind the prefix go on over IPv4."""
+    old = ctx.view(IPv6, 14)
+    if ctx.protocol != EtherType.IPV6 or old is None or old.next != Protocol.UDP:
+        return 0
+    if old.destination[:4] != TRANSLATED:
+        return 0
+    new = IPv4(version=4, words=5, length=old.length + 20, ttl=old.hops, protocol=old.next)
+    new.source = 0x0A63_0063
+    for i in range(4):
+        new.destination = new.destination << 8 | old.destination[12 + i]
+    new.checksum = header_checksum(new)
+    if skep.skb_change_proto(EtherType.IPV4, 0) != 0 or skep.skb_store_bytes(14, new, 0) != 0:
+        return 2
+    counts.increment(5)
+    return 0
 
 
 # --- a name server ------------------------------------------------------------------------------------------------
