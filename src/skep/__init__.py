@@ -146,7 +146,7 @@ _PLACES = {
         "sizeof",
         "user_string",
     ),
-    "skep.lang.kernel_names": ("kernel_enum", "kernel_struct", "kfunc"),
+    "skep.lang.kernel_names": ("kernel_enum", "kernel_iterator", "kernel_struct", "kfunc"),
     "skep.lang.kernel_variables": ("kernel_address", "kernel_variable"),
     "skep.lang.library.numbers": ("log2",),
     "skep.lang.forms": ("Address", "Frames", "Hex", "Names", "Words"),
@@ -261,6 +261,7 @@ if TYPE_CHECKING:
     from skep.lang.intrinsics import sizeof as sizeof
     from skep.lang.intrinsics import user_string as user_string
     from skep.lang.kernel_names import kernel_enum as kernel_enum
+    from skep.lang.kernel_names import kernel_iterator as kernel_iterator
     from skep.lang.kernel_names import kernel_struct as kernel_struct
     from skep.lang.kernel_names import kfunc as kfunc
     from skep.lang.kernel_variables import kernel_address as kernel_address

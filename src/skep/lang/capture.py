@@ -13,7 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from skep.lang.helpers import Helper
-from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
+from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelIterator, KernelView
 from skep.lang.kernel_variables import KernelAddress, KernelVariable
 from skep.lang.maps import Declaration, Ring
 from skep.lang.objects import element_of, is_head
@@ -130,10 +130,13 @@ def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
     return [*found, ("next", chain.next)] if chain is not None else found
 
 
+NAMED = (KernelFunction, KernelIterator)
+
+
 def modules_of(root: Callable[..., Any]) -> list[str]:
     """The modules of the kernel whose functions a program calls by name."""
     values = (value for _, names in reached(root) for _, value in names)
-    found = {one.module for one in values if isinstance(one, KernelFunction) and one.module}
+    found = {one.module for one in values if isinstance(one, NAMED) and one.module}
     return sorted(found)
 
 
@@ -172,6 +175,7 @@ def _describe(value: Any) -> str | None:
             KernelView(name=name)
             | KernelEnum(name=name)
             | KernelFunction(symbol=name)
+            | KernelIterator(symbol=name)
             | KernelVariable(name=name)
             | KernelAddress(name=name)
         ):

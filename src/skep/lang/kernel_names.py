@@ -79,6 +79,42 @@ class KernelFunction:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KernelIterator:
+    """What the kernel lets a program go over, by name: three functions, ``bpf_iter_NAME_new``, ``_next``, ``_destroy``.
+
+    ``module`` is the one that has them, "" where they are the kernel's own.
+    """
+
+    name: str
+    module: str = ""
+
+    @property
+    def __name__(self) -> str:
+        return f"kernel_iterator({self.symbol!r})"
+
+    @property
+    def symbol(self) -> str:
+        """The name with that of the module."""
+        return f"{self.module}:{self.name}" if self.module else self.name
+
+    def function(self, action: str) -> KernelFunction:
+        """One of the three."""
+        return KernelFunction(f"bpf_iter_{self.name}_{action}", self.module)
+
+    def __call__(self, *_: Any) -> Any:
+        """Refuse: it exists in the kernel only."""
+        raise TypeError(
+            f"{self.name} is gone over in the kernel; in plain Python a FakeKernel has its fake"
+        )
+
+
+def kernel_iterator(name: str) -> KernelIterator:
+    """What a program goes over by ``for``, ``kernel_iterator("task")``: ``for task in TASKS(None, 0)``. Linux 6.4."""
+    module, _, own = name.rpartition(":")
+    return KernelIterator(own, module)
+
+
 def kfunc(name: str) -> KernelFunction:
     """A kernel function ("kfunc"), ``kfunc("bpf_task_from_pid")``; which there are depends on the kernel.
 

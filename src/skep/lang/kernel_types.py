@@ -320,6 +320,11 @@ class KernelTypes:
             return Registers(tuple(range(AARCH64)), 0, words)
         return Registers(tuple(words[name] for name in X86_64), words["ax"], words)
 
+    def iterated(self) -> list[str]:
+        """What programs go over by themselves."""
+        found = (n.removeprefix("bpf_iter_") for n in self.offered() if n.startswith("bpf_iter_"))
+        return sorted(name[:-4] for name in found if name.endswith("_new") and name != "num_new")
+
     def iterators(self) -> list[str]:
         """What the kernel iterates over."""
         names = self.btf.names(Kind.STRUCT)  # __safe_trusted: the verifier's own notes on one

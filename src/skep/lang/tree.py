@@ -395,10 +395,11 @@ class For(Node):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class While(Node):
-    """``while test``."""
+    """``while test``. One over an iterator of the kernel's has the call that ends it, for those that return within."""
 
     test: Expr
     body: tuple[Node, ...]
+    end: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -51,6 +51,7 @@ class Lowering(Enum):
 
     PLAIN = "followed by the verifier round by round"
     ITERATOR = "over bpf_iter_num"
+    KERNEL = "over another iterator of the kernel's"
     CALLBACK = "a function that bpf_loop calls"
 
 
@@ -95,6 +96,9 @@ class Plan:
             case For(start=start, stop=stop, body=body):
                 head = self.expression(start) + self.expression(stop)
                 return head + self.loop(node, _rounds(node), self.block(body) + 3)
+            case While(body=body, end=Expr()):
+                self.found[id(node)] = Lowering.KERNEL
+                return 4 * self.block(body)
             case While(test=test, body=body):
                 once = self.block(body) + self.expression(test)
                 return self.loop(node, _counted(node, known), once)

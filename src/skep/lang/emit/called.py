@@ -138,6 +138,7 @@ def _return_again(w: Writer) -> None:
     if w.outlined:
         w.jump("stop")
         return
+    w.end_iterators()
     value = w.get(f"load {kind}, ptr {w.framed(RESULT)}")
     w.do(f"store {kind} {value}, ptr {w.slot('result', kind)}")
     w.leaves.append(w.debug)

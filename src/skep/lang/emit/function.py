@@ -60,7 +60,7 @@ class Writer:
     plan: Plan
     frame: dict[str, int] = field(default_factory=dict)
     outlined: bool = False
-    iterators: list[str] = field(default_factory=list)
+    iterators: list[Callable[[], None]] = field(default_factory=list)
     slots: dict[str, None] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
     breaks: list[str] = field(default_factory=list)
@@ -85,6 +85,11 @@ class Writer:
     def restore(self, debug: str) -> None:
         """Go back to an earlier place."""
         self._debug = debug
+
+    def end_iterators(self) -> None:
+        """End the iterators of the loops around this place, for the function is left."""
+        for one in reversed(self.iterators):
+            one()
 
     def name(self, prefix: str = "t") -> str:
         """A fresh name."""

@@ -9,7 +9,7 @@ from skep.lang.emit.forget import blur, cloud
 from skep.lang.emit.function import Writer
 from skep.lang.emit.rounds import ROUNDS, Loop, count, inside, number, order, set_number
 from skep.lang.emit.text import llvm_type
-from skep.lang.tree import Break, Const, Continue, For, While
+from skep.lang.tree import Break, Const, Continue, Expr, For, While
 from skep.lang.types import IntType
 
 
@@ -98,7 +98,7 @@ def _iterated(w: Writer, rounds: str, enter: Callable[[str, str, str], None], no
     where = w.get(f"call ptr @bpf_iter_num_next(ptr {iterator})")
     w.branch(w.get(f"icmp eq ptr {where}, null"), end, got)
     w.start(got)
-    w.iterators.append(iterator)
+    w.iterators.append(lambda: destroy(w, iterator))
     index = w.get(f"load i32, ptr {where}, align 4")
     blur(w, node, fog)
     enter(index, body, end)
@@ -139,8 +139,35 @@ def _iterated_while(w: Writer, node: While) -> None:
     _iterated(w, str(ROUNDS), enter, node)
 
 
+def _over_the_kernels(w: Writer, node: While) -> None:
+    """What the kernel goes over: the body takes the next one, and leaves where there is none."""
+    ends = node.end
+    head, end = w.name("head"), w.name("end")
+    fog = cloud(w, node)
+    w.start(head)
+    w.iterators.append(lambda: _ended(w, ends))
+    blur(w, node, fog)
+    inside(w, node.body, (end, head))
+    w.iterators.pop()
+    w.at(node.span)
+    if not w.done:
+        w.jump(head)
+    w.start(end)
+    _ended(w, ends)
+
+
+def _ended(w: Writer, call: Expr | None) -> None:
+    if call is not None:
+        w.expr(call)
+
+
+def _not_counted(_w: Writer, node: For) -> None:
+    raise AssertionError(f"a range is no iterator of the kernel's: {node.span}")
+
+
 FORMS: dict[Lowering, tuple[Callable[[Writer, For], None], Callable[[Writer, While], None]]] = {
     Lowering.PLAIN: (_plain_for, _plain_while),
     Lowering.ITERATOR: (_iterated_for, _iterated_while),
+    Lowering.KERNEL: (_not_counted, _over_the_kernels),
     Lowering.CALLBACK: (called_for, called_while),
 }

@@ -87,11 +87,10 @@ def finish(w: Writer, value: str | None) -> None:
         kind, str(0 if w.function.result is VOID else w.function.default)
     )
     given = value if value is not None else default
+    w.end_iterators()
     if w.outlined:
         called.hand_over(w, kind, given)
         return
-    for iterator in reversed(w.iterators):
-        loops.destroy(w, iterator)
     w.do(f"store {kind} {given}, ptr {w.slot('result', kind)}")
     w.leaves.append(w.debug)
     w.jump("return")

@@ -24,7 +24,7 @@ from skep.lang.front.structs import build
 from skep.lang.front.texts import known
 from skep.lang.helpers import Helper
 from skep.lang.intrinsics import Intrinsic
-from skep.lang.kernel_names import KernelFunction, KernelView
+from skep.lang.kernel_names import KernelFunction, KernelIterator, KernelView
 from skep.lang.maps import Declaration
 from skep.lang.objects import is_object
 from skep.lang.struct import StructType
@@ -128,7 +128,7 @@ def _static_call(scope: Scope, node: ast.Call, value: Any) -> Expr:
             return _array(scope, node, value)
         case Helper():
             return SHAPED.get(value.name, helper)(scope, node, value)
-        case KernelView() | KernelFunction():
+        case KernelView() | KernelFunction() | KernelIterator():
             return _of_kernel(scope, node, value)
         case Intrinsic(name=name):
             return intrinsic(scope, node, name)
@@ -153,8 +153,13 @@ def _builtin(value: Any) -> Callable[[Scope, ast.Call], Expr] | None:
     return BUILTINS.get(value) if isinstance(value, type | type(len)) else None
 
 
-def _of_kernel(scope: Scope, node: ast.Call, named: KernelView | KernelFunction) -> Expr:
+def _of_kernel(
+    scope: Scope, node: ast.Call, named: KernelView | KernelFunction | KernelIterator
+) -> Expr:
     """An address as a struct of the kernel, or a call of its function."""
+    if isinstance(named, KernelIterator):
+        problem = "an iterator of the kernel's is gone over by for, and nothing else"
+        raise scope.error(node, problem, f"for one in {ast.unparse(node)}:")
     if isinstance(named, KernelFunction):
         return kernel_call(scope, node, named)
     return _kernel_view(scope, node, named.name)

@@ -20,7 +20,7 @@ from skep.lang.front.scope import Scope, Target
 from skep.lang.front.structs import type_name
 from skep.lang.front.texts import known
 from skep.lang.kernel_names import KernelFunction
-from skep.lang.kernel_types import KernelTypes
+from skep.lang.kernel_types import KernelTypes, Prototype
 from skep.lang.maps import Declaration
 from skep.lang.tree import Address, Binary, Const, Expr, KernelCall, MapAddress, NoneValue
 from skep.lang.types import IntType, char, u64
@@ -82,15 +82,31 @@ def offering(target: Target, function: KernelFunction) -> KernelTypes | None:
 
 def kernel_call(scope: Scope, node: ast.Call, function: KernelFunction) -> Expr:
     """A call of a kernel function. Raises CompileError where this kernel has none, or takes other arguments."""
-    types, name = offering(scope.target, function), function.name
-    signature = types.prototype(name) if types else None
-    if signature is None:
-        raise scope.error(node, *_absent(scope.target, function))
+    signature, name = _signature(scope, node, function), function.name
     params = [Parameter(name, one, kind) for one, kind in signature.params]
     args = _arguments(scope, node, params)
     kinds, result = tuple(param.type for param in params), _result(name, signature.result, args)
     made = KernelCall(scope.span(node), result, name, function.symbol, kinds, args)
     return turned(signature.result, made) if isinstance(signature.result, IntType) else made
+
+
+def _signature(scope: Scope, node: ast.Call, function: KernelFunction) -> Prototype:
+    types = offering(scope.target, function)
+    signature = types.prototype(function.name) if types else None
+    if signature is None:
+        raise scope.error(node, *_absent(scope.target, function))
+    return signature
+
+
+def call_of(
+    scope: Scope, node: ast.Call, function: KernelFunction, first: Expr, *, more: bool
+) -> KernelCall:
+    """A call of one of an iterator's functions: ``first`` is where it lies; ``more``: with what ``node`` has."""
+    signature, name = _signature(scope, node, function), function.name
+    params = [Parameter(name, one, kind) for one, kind in signature.params]
+    args = (first, *(_arguments(scope, node, params[1:]) if more else ()))
+    kinds, result = tuple(param.type for param in params), _result(name, signature.result, args)
+    return KernelCall(scope.span(node), result, name, function.symbol, kinds, args)
 
 
 def _absent(target: Target, function: KernelFunction) -> tuple[str, str]:

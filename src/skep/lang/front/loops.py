@@ -6,6 +6,7 @@ from collections.abc import Callable
 from skep.lang.front.expressions import truth
 from skep.lang.front.integers import constant, converted, meeting, number
 from skep.lang.front.iterables import assigned, rounds
+from skep.lang.front.kernel_iterators import iterator_of, over
 from skep.lang.front.named import before
 from skep.lang.front.scope import Scope
 from skep.lang.tree import (
@@ -43,6 +44,9 @@ def counted(scope: Scope, node: ast.For) -> list[Node]:
 
 def _counted(scope: Scope, node: ast.For) -> list[Node]:
     ranged = node.iter
+    iterator = iterator_of(scope, ranged)
+    if isinstance(ranged, ast.Call) and iterator is not None:
+        return over(scope, node, ranged, iterator, _body)
     if not isinstance(ranged, ast.Call) or not _is_range(ranged):
         return _over(scope, node)
     if not isinstance(node.target, ast.Name):
@@ -71,15 +75,15 @@ def _counted(scope: Scope, node: ast.For) -> list[Node]:
 
 def _over(scope: Scope, node: ast.For) -> list[Node]:
     """A loop over a tuple, an array, or several beside each other, by their places."""
-    over = rounds(scope, node.iter, node.body)
-    if not over.count:
+    each = rounds(scope, node.iter, node.body)
+    if not each.count:
         return []
     span, place = scope.span(node.iter), _place(node)
     scope.declared[place] = u32
-    first = assigned(scope, node.target, over.item(ast.copy_location(ast.Name(place), node.iter)))
+    first = assigned(scope, node.target, each.item(ast.copy_location(ast.Name(place), node.iter)))
     body = (*first, *_body(scope, node))
-    ends = Const(span, u32, 0), Const(span, u32, over.count)
-    return [*over.before, For(span, place, u32, *ends, 1, body)]
+    ends = Const(span, u32, 0), Const(span, u32, each.count)
+    return [*each.before, For(span, place, u32, *ends, 1, body)]
 
 
 def _place(node: ast.For) -> str:

@@ -4,7 +4,7 @@ from skep.lang.front.contexts import visible
 from skep.lang.front.kernel_calls import offering
 from skep.lang.front.kernel_variables import found, type_of
 from skep.lang.front.scope import Scope
-from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelView
+from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelIterator, KernelView
 from skep.lang.kernel_variables import KernelVariable
 from skep.lang.struct import StructType
 from skep.lang.values import KernelStruct, Pointer, Static, Type
@@ -34,6 +34,8 @@ def is_missing(scope: Scope, kind: Type) -> bool:
     match kind:
         case Static(value=KernelFunction() as function):
             return offering(scope.target, function) is None
+        case Static(value=KernelIterator() as iterator):
+            return offering(scope.target, iterator.function("new")) is None
         case Static(value=KernelView(name=name)):
             return scope.target.types.struct(name) is None
         case Static(value=KernelVariable(name=name)):

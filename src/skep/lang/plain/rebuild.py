@@ -12,7 +12,7 @@ from typing import Any
 from skep.lang.capture import captured, plain
 from skep.lang.helpers import Helper
 from skep.lang.intrinsics import LAYOUTS, SWAPS, TEXTS, Intrinsic
-from skep.lang.kernel_names import KernelFunction, KernelView
+from skep.lang.kernel_names import KernelFunction, KernelIterator, KernelView
 from skep.lang.kernel_variables import KernelAddress, KernelVariable
 from skep.lang.maps import Declaration
 from skep.lang.objects import is_object
@@ -133,15 +133,22 @@ class Binding:
             return None
         return Number(u64, found) if isinstance(value, KernelAddress) else CpuVariable(found)
 
+    def _called(self, value: Helper | KernelFunction | KernelIterator) -> Callable[..., Any]:
+        """What stands for a helper, a function of the kernel's, or what is gone over there."""
+        if isinstance(value, Helper):
+            return lambda *args: self.kernel.call(value.name, *args)
+        over = isinstance(value, KernelIterator)
+        name = f"bpf_iter_{value.name}" if over else value.name
+        return lambda *args: self._fake(name, *args)
+
     def value(self, value: Any) -> Any:
         """What stands in plain Python for a captured object."""
         value = plain(value)
         match value:
             case Declaration():
                 return self.kernel.inside(value)
-            case Helper() | KernelFunction():
-                call = self.kernel.call if isinstance(value, Helper) else self._fake
-                return lambda *args: call(value.name, *args)
+            case Helper() | KernelFunction() | KernelIterator():
+                return self._called(value)
             case KernelView() | KernelAddress() | KernelVariable():
                 return self._named(value)
             case Intrinsic():
