@@ -3,6 +3,7 @@
 There is no systemd to run it here: its restrictions are made by hand, from the unit's own lines.
 """
 
+import json
 import os
 import select
 import shutil
@@ -10,12 +11,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from skep.api.client import Client
+from skep.api.query import Query
 from skep.base.paths import instance_paths
 from skep.kernel.privileges import NAMES
 from tests.kernel.agent.conftest import PATIENCE, apart, run_true, wait_for
@@ -35,14 +37,12 @@ with suppress(OSError):
     PRIVILEGES.prctl(65, 1)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-# ProtectKernelTunables, ProtectControlGroups, an empty CacheDirectory; tracefs as systemd mounts it.
-MOUNTS = (
+# tracefs as systemd mounts it, and an empty CacheDirectory.
+TRACEFS = (
     "mount -t tracefs none /sys/kernel/tracing",
     "mount -o remount,ro,bind /sys/kernel/tracing",
-    "mount --rbind /sys /sys && mount -o remount,ro,bind /sys",
-    "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys",
-    "mkdir -p /var/cache/skep && mount -t tmpfs -o mode=700 none /var/cache/skep",
 )
+EMPTY_CACHE = "mkdir -p /var/cache/skep && mount -t tmpfs -o mode=700 none /var/cache/skep"
 
 
 @pytest.fixture(name="manager")
@@ -51,6 +51,37 @@ def notified(tmp_path: Path) -> Iterator[socket.socket]:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE)
         yield manager
+
+
+def mounts(given: Mapping[str, str]) -> str:
+    """What the unit's lines make of paths: read-only ones, and ones that read as empty (systemd.exec(5))."""
+    read_only = given.get("ReadOnlyPaths", "").split()
+    hidden = given.get("InaccessiblePaths", "").split()
+    if given.get("ProtectKernelTunables") == "yes":
+        read_only += ["/sys", "/proc/sys"]
+        hidden += ["/proc/kallsyms", "/proc/kcore"]
+    commands = [*TRACEFS, EMPTY_CACHE]
+    commands += [
+        f"mount --rbind {path} {path} && mount -o remount,ro,bind {path}"
+        for path in there(read_only)
+    ]
+    commands += [f"mount --bind /dev/null {path}" for path in there(hidden)]
+    return " && ".join(commands)
+
+
+def there(paths: list[str]) -> list[str]:
+    """Those of a unit's paths that exist."""
+    return [path for path in (one.removeprefix("-") for one in paths) if os.path.exists(path)]
+
+
+def refused() -> int:
+    """The port of a connection to nobody: the kernel drops its SYN."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = int(one.getsockname()[1])
+    with socket.socket() as one:
+        assert one.connect_ex(("127.0.0.1", port)) != 0
+    return port
 
 
 def test_systemd_understands_the_unit(tmp_path: Path, pytestconfig: pytest.Config) -> None:
@@ -70,11 +101,12 @@ def test_systemd_understands_the_unit(tmp_path: Path, pytestconfig: pytest.Confi
 def test_it_runs_with_what_the_unit_leaves_it_and_tells_the_manager(
     manager: socket.socket, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    given = unit(pytestconfig.rootpath)["CapabilityBoundingSet"].split()
+    service = unit(pytestconfig.rootpath)
+    given = service["CapabilityBoundingSet"].split()
     kept = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in given)
     limit = ("setpriv", f"--bounding-set=-all,{kept}", "--no-new-privs")
     name = f"test-service-{os.getpid()}"
-    words = [*apart(" && ".join(MOUNTS), *limit), "agent", "--instance", name]
+    words = [*apart(mounts(service), *limit), "agent", "--instance", name]
     at = words.index(sys.executable)
     words[at:at] = [sys.executable, "-P", "-c", DENY]
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "NOTIFY_SOCKET": manager.getsockname()}
@@ -97,6 +129,13 @@ def test_it_runs_with_what_the_unit_leaves_it_and_tells_the_manager(
                 return any(one["runs"] for one in client.status()["programs"])
 
             wait_for(ran, "runs are counted")
+
+            def place() -> str:
+                drops = Query(frozenset({"drop"}), ports=frozenset({refused()}))
+                lines = [json.loads(one) for one in client.lines(drops)]
+                return next((str(one["location"]) for one in lines), "")
+
+            assert "+0x" in wait_for(place, "where a packet was dropped")
             agent.send_signal(signal.SIGHUP)
             assert next(
                 said for said in iter(lambda: manager.recv(1000), b"") if b"RELOADING" in said
