@@ -5,7 +5,9 @@ import difflib
 import keyword
 from dataclasses import replace
 from math import gcd
+from typing import cast
 
+from skep.base.errors import CompileError
 from skep.lang.bounds import Bound
 from skep.lang.front import contexts, instead
 from skep.lang.front.integers import converted, loaded, number
@@ -164,12 +166,19 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
     if isinstance(where, Const) and not _is_endless(pointer.target):
         return step(scope, base, kind, where.value * kind.size, node)
     _limit(scope, base, where, index, node)
-    where = converted(scope, bounded(where), u64, index, wrap=True)
+    return _moving(scope, base, kind, where, node)
+
+
+def _moving(scope: Scope, base: Expr, kind: Type, where: Expr, node: ast.AST) -> Place:
+    """The place of what is ``kind`` and begins with the element that a number names."""
+    target = base.type.target
+    stride = target.element.size if isinstance(target, ArrayType) else kind.size
+    where = converted(scope, bounded(where), u64, node, wrap=True)
     inner = Place(scope.span(node), kind, base)
     if isinstance(base, Address) and base.place.index is None:
         inner = base.place
-    owner = _probed(inner.base) if _is_endless(pointer.target) else inner.base
-    return Place(scope.span(node), kind, owner, inner.offset, where, kind.size)
+    owner = _probed(inner.base) if _is_endless(target) else inner.base
+    return Place(scope.span(node), kind, owner, inner.offset, where, stride)
 
 
 def _is_endless(kind: Type) -> bool:
@@ -191,8 +200,8 @@ def told(scope: Scope, array: ArrayType, node: ast.AST) -> int:
     return array.count
 
 
-def _index_bound(where: Expr, index: ast.expr, last: int) -> Bound:
-    """That an index is at most that of the last element."""
+def _index_bound(where: Expr, index: ast.expr, last: int, length: int) -> Bound:
+    """That an index is at most ``last``, behind which there is no room for ``length`` elements."""
     name = ast.unparse(index)
     masked, signed = not last & (last + 1), isinstance(where.type, IntType) and where.type.signed
     if masked:
@@ -201,7 +210,8 @@ def _index_bound(where: Expr, index: ast.expr, last: int) -> Bound:
         hint = f"make it a number without a sign, i = u64({name}), and test that: if i > {last}: return"
     else:
         hint = f"test it before: if {name} > {last}: return"
-    problem = f"an index may lie outside of the array's 0..{last}: nothing limits {{}}"
+    begin = "an index" if length == 1 else f"where a part of {length} begins"
+    problem = f"{begin} may lie outside of the array's 0..{last}: nothing limits {{}}"
     return Bound(where, last, problem, hint)
 
 
@@ -215,8 +225,10 @@ def _index_known(where: Expr, index: ast.expr, kind: Type) -> Bound:
     return Bound(where, 0, problem, hint, known=True)
 
 
-def _limit(scope: Scope, base: Expr, where: Expr, index: ast.expr, node: ast.AST) -> None:
-    """Note what the verifier is to know of an index."""
+def _limit(
+    scope: Scope, base: Expr, where: Expr, index: ast.expr, node: ast.AST, *, length: int = 1
+) -> None:
+    """Note what the verifier is to know of an index, of one element or of the first of several."""
     kind, memory = base.type.target, base.type.memory
     if not isinstance(kind, ArrayType):
         return
@@ -224,7 +236,7 @@ def _limit(scope: Scope, base: Expr, where: Expr, index: ast.expr, node: ast.AST
     if memory is Memory.KERNEL and within and kind.count:
         scope.bounds.append(_index_of_object(where, index, kind, node))
     if memory in FINITE:
-        scope.bounds.append(_index_bound(where, index, kind.count - 1))
+        scope.bounds.append(_index_bound(where, index, kind.count - length, length))
     if memory is Memory.PACKET:
         scope.bounds.append(_index_known(where, index, kind.element))
 
@@ -246,6 +258,9 @@ def _slice(scope: Scope, base: Expr, index: ast.Slice, node: ast.AST) -> Place:
         raise scope.error(node, f"{describe(base.type)} has no parts: it is no array")
     if index.step is not None:
         raise scope.error(index.step, "a part of an array is whole: it has no step")
+    begin = number(scope, index.lower) if index.lower else None
+    if begin is not None and not isinstance(begin, Const):
+        return _moving_part(scope, base, begin, index, node)
     first = _end(scope, index.lower, 0, whole.count)
     last = _end(scope, index.upper, whole.count, whole.count)
     if not 0 <= first < last <= whole.count:
@@ -255,14 +270,39 @@ def _slice(scope: Scope, base: Expr, index: ast.Slice, node: ast.AST) -> Place:
     return step(scope, base, part, first * whole.element.size, node)
 
 
+def _moving_part(scope: Scope, base: Expr, begin: Expr, index: ast.Slice, node: ast.AST) -> Place:
+    """The place of a part of an array that begins where a number says, and has a constant length."""
+    whole, lower, length = base.type.target, cast("ast.expr", index.lower), 0
+    match index.upper:
+        case ast.BinOp(left=left, op=ast.Add(), right=right) if _is_same(left, lower):
+            length = _end(scope, right, 0, 0)
+        case _:
+            raise _no_length(scope, lower)
+    if not 0 < length <= whole.count:
+        problem = f"a part of {length} is empty, or longer than the array's {whole.count}"
+        raise scope.error(index, problem)
+    _limit(scope, base, begin, lower, node, length=length)
+    return _moving(scope, base, ArrayType(whole.element, length), begin, node)
+
+
+def _is_same(one: ast.expr, other: ast.expr) -> bool:
+    """Whether two ends are written alike, and read what nothing changes between them."""
+    calls = (isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(one))
+    return ast.dump(one) == ast.dump(other) and not any(calls)
+
+
+def _no_length(scope: Scope, node: ast.expr) -> CompileError:
+    problem = "a part of an array has a constant length"
+    return scope.error(node, problem, "its ends are constants, or written so: a[i : i + 8]")
+
+
 def _end(scope: Scope, node: ast.expr | None, otherwise: int, count: int) -> int:
     """An end of a part: a constant, counted from the end of the array where it is negative."""
     if node is None:
         return otherwise
     value = number(scope, node)
     if not isinstance(value, Const):
-        hint = "index one element at a time, or copy the whole"
-        raise scope.error(node, "the ends of a part of an array are constants", hint)
+        raise _no_length(scope, node)
     return value.value + count if value.value < 0 else value.value
 
 

@@ -398,7 +398,35 @@ def swaps(ctx):
     return 2
 
 
+@skep.xdp
+def moving(ctx):
+    """Parts of arrays that begin where a number says: of bytes, of numbers and of Structs, in a map and on the stack."""
+    v = ctx.view(Given)
+    board = boards.lookup(1)
+    if v is None or board is None:
+        return 0
+    near, far = v.e & 1, (v.c & 7) + 20
+    own = u8[32]()
+    for i in range(32):
+        own[i] = u8(v.b) + i
+        board.long[i] = v.a + i
+    own[near : near + 4], own[far : far + 4] = own[far : far + 4], own[near : near + 4]
+    if own[near + 1 : near + 1 + 2] == own[8:10] or own[far : far + 4].startswith(b"\x05\x06"):
+        own[far : far + 4] = b"\xff\xfe\xfd\xfc"
+    board.words[near : near + 3] = board.words[1:4]
+    board.words[near : near + DEEP] |= board.words[1:4]
+    board.long[far : far + 5] = board.long[near * 2 : near * 2 + 5]
+    board.cells[near].left = 9
+    board.cells[near + 1 : near + 1 + 2] = board.cells[near : near + 2]
+    skep.get_current_comm(own[16 - near : 16 - near + 1])
+    v.out[:32] = own
+    v.out[32] = u8(board.long[far + 4])
+    v.out[33] = u8(board.cells[near + 1].left)
+    return 2 + near
+
+
 ALL = (
+    moving,
     swaps,
     defaults,
     walks,
