@@ -203,4 +203,6 @@ def fingerprint(root: Callable[..., Any], *environment: str) -> str:
             value = resolve(function, name)
             if isinstance(value, IntType | StructType):
                 digest.update(f"\0{name}:{_layout(value)}".encode())
+            elif isinstance(value, KernelView):
+                digest.update(f"\0{name}:{value.name}".encode())
     return digest.hexdigest()

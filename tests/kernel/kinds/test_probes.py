@@ -62,6 +62,20 @@ def test_numbers_come_as_annotated_and_the_result_where_a_function_ends() -> Non
 
 
 @pytest.mark.requires("link.uprobe")
+def test_a_struct_is_read_where_an_argument_points_at_it() -> None:
+    with watch(probes.on_mac) as live:
+        LIBC.ether_ntoa(bytes(range(7, 13)))
+        assert live[probes.counts][14] == 12
+
+
+@pytest.mark.native("the hook of all system calls is known on x86-64 only")
+def test_an_argument_of_the_kernel_is_seen_as_the_struct_that_it_is_annotated_with() -> None:
+    with watch(probes.on_any_call) as live:
+        os.getppid()
+        assert live[probes.counts][15] > 0
+
+
+@pytest.mark.requires("link.uprobe")
 def test_a_place_may_be_an_offset_in_the_file_and_one_process() -> None:
     with Binary.open(find("libc")) as binary:
         offset = binary.place("abs")

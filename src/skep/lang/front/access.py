@@ -119,10 +119,14 @@ def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
             if known.bits is None:
                 return place
             return replace(place, bits=known.bits)
+    raise without_fields(scope, pointer, node)
+
+
+def without_fields(scope: Scope, kind: Type, node: ast.AST) -> CompileError:
+    """The error of what has no fields, though it may be the address of something that has."""
+    untyped = kind.target is None if isinstance(kind, Pointer) else kind is u64
     hint = 'give it a type: NAME = skep.kernel_struct("name") outside, then NAME(x).field'
-    raise scope.error(
-        node, f"{describe(pointer)} has no fields", hint if pointer.target is None else ""
-    )
+    return scope.error(node, f"{describe(kind)} has no fields", hint if untyped else "")
 
 
 def member(scope: Scope, base: Expr, found: Field, node: ast.AST) -> Place:

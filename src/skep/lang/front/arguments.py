@@ -32,14 +32,24 @@ def arguments(head: Head) -> tuple[Parameter, ...]:
         raise head.error(f"{head.hook} gives {count} arguments, not {len(names)}", hint)
     trusted = head.kind.context is Context.BTF_ARGS
     found = [
-        slot(head, name, argument(stored, trusted=trusted), at)
-        for name, stored, at in zip(names, signature.arguments, signature.slots, strict=False)
+        slot(head, name, _argument(head, index, argument(stored, trusted=trusted)), at)
+        for index, (name, stored, at) in enumerate(
+            zip(names, signature.arguments, signature.slots, strict=False)
+        )
     ]
     if found and head.kind.changes:
         found[0] = _changing(head, found[0])
     if has_result:
         found.append(slot(head, RESULT, _result(head, signature, trusted), signature.end))
     return tuple(found)
+
+
+def _argument(head: Head, index: int, known: Type) -> Type:
+    """The type of an argument: where it is annotated with another struct than the kernel tells, that, read by probe."""
+    memory = Memory.USER if getattr(known, "memory", None) is Memory.USER else Memory.PROBE
+    told = head.pointed(index, memory)
+    same = told is None or (isinstance(known, Pointer) and known.target == told.target)
+    return known if same else told
 
 
 OBJECTS = {

@@ -21,7 +21,7 @@ from skep.lang.front.global_functions import (
     window,
 )
 from skep.lang.front.head import Head as ProgramHead
-from skep.lang.front.head import annotation
+from skep.lang.front.head import annotated, annotation
 from skep.lang.front.parameters import program_parameters
 from skep.lang.front.results import result, returning
 from skep.lang.front.scope import Scope, Target
@@ -114,7 +114,9 @@ class Front:
         span = source.span(source.tree)
         wanted = Subscription(self.target, self.kind, self.hook, self.calls, span)
         _plain_arguments(source)
-        named = [(argument.arg, source.span(argument)) for argument in source.tree.args.args]
+        named = [
+            (one.arg, annotated(function, one), source.span(one)) for one in source.tree.args.args
+        ]
         parameters = wanted.parameters(named)
         made = self._function(Head(function, source, parameters, entry=True))
         made.body = (*wanted.guard(), *made.body)

@@ -260,7 +260,9 @@ def compared(
     """Two numbers compared. Raises CompileError where one is ``written`` so that the result can only be one."""
     for side in (left, right):
         if not isinstance(side.type, IntType | Literal) and side.type not in (BOOL, UNKNOWN):
-            nullable = isinstance(side.type, Pointer) and side.type.nullable
+            other = right if side is left else left
+            zero = isinstance(other, Const) and other.value == 0
+            nullable = isinstance(side.type, Pointer) and (side.type.nullable or zero)
             hint = "what may be None is compared with it: `x is None`"
             hint = hint if nullable else instead.of_number(side.type, node)
             raise scope.error(node, f"{describe(side.type)} cannot be compared with {op}", hint)

@@ -11,7 +11,7 @@ from typing import Any
 from skep.base.similar import similar
 from skep.lang.capture import MISSING, resolve
 from skep.lang.front import foreign, instead, tables
-from skep.lang.front.access import element, field, value_at
+from skep.lang.front.access import element, field, value_at, without_fields
 from skep.lang.front.calls import call
 from skep.lang.front.comparisons import compare, compared, negated
 from skep.lang.front.constants import static
@@ -219,7 +219,7 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
     if node.attr == "value" and isinstance(base, Const) and _is_member(scope, node.value):
         return base
     if base.type is NONE or not isinstance(base.type, Pointer):
-        raise scope.error(node, f"{describe(base.type)} has no fields")
+        raise without_fields(scope, base.type, node)
     return value_at(scope, field(scope, base, node.attr, node), node)
 
 

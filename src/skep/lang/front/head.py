@@ -13,7 +13,7 @@ from skep.lang.kernel_names import KernelView, KernelViewOrNone
 from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
 from skep.lang.struct import StructType
-from skep.lang.tree import Argument, Parameter
+from skep.lang.tree import Argument, Binary, Const, Expr, Parameter
 from skep.lang.types import IntType, u64
 from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Type, register
 
@@ -44,11 +44,30 @@ class Head:
         """The type that stands behind a parameter, None where none does."""
         return annotation(self.function, self.source.tree.args.args[index])
 
+    def pointed(self, index: int, memory: Memory) -> Pointer | None:
+        """A pointer into ``memory`` where a parameter is annotated with a struct. CompileError at an unknown one."""
+        argument = self.source.tree.args.args[index]
+        written = annotated(self.function, argument)
+        return pointed(self.target, written, memory, self.source.span(argument))
+
 
 def annotation(function: FunctionType, argument: ast.arg) -> Any:
     """The type that a parameter is annotated with, None where it is not."""
     value = annotated(function, argument).type
     return value if isinstance(value, IntType | StructType) else None
+
+
+def pointed(target: Target, written: "Annotation", memory: Memory, span: Span) -> Pointer | None:
+    """A pointer to the struct that stands behind a parameter; what it leads to is read by probe."""
+    match written.type:
+        case KernelView(name=name):
+            struct = target.types.struct(name)
+            if struct is None:
+                raise CompileError(f"this kernel has no struct {name}", span)
+            return Pointer(struct, memory)
+        case StructType() as own:
+            return Pointer(own, memory)
+    return None
 
 
 class Annotation(NamedTuple):
@@ -91,6 +110,11 @@ def slot(head: Head, name: str, kind: Type, at: int) -> Parameter:
     if not isinstance(kind, IntType):
         return Parameter(name, kind, Argument(head.span, kind, at))
     return Parameter(name, register(kind), turned(kind, Argument(head.span, register(kind), at)))
+
+
+def address(kind: Pointer, number: Expr) -> Expr:
+    """A number as such a pointer."""
+    return Binary(number.span, kind, "pointer", number, Const(number.span, u64, 0))
 
 
 def argument(stored: Any, *, trusted: bool) -> Type:

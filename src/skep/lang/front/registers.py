@@ -5,7 +5,7 @@
 
 from skep.base.errors import BadInput
 from skep.lang.front.context_struct import context
-from skep.lang.front.head import CONTEXT, RESULT, Head, argument, slot
+from skep.lang.front.head import CONTEXT, RESULT, Head, address, argument, slot
 from skep.lang.front.network_order import turned
 from skep.lang.kernel_types import Signature
 from skep.lang.static_arguments import Reader, Unreadable, split
@@ -51,9 +51,12 @@ def _register(head: Head, signature: Signature | None, index: int, number: int) 
         at = head.target.types.registers().result
     else:
         stored, at = _passed(head, signature, number)
+    known = argument(stored, trusted=False)
+    users = head.kind.name.startswith("u") or getattr(known, "memory", None) is Memory.USER
     if isinstance(declared, IntType):
         return slot(head, name, declared, at)
-    return slot(head, name, argument(stored, trusted=False), at)
+    told = head.pointed(index, Memory.USER if users else Memory.PROBE)
+    return slot(head, name, told or known, at)
 
 
 def _passed(head: Head, signature: Signature | None, number: int) -> tuple[Type, int]:
@@ -88,6 +91,8 @@ def syscall(head: Head) -> tuple[Parameter, ...]:
 def _within(head: Head, index: int, base: Expr, word: int) -> Parameter:
     """A word of registers that lie elsewhere in the kernel, as it is annotated."""
     value: Expr = Load(head.span, u64, Place(head.span, u64, base, 8 * word))
+    if pointer := head.pointed(index, Memory.USER):
+        return Parameter(head.names[index], pointer, address(pointer, value))
     declared = head.annotation(index)
     kind = declared if isinstance(declared, IntType) else u64
     value = value if kind is u64 else turned(kind, Convert(head.span, register(kind), value))
@@ -125,7 +130,9 @@ def _static_argument(head: Head, index: int, words: list[str]) -> Parameter:
     except Unreadable as error:
         problem = f"{head.names[index]!r} lies where a program cannot read it: {words[0]}"
         raise head.error(problem, "leave the parameter out, with those behind it") from error
-    declared = head.annotation(index)
+    declared, pointer = head.annotation(index), head.pointed(index, Memory.USER)
+    if pointer:
+        return Parameter(head.names[index], pointer, address(pointer, reader.chosen(values, u64)))
     kind = declared if isinstance(declared, IntType) else _widest(values)
     value = turned(kind, reader.chosen(values, register(kind)))
     return Parameter(head.names[index], register(kind), value)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from skep.base.errors import CompileError, Span
 from skep.base.similar import similar
+from skep.lang.front.head import Annotation, address, pointed
+from skep.lang.front.network_order import turned
 from skep.lang.front.scope import Target
 from skep.lang.spec import Context, ProgramKind
 from skep.lang.struct import StructType
@@ -18,6 +20,7 @@ from skep.lang.tree import (
     Compare,
     Const,
     ContextValue,
+    Convert,
     Expr,
     If,
     Load,
@@ -27,7 +30,7 @@ from skep.lang.tree import (
     Return,
 )
 from skep.lang.types import IntType, s64, u32, u64
-from skep.lang.values import BOOL, KernelStruct, Memory, Pointer
+from skep.lang.values import BOOL, KernelStruct, Memory, Pointer, register
 
 EXIT = "sys_exit"
 ARGUMENTS = ("di", "si", "dx", "r10", "r8", "r9")  # members of struct pt_regs
@@ -35,6 +38,18 @@ NUMBER = "orig_ax"
 FIRST = 16  # where the arguments begin in a classic record
 RECORDED = {"number": (u32, 8), "result": (s64, FIRST)}
 ANY = tuple(f"arg{i}" for i in range(len(ARGUMENTS)))
+
+
+def _annotated(
+    target: Target, name: str, value: Expr, written: Annotation, span: Span
+) -> Parameter:
+    """An argument as the struct of the process that it points at, or as a narrower number."""
+    if pointer := pointed(target, written, Memory.USER, span):
+        return Parameter(name, pointer, address(pointer, value))
+    if isinstance(written.type, IntType):
+        kind = register(written.type)
+        return Parameter(name, kind, turned(written.type, Convert(span, kind, value)))
+    return Parameter(name, value.type, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +62,15 @@ class Subscription:
     calls: tuple[str, ...]
     span: Span
 
-    def parameters(self, names: Sequence[tuple[str, Span]]) -> tuple[Parameter, ...]:
-        """The parameters of these names. Raises CompileError at one that is none of the calls'."""
+    def parameters(self, names: Sequence[tuple[str, Annotation, Span]]) -> tuple[Parameter, ...]:
+        """The parameters of these names, as they are annotated. CompileError at one that is none of the calls'."""
         places = self._places()
         found = []
-        for name, span in names:
+        for name, written, span in names:
             if name not in places:
                 raise self._unknown(name, span, list(places))
             value = self._value(name, places[name])
-            found.append(Parameter(name, value.type, value))
+            found.append(_annotated(self.target, name, value, written, span))
         return tuple(found)
 
     def guard(self) -> tuple[If, ...]:

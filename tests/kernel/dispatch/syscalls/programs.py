@@ -1,7 +1,7 @@
 """Subscribers of system calls, each written once; they note what a process in ``mine`` does."""
 
 import skep
-from skep import Hash, Record, Ring, char, s64, u32, u64
+from skep import Hash, Record, Ring, Struct, be16, be32, char, s16, s32, s64, u8, u16, u32, u64
 from skep.kernel.dispatch.programs import gates
 
 mine = Hash(u32, u32, 8)
@@ -34,7 +34,27 @@ class Moved(Record):
     sixth: u64
 
 
+class Name6(Struct):
+    """A struct sockaddr_in6 of the process."""
+
+    family: u16
+    port: be16
+    flow: be32
+    address: u8[16]
+
+
+class Named(Record):
+    """What a call was given to bind or to connect."""
+
+    fd: s32
+    port: u16
+    last: u8
+    address: u8[16]
+
+
+KERNELS = skep.kernel_struct("sockaddr_in")
 opened = Ring(Opened)
+named = Ring(Named)
 ended = Ring(Ended)
 moved = Ring(Moved)
 
@@ -54,6 +74,30 @@ def on_open(filename, flags, dfd, number):
         e.how = u32(flags)
         e.dfd = u32(dfd)
         skep.probe_read_user_str(e.name, filename)
+        e.submit()
+
+
+@skep.syscall("bind")
+def on_bind(fd: s16, umyaddr: Name6, number):
+    if not wanted():
+        return
+    e = named.reserve()
+    if e is not None:
+        e.fd = fd
+        e.port = umyaddr.port
+        e.address = umyaddr.address
+        e.last = umyaddr.address[15]
+        e.submit()
+
+
+@skep.syscall("connect", "bind")
+def on_name(arg1: KERNELS):
+    if not wanted():
+        return
+    e = named.reserve()
+    if e is not None:
+        e.port = arg1.sin_port
+        e.fd = s32(arg1.sin_addr.s_addr)
         e.submit()
 
 

@@ -74,6 +74,24 @@ def test_arguments_come_by_their_own_names(
     assert event["how"] == os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
 
 
+def test_structs_of_the_process_are_read_where_arguments_point_at_them(
+    load: Callable[..., Live],
+) -> None:
+    with load(subscribers.on_bind) as live, socket.socket(socket.AF_INET6) as one:
+        fd = one.fileno()
+        with pytest.raises(OSError, match="Cannot assign requested address"):
+            one.bind(("2001:db8::7", 443))
+        one.bind(("::1", 0))
+        used, free = (dict(event) for event in live[subscribers.named].poll(SECONDS))
+    assert (free["fd"], free["port"], free["address"]) == (fd, 0, [0] * 15 + [1])
+    assert (used["port"], used["last"], used["address"][:4]) == (443, 7, [0x20, 1, 0xD, 0xB8])
+    with load(subscribers.on_name) as live, socket.socket() as two:
+        with pytest.raises(ConnectionRefusedError):
+            two.connect(("127.0.0.1", 1))
+        (seen,) = (dict(event) for event in live[subscribers.named].poll(SECONDS))
+    assert (seen["port"], seen["fd"]) == (1, 0x7F000001)
+
+
 def test_results_come_at_the_exit(load: Callable[..., Live]) -> None:
     with load(subscribers.on_end) as live:
         os.getppid()

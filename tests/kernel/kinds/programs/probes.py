@@ -1,7 +1,7 @@
 """Programs on functions of binaries and of the kernel, and on static probes, of the processes in ``mine``."""
 
 import skep
-from skep import Array, Hash, Record, Ring, char, s32, s64, u32, u64
+from skep import Array, Hash, Record, Ring, Struct, char, s32, s64, u8, u32, u64
 from skep.kernel.binaries import Binary
 from skep.kernel.libraries import find
 
@@ -39,6 +39,31 @@ def on_lookup(name, protocol):
         skep.probe_read_user_str(e.name, name)
         e.cookie = skep.get_attach_cookie()
         e.submit()
+
+
+class Mac(Struct):
+    """A struct ether_addr of a process."""
+
+    octets: u8[6]
+
+
+class Registers(Struct):
+    """The beginning of a struct pt_regs, as far as the number of a call."""
+
+    pushed: u64[15]
+    number: s64
+
+
+@skep.uprobe("libc", "ether_ntoa")
+def on_mac(mac: Mac):
+    if is_mine():
+        counts[14] = mac.octets[5]
+
+
+@skep.tp_btf("sys_enter")
+def on_any_call(regs: Registers, number):
+    if is_mine() and number == regs.number == 110:
+        counts.increment(15)
 
 
 @skep.uprobe("libc", "abs")

@@ -400,7 +400,7 @@ def swaps(ctx):
 
 @skep.xdp
 def moving(ctx):
-    """Parts of arrays that begin where a number says: of bytes, of numbers and of Structs, in a map and on the stack."""
+    """Parts of arrays that begin where a number says: of bytes, numbers and Structs, in a map and on the stack."""
     v = ctx.view(Given)
     board = boards.lookup(1)
     if v is None or board is None:
