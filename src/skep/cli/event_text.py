@@ -225,8 +225,11 @@ def _close(event: Event) -> str:
         f"{_end(event, 's')} ↔ {_end(event, 'd')}",
         f"sent {bytes_text(event.get('sent_bytes', 0))}",
         f"received {bytes_text(event.get('received_bytes', 0))}",
-        nanos_text(event.get("duration_ns", 0)),
     ]
+    if event.get("duration_ns"):
+        parts.append(nanos_text(event["duration_ns"]))
+    elif event.get("start_unknown"):
+        parts.append("since before the agent")
     if event.get("srtt_us"):
         parts.append(f"rtt {nanos_text(event['srtt_us'] * 1000)}")
     if event.get("retransmits"):

@@ -71,7 +71,11 @@ def test_the_columns_stand_below_their_names() -> None:
         ),
         (
             {"kind": "close", "srtt_us": 45, "retransmits": 2},
-            "? ↔ ?, sent 0 B, received 0 B, 0 ns, rtt 45 us, 2 retransmits",
+            "? ↔ ?, sent 0 B, received 0 B, rtt 45 us, 2 retransmits",
+        ),
+        (
+            {"kind": "close", **ENDS, "start_unknown": True},
+            "10.0.0.1:40000 ↔ [2001:db8::1]:443, sent 0 B, received 0 B, since before the agent",
         ),
         (
             {"kind": "drop", "reason": "NO_SOCKET", "location": "tcp_v4_rcv", "length": 60},
