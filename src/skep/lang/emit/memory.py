@@ -21,6 +21,8 @@ from skep.lang.types import ArrayType
 from skep.lang.values import OWN, Memory, Pointer
 
 READERS = {Memory.PROBE: 113, Memory.USER: 112}
+STEADY = frozenset({Memory.PACKET, Memory.KERNEL, Memory.OBJECT})
+"""Memory that is read at constant offsets only: LLVM would make one load of ``a.x if flag & 1 else a.y``."""
 WORD = 8
 STORES = 128
 """The most stores, or loads, that LLVM writes in place of a memset or memcpy: BPF has neither function."""
@@ -35,14 +37,15 @@ def memory_of(place: Place) -> Memory:
 def address(w: Writer, place: Place) -> str:
     """The address of a place."""
     base = w.expr(place.base).text
-    if memory_of(place) is Memory.CONTEXT:
+    memory = memory_of(place)
+    if memory is Memory.CONTEXT or (memory in STEADY and place.index is None):
         w.use("llvm.preserve.static.offset")
         base = w.get(f"call ptr @llvm.preserve.static.offset(ptr {base})")
     pointer = w.offset(base, place.offset)
     if place.index is None:
         return pointer
     index = w.expr(place.index).text
-    if memory_of(place) is Memory.STACK:  # LLVM joins a small index to an aligned address by or
+    if memory is Memory.STACK:  # LLVM joins a small index to an aligned address by or
         index = w.opaque("i64", index)
     scaled = index if place.stride == 1 else w.get(f"mul i64 {index}, {place.stride}")
     return w.offset(pointer, scaled)

@@ -39,7 +39,7 @@ class Ways(Struct):
     """Arrays whose lengths are no powers of two."""
 
     counts: s16[6]
-    addresses: Address[3]
+    addresses: Address[3]  # type: ignore[type-arg, valid-type]
 
 
 kept = Global(Header)
@@ -130,4 +130,21 @@ def remainders_as_indices(ctx):
     return total
 
 
-ALL = (reads_bits, writes_bits, shares, remainders_as_indices)
+@skep.xdp
+def chosen_by_a_bit(ctx):
+    """One of two fields, by a bit: LLVM would read where it works it out, the verifier wants a known place."""
+    peer, g = ctx.view(Address), ctx.view(Given)
+    if peer is None or g is None:
+        return 0
+    return peer.words[1] if g.b & 1 else peer.words[0]
+
+
+@skep.tp_btf("inet_sock_set_state")
+def chosen_of_a_socket(sk, old, new):
+    """The same of an object of the kernel."""
+    ends = sk.__sk_common
+    totals.counts[0] = s16(old)
+    totals.addresses[0].v4 = ends.skc_daddr if not new & 4 else ends.skc_rcv_saddr
+
+
+ALL = (reads_bits, writes_bits, shares, remainders_as_indices, chosen_by_a_bit)
