@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GPL = "GPL"
 plain = lazy("skep.lang.plain.rebuild")
+fakes, filling = lazy("skep.lang.plain.kernel"), lazy("skep.lang.declared.filling")
 
 BY_ITSELF = frozenset(
     {
@@ -79,13 +80,22 @@ class Program:
             f"{self.name} runs in the kernel: skep.load({self.name}); as plain Python: {self.name}.py(...)"
         )
 
-    def py(self, *args: Any, kernel: "FakeKernel | None" = None) -> int:
+    def py(
+        self,
+        *args: Any,
+        kernel: "FakeKernel | None" = None,
+        maps: Mapping[Any, Any] | None = None,
+    ) -> int:
         """Run as plain Python, against ``kernel`` or one of its own; the program's result.
 
-        Arguments are Python objects with the attributes that the program reads; a packet is bytes, or a
-        ``skep.Packet``. RuntimeError where a record that was reserved is kept, TypeError at a helper without a fake.
+        ``maps`` is what maps hold before the run, as ``skep.run`` takes it. Arguments are Python objects with the
+        attributes that the program reads; a packet is bytes, or a ``skep.Packet``. RuntimeError where a record that was
+        reserved is kept, TypeError at a helper without a fake.
         """
-        return int(plain.run(self.function, self.kind, args, kernel))
+        around = kernel or fakes.FakeKernel()
+        for declared, content in (maps or {}).items():
+            filling.fill(around[declared], declared, content)
+        return int(plain.run(self.function, self.kind, args, around))
 
     def __repr__(self) -> str:
         return f"<{self.kind.name} program {self.name}{f' on {self.hook}' if self.hook else ''}>"

@@ -59,7 +59,7 @@ class Live:
         initial: Initial | None = None,
         dispatcher: "Dispatcher | None" = None,
     ) -> None:
-        self._machine, self._dispatcher = machine, dispatcher
+        self.machine, self._dispatcher = machine, dispatcher
         self._stack = ExitStack()
         self._maps = LiveMaps(self._loaded, pins, initial)
         self._types = LinkedTypes()
@@ -100,7 +100,7 @@ class Live:
         loaded = programs.Program.load(
             hookable(made.spec),
             held,
-            self._machine.btf,
+            self.machine.btf,
             onto=onto,
             types=self._types.of(made.spec),
         )
@@ -163,7 +163,7 @@ class Live:
         if program.chain is not None or program.kind.hook is Hook.SYSCALL:
             place = Place(where, netns, mode=mode)
             free = self._free(program, loaded)
-            link = dispatched.attach(free, place, self.dispatcher, self._machine)
+            link = dispatched.attach(free, place, self.dispatcher, self.machine)
         else:
             link = links.attach(
                 *(loaded, where), netns=netns, before=before, mode=mode, pid=pid, cookie=cookie
@@ -192,7 +192,7 @@ class Live:
             name: self._loaded(value) if isinstance(value, Program) else value
             for name, value in ops.members.items()
         }
-        link: links.AnyLink = struct_ops.register(ops.ops, members, self._machine.btf)
+        link: links.AnyLink = struct_ops.register(ops.ops, members, self.machine.btf)
         self._stack.callback(link.close)
         self.links.setdefault(ops.ops, []).append(link)
         return link
@@ -252,7 +252,7 @@ class Live:
     @cached_property
     def names(self) -> "LiveNames":
         """The names of stacks in these maps, and of numbers of this kernel."""
-        made: LiveNames = names.LiveNames(self.__getitem__, self._machine.btf.enum)
+        made: LiveNames = names.LiveNames(self.__getitem__, self.machine.btf.enum)
         return made
 
     def run(

@@ -4,24 +4,32 @@ The kernel runs the program by BPF_PROG_TEST_RUN; nothing is attached. Reading t
 all other maps as they are.
 """
 
+import errno
 import struct
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from skep.base.errors import BadInput, KernelError, Unsupported
+from skep.btf.reader import Btf
+from skep.kernel.commands import Run
 from skep.kernel.maps import Map
 from skep.kernel.nested import MapOfMaps
-from skep.kernel.queues import Bloom, Queue
+from skep.kernel.programs import Program as Loaded
+from skep.kernel.queues import Queue
 from skep.kernel.redirects import Unreadable
-from skep.kernel.user_rings import UserRing
+from skep.kernel.refusal import ENOTSUPP
 from skep.kernel.variables import LiveGlobal, Variables
 from skep.lang.capture import declarations
+from skep.lang.declared.filling import fill
 from skep.lang.maps import Declaration, Ring
+from skep.lang.plain.packets import Packet
 from skep.lang.programs import Program
 from skep.lang.spec import MapType
 from skep.lang.struct import Struct
 from skep.lang.types import s32
+from skep.program.contexts import TAKEN, context_of, fields_of, told_bytes
 from skep.program.live_maps import Face
 from skep.program.live_perf import LivePerfBuffer
 from skep.program.live_programs import LivePrograms
@@ -30,8 +38,13 @@ from skep.program.live_ring import EventSource
 if TYPE_CHECKING:
     from skep.program.live import Live
 
-Input = bytes | Sequence[int] | Struct
-"""A packet, or a context: as bytes, as the arguments of a raw_tp program, or as the Struct of a syscall program."""
+ETHERNET = 14
+NOT_RUN = (ENOTSUPP, errno.EFAULT)
+"""What the kernel answers where it has no test run of a kind."""
+
+Input = bytes | Packet | Sequence[int] | Struct
+"""A packet, alone or with fields beside it, or a context: as bytes, as the arguments of a raw_tp program, or as the
+Struct of a syscall program."""
 
 Contents = Mapping[Any, Any]
 """What maps hold, by declaration; the key is Any, for a mapping takes only the very class that it names."""
@@ -44,7 +57,8 @@ class Result:
     A map's content is a dict (of a per-CPU map with lists), a ring's the list of its records, a queue's or stack's the
     list of its values; None where it cannot be read (a bloom filter, a user ring, AF_XDP sockets, cgroups). ``changes``
     has the maps that changed: of a dict the keys whose value is another one than before, with None for those that are
-    gone; of others the content.
+    gone; of others the content. Of a run on a ``skep.Packet``, ``fields`` are those of the context that are not 0, and
+    ``told`` is the metadata before the packet.
     """
 
     verdict: int
@@ -52,25 +66,62 @@ class Result:
     context: bytes
     maps: Mapping[Declaration, Any]
     changes: Mapping[Declaration, Any]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    told: bytes = b""
 
 
 def run(live: "Live", program: Program, given: Input, context: bytes, maps: Contents) -> Result:
     """Fill maps, run, and read them."""
     data = _bytes(given)
     packet = data if program.kind.packet or program.kind.feeds else b""
+    if isinstance(given, Packet) and packet and not context:
+        context = context_of(given, live.machine.btf, program.kind.struct)
     for declared, content in maps.items():
-        fill(live[declared], content)
+        fill(live[declared], declared, content)
     used = [declared for _, declared in declarations(program.function)]
     before = {declared: _content(live[declared], drain=False) for declared in used}
-    loaded = live.programs[live.name(program)]
-    done = loaded.test_run(packet, context if packet else data)
+    done = _ran(live.programs[live.name(program)], program, packet, context if packet else data)
     after = {declared: _content(live[declared]) for declared in used}
     changed = {one: _changed(before[one], now) for one, now in after.items()}
     counts = [
         one.state for one in used if isinstance(one, Ring)
     ]  # what a ring counts is no map of the program's
     kept = {one: change for one, change in changed.items() if change and one not in counts}
-    return Result(s32.wrap(done.retval), done.data, done.ctx, after, kept)
+    left = Result(s32.wrap(done.retval), done.data, done.ctx, after, kept)
+    return _seen(left, program, live.machine.btf) if isinstance(given, Packet) else left
+
+
+def _seen(left: Result, program: Program, btf: Btf) -> Result:
+    """The same with the context's fields by name, and the packet without its metadata."""
+    behind = told_bytes(left.context, btf, program.kind.struct)
+    fields = fields_of(left.context, btf, program.kind.struct)
+    return replace(left, packet=left.packet[behind:], told=left.packet[:behind], fields=fields)
+
+
+def _ran(loaded: Loaded, program: Program, packet: bytes, context: bytes) -> Run:
+    """ValueError for a packet that is too short, Unsupported for a kind that runs only where it is attached.
+
+    BadInput where the kernel does not take the context's fields.
+    """
+    if 0 < len(packet) < ETHERNET:
+        raise ValueError(
+            f"a packet has at least the {ETHERNET} bytes of Ethernet, not {len(packet)}"
+        )
+    try:
+        return loaded.test_run(packet, context)
+    except KernelError as error:
+        if error.errno == errno.EINVAL and any(context) and program.kind.struct in TAKEN:
+            problem = "the kernel does not take all of the fields that the packet has"
+            hint = f"it takes {TAKEN[program.kind.struct]}"
+            raise BadInput(program.name, problem, hint) from error
+        if error.errno not in NOT_RUN:
+            raise
+        what, why = (
+            f"a test run of {program.kind.name} programs",
+            "it runs them where they are attached",
+        )
+        instead = "live.attach(...), or plain Python: program.py(...)"
+        raise Unsupported(what, why, instead=instead) from error
 
 
 def _changed(before: Any, now: Any) -> Any:  # noqa: ANN401 - as the map's type has it
@@ -80,20 +131,11 @@ def _changed(before: Any, now: Any) -> Any:  # noqa: ANN401 - as the map's type 
     return {key: now.get(key) for key in keys if before.get(key) != now.get(key)}
 
 
-def fill(face: Face, content: Any) -> None:  # noqa: ANN401 - as the map's type wants it
-    """What a map holds before the run: a dict, the value of a Global, or the values of what has no keys."""
-    if isinstance(face, Queue | Bloom | UserRing):
-        for value in content:
-            face.add(value) if isinstance(face, Bloom) else face.push(value)
-        return
-    entries = {0: content} if isinstance(content, Struct) else content
-    for key, value in entries.items():
-        face[key] = value
-
-
 def _bytes(given: Input) -> bytes:
     if isinstance(given, Struct):
         return given.to_bytes()
+    if isinstance(given, Packet):
+        return bytes(given.told + given.bytes)
     if isinstance(given, bytes | bytearray):
         return bytes(given)
     return struct.pack(f"<{len(given)}Q", *given)

@@ -25,8 +25,8 @@ def run(
     A packet has at least 14 bytes, its Ethernet header; ``context`` may go with it, in the layout of the kernel's
     struct. The context of a raw_tp program is its arguments, as integers, that of a syscall program its Struct, whose
     bytes the result has as it was left. ``maps`` is what maps hold before the run: ``{counts: {7: 1}}``.
-    Needs root. KernelError [ENOTSUPP, EFAULT] for a kind that the kernel runs only where it is attached (tp_btf,
-    tracepoint, perf_event, cgroup connect); the errors of ``load`` otherwise.
+    Needs root. Unsupported for a kind that the kernel runs only where it is attached (tp_btf, tracepoint, perf_event,
+    cgroup connect); the errors of ``load`` otherwise.
     """
     with load(program, machine=machine, attach=False, pins=None) as live:
         return live.run(program, given, context=context, maps=maps)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, Protocol
 
+from skep.lang.declared.filling import fill
 from skep.lang.declared.streams import PerfBuffer
 from skep.lang.maps import Ring
 from skep.lang.programs import Program
 from skep.lang.struct_ops import StructOps
 from skep.program.live import Live
 from skep.program.load import load
-from skep.program.results import Contents, fill
+from skep.program.results import Contents
 
 SECONDS = 10.0
 SHOWN = 3
@@ -100,7 +101,7 @@ class Loader:
         """Fresh maps, which hold ``maps`` before anything runs; then what knows its place is attached."""
         live = self._stack.enter_context(load(*wanted, attach=False, pins=None))
         for declared, content in (maps or {}).items():
-            fill(live[declared], content)
+            fill(live[declared], declared, content)
         for one in wanted if attach else ():
             if isinstance(one, StructOps):
                 live.register(one)

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from skep.base.similar import similar
+from skep.kernel.probe_table import FEATURES
 from skep.kernel.probes import Probe, State, probe
 from skep.program.machine import Machine
 
@@ -102,7 +104,11 @@ class Requirements:
     verdicts: dict[str, Verdict | None] = field(default_factory=dict)
 
     def lack(self, feature: str) -> Verdict | None:
-        """None where the running kernel offers ``feature``. KeyError where it is not in the table of probes."""
+        """None where the running kernel offers ``feature``; one that no probe is for is never accepted."""
+        if feature not in FEATURES:
+            near = similar(feature, FEATURES)
+            hint = f"did you mean {near!r}?" if near else "`skep features` lists them"
+            return Verdict(accepted=False, reason=f"there is no feature {feature!r}; {hint}")
         if feature not in self.verdicts:
             found = probe(feature, Machine().btf)
             judged = None if found.on else judge(found, platform.release(), configured)

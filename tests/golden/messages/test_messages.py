@@ -26,6 +26,8 @@ ELSEWHERE = {
 }
 # What the fake kernel cannot bring about, and the test that does.
 IN_KERNELS = {
+    "program/contexts.py": "tests/kernel/program/test_run.py",
+    "raise BadInput(program.name, problem, hint)": "the same",
     "`skep prog {holder}`": "tests/kernel/kernel/test_links.py",
     **dict.fromkeys(
         ("raise BadInput(f'map {name}'", "BadInput(name,", "cli/link_command.py", "BadInput('map'"),

@@ -135,3 +135,21 @@ def tallies(ctx):
     e.n = first
     e.submit()
     return 2
+
+
+@skep.tc("ingress")
+def marks(ctx):
+    """Tells the priority, and changes two fields."""
+    ctx.mark = 7
+    ctx.cb[4] += 1
+    return ctx.priority
+
+
+@skep.xdp
+def counts_up(ctx):
+    """Adds to the metadata."""
+    told = ctx.metadata(u32)
+    if told is None:
+        return 1
+    told += 1
+    return 2

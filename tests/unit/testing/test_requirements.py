@@ -4,7 +4,7 @@ import pytest
 
 from skep.kernel.probe_table import FEATURES
 from skep.kernel.probes import Probe, State
-from skep.testing.requirements import OPTIONS, Verdict, judge
+from skep.testing.requirements import OPTIONS, Requirements, Verdict, judge
 
 
 def absent(name: str, since: str = "6.6") -> Probe:
@@ -56,3 +56,10 @@ def test_of_what_the_machine_decides_a_release_says_nothing(name: str) -> None:
 
 def test_options_are_those_of_features_that_there_are() -> None:
     assert set(OPTIONS) <= set(FEATURES)
+
+
+def test_a_feature_that_no_probe_is_for_is_a_mistake() -> None:
+    verdict = Requirements().lack("link.tcxx")
+    assert verdict == Verdict(
+        accepted=False, reason="there is no feature 'link.tcxx'; did you mean 'link.tcx'?"
+    )

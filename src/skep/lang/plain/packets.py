@@ -18,6 +18,10 @@ KEEPS_SUM, PSEUDO, MANGLES, ENFORCES = 0x0F, 0x10, 0x20, 0x40
 FOLDED, LIMIT, SUMMED = 0xFFFF, 0xFFFF, 512
 
 
+_OWN = frozenset({"bytes", "told", "len", "headroom", "_given"})
+"""Attributes of a Packet that are no fields beside it."""
+
+
 class Packet:
     """A packet, as the context of an XDP, tc or cgroup_skb program: ``view`` over its bytes, and fields by name.
 
@@ -33,6 +37,11 @@ class Packet:
         self._given = self.bytes
         for name, value in fields.items():
             setattr(self, name, value)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What it has beside its bytes, by name."""
+        return {name: value for name, value in vars(self).items() if name not in _OWN}
 
     def __len__(self) -> int:
         """Its length in bytes."""
@@ -200,8 +209,13 @@ def csum_diff(
     """csum_diff: folded to 16 bits, as since Linux 6.13; before that it may be a longer number of the same sum."""
     if old_size % 4 or new_size % 4 or old_size + new_size > SUMMED:
         return -errno.EINVAL
-    gone = bytes(byte ^ 0xFF for byte in bytes(raw(old)[:old_size]))
-    return folded(_words(gone) + _words(bytes(raw(new)[:new_size])) + (seed & 0xFFFFFFFF))
+    gone = bytes(byte ^ 0xFF for byte in _taken(old, old_size))
+    return folded(_words(gone) + _words(_taken(new, new_size)) + (seed & 0xFFFFFFFF))
+
+
+def _taken(memory: Any, size: int) -> bytes:
+    """Bytes of memory; of None, none are taken."""
+    return b"" if memory is None else bytes(raw(memory)[:size])
 
 
 def l3_csum_replace(kernel: "FakeKernel", offset: int, old: int, new: int, flags: int) -> int:
