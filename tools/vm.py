@@ -23,7 +23,7 @@ INIT = Path(__file__).with_name("guest.init")
 FOLDERS = ("proc", "sys", "dev", "lower", "upper", "new")
 BOOT = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_rng")
 NETWORK = ("veth", "bridge", "vxlan", "dummy", "tun", "sch_ingress", "cls_bpf")
-TRACKING = ("crc32c_generic", "nf_conntrack", "nf_nat")
+TRACKING = ("crc32c_generic", "nf_conntrack", "nf_nat", "nf_tables")
 BLOCK = ("loop",)
 PARAMETERS = (
     "console=ttyS0 loglevel=4 panic=-1 no_timer_check random.trust_cpu=on lsm=lockdown,capability,bpf "

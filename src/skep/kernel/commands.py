@@ -86,7 +86,8 @@ class Create(NamedTuple):
 class Load(NamedTuple):
     """What BPF_PROG_LOAD takes; ``func_info`` has records of 8 bytes, ``line_info`` of 16, ``core_relos`` of 16.
 
-    ``fd_array`` has descriptors of 4 bytes, those of the types of ``modules`` from the second on.
+    ``fd_array`` has descriptors of 4 bytes, those of the types of ``modules`` from the second on. ``variables`` are
+    instructions that take such a descriptor, each with its module.
     """
 
     prog_type: int
@@ -102,6 +103,7 @@ class Load(NamedTuple):
     attach_fd: int = 0
     core_relos: bytes = b""
     modules: tuple[str, ...] = ()
+    variables: tuple[tuple[int, str], ...] = ()
     fd_array: bytes = b""
 
 

@@ -11,6 +11,8 @@ from itertools import chain
 from skep.base.errors import BadInput, Forbidden, SkepError, Unsupported
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
+from skep.kernel import vmlinux
+from skep.kernel.modules import unloaded
 from skep.kernel.symbols import KALLSYMS, blocks
 from skep.lang.spec import AddressReference, ProgramSpec
 
@@ -18,16 +20,19 @@ _PSEUDO_BTF_ID = 3
 _IMMEDIATE = struct.Struct("<I")
 
 
-def put(code: bytearray, spec: ProgramSpec, btf: Btf | None, *, path: str = KALLSYMS) -> None:
+def put(
+    code: bytearray, spec: ProgramSpec, btf: Btf | None, *, path: str = KALLSYMS
+) -> tuple[tuple[int, str], ...]:
     """Put variables and addresses of the kernel into the instructions of ``spec``.
 
-    Unsupported where the kernel has none of that name, BadInput where it has several, Forbidden where it tells none.
+    It gives the instructions that take a descriptor of a module's types, each with the module. Unsupported where the
+    kernel has none of that name, BadInput where it has several, Forbidden where it tells none.
     """
+    held: list[tuple[int, str]] = []
     for variable in spec.variables:
-        number = btf.find(Kind.VAR, variable.name) if btf else None
-        if number is None:
-            reason = "its types tell of none of that name"
-            raise Unsupported(f"the variable {variable.name}", reason)
+        module, number = _variable(variable.name, btf)
+        if module:
+            held.append((variable.insn, module))
         code[8 * variable.insn + 1] |= _PSEUDO_BTF_ID << 4
         _IMMEDIATE.pack_into(code, 8 * variable.insn + 4, number)
     found = _addresses(spec.addresses, path) if spec.addresses else {}
@@ -36,6 +41,23 @@ def put(code: bytearray, spec: ProgramSpec, btf: Btf | None, *, path: str = KALL
         value = (address + wanted.addend) & (1 << 64) - 1 if address else 0
         _IMMEDIATE.pack_into(code, 8 * wanted.insn + 4, value & 0xFFFFFFFF)
         _IMMEDIATE.pack_into(code, 8 * wanted.insn + 12, value >> 32)
+    return tuple(held)
+
+
+def _variable(symbol: str, btf: Btf | None) -> tuple[str, int]:
+    """The module and the number of a variable; the module "" where it is the kernel's own."""
+    module, _, name = symbol.rpartition(":")
+    types = vmlinux.module(module, btf) if module and btf else None
+    own = types.find_own(Kind.VAR, name) if types else None
+    if own is not None:
+        return module, own
+    number = btf.find(Kind.VAR, name) if btf else None
+    if number is None and module and types is None:
+        raise unloaded(module)
+    if number is None:
+        where = f"the types of module {module}" if module else "its types"
+        raise Unsupported(f"the variable {name}", f"{where} tell of none of that name")
+    return "", number
 
 
 def _addresses(wanted: Iterable[AddressReference], path: str) -> dict[str, int]:

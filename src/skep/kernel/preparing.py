@@ -5,7 +5,7 @@ What a program is attached to is a type of the kernel, a member of a function ta
 
 import struct
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from skep.base.errors import Unsupported
 from skep.base.similar import similar
@@ -60,13 +60,19 @@ class Loaded(Protocol):
         ...
 
 
-def resolve(
-    spec: ProgramSpec, fds: Sequence[int], btf: Btf | None
-) -> tuple[bytes, tuple[str, ...]]:
-    """The instructions with descriptors of maps, offsets of values and ids of kernel functions in their places.
+class Resolved(NamedTuple):
+    """Instructions; the modules whose functions are called, in the order in which the instructions count them, from 1.
 
-    With it the modules whose functions are called, in the order in which the instructions count them, from 1 on.
+    ``variables`` are instructions that take a descriptor of a module's types, each with the module.
     """
+
+    code: bytes
+    modules: tuple[str, ...]
+    variables: tuple[tuple[int, str], ...] = ()
+
+
+def resolve(spec: ProgramSpec, fds: Sequence[int], btf: Btf | None) -> Resolved:
+    """The instructions with descriptors of maps, offsets of values and ids of kernel functions in their places."""
     code = bytearray(spec.insns)
     for reference in spec.references:
         value = reference.offset is not None
@@ -74,7 +80,7 @@ def resolve(
         _patch(code, reference.insn, source, fds[reference.index])
         if value:
             struct.pack_into("<i", code, 8 * (reference.insn + 1) + 4, reference.offset)
-    kernel_symbols.put(code, spec, btf)
+    variables = kernel_symbols.put(code, spec, btf)
     functions = {name: _function(name, btf) for name in sorted({call.name for call in spec.kfuncs})}
     modules = tuple(dict.fromkeys(module for module, _ in functions.values() if module))
     for call in spec.kfuncs:
@@ -82,7 +88,7 @@ def resolve(
         _patch(code, call.insn, _PSEUDO_KFUNC_CALL, number)
         if module:
             struct.pack_into("<h", code, 8 * call.insn + 2, 1 + modules.index(module))
-    return bytes(code), modules
+    return Resolved(bytes(code), modules, variables)
 
 
 def _function(symbol: str, btf: Btf | None) -> tuple[str, int]:
@@ -187,15 +193,16 @@ def prepare(
     expected = 0 if kind.prog_type == _SCHED_CLS else kind.attach_type  # tc has one at the link
     if kind.hook is Hook.STRUCT_OPS and btf is not None:
         expected = _table_id(spec, btf)[1]
-    code, modules = resolve(spec, [one.fd for one in maps], btf)
+    made = resolve(spec, [one.fd for one in maps], btf)
     return Load(
         kind.prog_type,
-        code,
+        made.code,
         spec.license.encode() + b"\0",
         spec.name,
         spec.flags,
         expected,
         attach_btf_id=_onto(spec, onto) if onto else attach_id(spec, btf),
         attach_fd=onto.fd if onto else 0,
-        modules=modules,
+        modules=made.modules,
+        variables=made.variables,
     )

@@ -149,7 +149,18 @@ def _typed(spec: ProgramSpec, load: Load, door: Door) -> Iterator[Load]:
         called = [_opened(one, stack, door) for one in load.modules]
         if called:  # the first is never asked for: 0 stands for the kernel itself
             load = load._replace(fd_array=struct.pack(f"<{1 + len(called)}i", 0, *called))
-        yield load
+        yield _with_variables(load, stack, door)
+
+
+def _with_variables(load: Load, stack: ExitStack, door: Door) -> Load:
+    """The same with descriptors of the modules whose variables it names; they end with ``stack``."""
+    if not load.variables:
+        return load
+    fds = {one: _opened(one, stack, door) for one in dict.fromkeys(m for _, m in load.variables)}
+    code = bytearray(load.insns)
+    for insn, module in load.variables:
+        struct.pack_into("<i", code, 8 * (insn + 1) + 4, fds[module])
+    return load._replace(insns=bytes(code))
 
 
 def _opened(module: str, stack: ExitStack, door: Door) -> int:

@@ -130,11 +130,11 @@ def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
     return [*found, ("next", chain.next)] if chain is not None else found
 
 
-NAMED = (KernelFunction, KernelIterator)
+NAMED = (KernelFunction, KernelIterator, KernelVariable)
 
 
 def modules_of(root: Callable[..., Any]) -> list[str]:
-    """The modules of the kernel whose functions a program calls by name."""
+    """The modules of the kernel whose functions and variables a program names."""
     values = (value for _, names in reached(root) for _, value in names)
     found = {one.module for one in values if isinstance(one, NAMED) and one.module}
     return sorted(found)
@@ -176,7 +176,7 @@ def _describe(value: Any) -> str | None:
             | KernelEnum(name=name)
             | KernelFunction(symbol=name)
             | KernelIterator(symbol=name)
-            | KernelVariable(name=name)
+            | KernelVariable(symbol=name)
             | KernelAddress(name=name)
         ):
             return f"{type(value).__name__} {name}"

@@ -1,6 +1,6 @@
 """Variables of the kernel that a program names: those of each CPU, with their types, and the addresses of any others.
 
-``RUNQUEUES = kernel_variable("runqueues")`` and ``FOPS = kernel_address("bpf_map_fops")`` stand outside a program. In
+``RUNQUEUES = kernel_variable("runqueues")`` (of a module: ``"kvm:kvm_running_vcpu"``) and ``FOPS = kernel_address("bpf_map_fops")`` stand outside a program. In
 it, ``this_cpu_ptr(RUNQUEUES).nr_running`` reads a variable of this CPU, and ``FOPS`` is a number of the kernel that the
 program is loaded into.
 """
@@ -11,13 +11,19 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class KernelVariable:
-    """A variable of each CPU, by name; its type is that of the kernel compiled for."""
+    """A variable of each CPU, by name; its type is that of the kernel compiled for. ``module``: "" for the kernel's."""
 
     name: str
+    module: str = ""
 
     @property
     def __name__(self) -> str:
-        return f"kernel_variable({self.name!r})"
+        return f"kernel_variable({self.symbol!r})"
+
+    @property
+    def symbol(self) -> str:
+        """The name with that of the module, as a loader looks for it."""
+        return f"{self.module}:{self.name}" if self.module else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +49,13 @@ class Wanted(Enum):
 
 
 def kernel_variable(name: str) -> KernelVariable:
-    """A variable of each CPU, ``kernel_variable("runqueues")``, for ``this_cpu_ptr`` and ``per_cpu_ptr``."""
-    return KernelVariable(name)
+    """A variable of each CPU, ``kernel_variable("runqueues")``, for ``this_cpu_ptr`` and ``per_cpu_ptr``.
+
+    One of a module is named with it, ``"kvm:kvm_running_vcpu"``; where that is built into the kernel, it is the
+    kernel's own.
+    """
+    module, _, own = name.rpartition(":")
+    return KernelVariable(own, module)
 
 
 def kernel_address(name: str) -> int:

@@ -72,7 +72,7 @@ def test_maps_constants_subprograms_callbacks_and_kernel_functions_work(btf: Btf
 def log_of(spec: ProgramSpec, held: list[Map], btf: Btf) -> str:
     """What the verifier says while it takes a program."""
     types = commands.btf_load(DOOR, spec.btf)
-    code, _ = resolve(spec, [one.fd for one in held], btf)
+    code = resolve(spec, [one.fd for one in held], btf).code
     load = commands.Load(
         17, code, b"GPL\0", spec.name, 0, 0, types, spec.func_info, spec.line_info, 0
     )

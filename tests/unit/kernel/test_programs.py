@@ -41,7 +41,7 @@ def test_map_references_become_descriptors_and_addresses_of_values() -> None:
     code = LOAD_MAP + LOAD_MAP + RETURN
     references = (MapReference(0, 1), MapReference(2, 0, 24))
     spec = program(insns=code, references=references, maps=(HASH, HASH))
-    resolved, _ = resolve(spec, [7, 8], None)
+    resolved = resolve(spec, [7, 8], None).code
     assert resolved[:16] == insn(0x18, 1, 1, 0, 8) + insn(0)
     assert resolved[16:32] == insn(0x18, 1, 2, 0, 7) + insn(0, imm=24)
     assert resolved[32:] == RETURN
@@ -49,7 +49,7 @@ def test_map_references_become_descriptors_and_addresses_of_values() -> None:
 
 def test_kernel_functions_become_their_ids(btf: Btf) -> None:
     code = insn(0x85, imm=-1) + RETURN
-    resolved, modules = resolve(
+    resolved, modules, _ = resolve(
         program(insns=code, kfuncs=(KfuncReference(0, "bpf_iter_num_new"),)), [], btf
     )
     number = btf.find(Kind.FUNC, "bpf_iter_num_new")
@@ -62,7 +62,7 @@ def test_a_function_of_a_module_that_is_built_in_is_the_kernels_own(btf: Btf) ->
     spec = program(
         insns=insn(0x85, imm=-1) + RETURN, kfuncs=(KfuncReference(0, "m:bpf_iter_num_new"),)
     )
-    resolved, modules = resolve(spec, [], btf)
+    resolved, modules, _ = resolve(spec, [], btf)
     assert resolved[:8] == insn(0x85, 0, 2, 0, btf.find(Kind.FUNC, "bpf_iter_num_new") or 0)
     assert modules == ()
 

@@ -343,6 +343,8 @@ def modules(name: str) -> KernelTypes | None:
     assert word is not None
     assert number is not None
     queue = b.ptr(b.struct("veth_rq", 16, [Member("dev", word, 0), Member("dropped", word, 64)]))
+    listed = b.var("veth_queue", queue - 1)
+    b.datasec(".data..percpu", 16, [Section(listed, 0, 16)])
     b.func("veth_poll", b.prototype(number, [Param("rq", queue), Param("budget", number)]))
     b.func("do_unlinkat", b.prototype(0, [Param("rq", queue)]))
     b.func("bpf_veth_rq", b.prototype(queue, [Param("number", number)]))

@@ -2,7 +2,7 @@
 
 from skep.lang.front.contexts import visible
 from skep.lang.front.kernel_calls import offering
-from skep.lang.front.kernel_variables import found, type_of
+from skep.lang.front.kernel_variables import holding, type_of
 from skep.lang.front.scope import Scope
 from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelIterator, KernelView
 from skep.lang.kernel_variables import KernelVariable
@@ -21,8 +21,8 @@ def has(scope: Scope, kind: Type, name: str) -> bool | None:
         case Static(value=KernelView(name=struct_name)):
             known = types.struct(struct_name)
             return known is not None and types.member(known, name) is not None
-        case Static(value=KernelVariable(name=variable)):
-            struct_of = type_of(types, variable)
+        case Static(value=KernelVariable() as variable):
+            struct_of = type_of(scope.target, variable)
             return isinstance(struct_of, KernelStruct) and types.member(struct_of, name) is not None
         case Static(value=KernelEnum(name=enum)):
             return name in types.numbers(enum)
@@ -38,6 +38,6 @@ def is_missing(scope: Scope, kind: Type) -> bool:
             return offering(scope.target, iterator.function("new")) is None
         case Static(value=KernelView(name=name)):
             return scope.target.types.struct(name) is None
-        case Static(value=KernelVariable(name=name)):
-            return found(scope.target.types, name) is None
+        case Static(value=KernelVariable() as variable):
+            return holding(scope.target, variable) is None
     return False

@@ -57,3 +57,18 @@ def of_an_address(ctx):
 def nowhere(ctx):
     """What must be there, and is not."""
     return NO_ADDRESS == 5
+
+
+TUNNELS = skep.kernel_variable("nf_tables:nft_pcpu_tun_ctx")
+NO_TUNNELS = skep.kernel_variable("nf_tables:no_such_variable")
+
+
+@skep.xdp
+def of_a_module(ctx):
+    """A variable that a module has, where it is loaded, and one that it has not."""
+    if NO_TUNNELS is not None:
+        return 1
+    if TUNNELS is None:
+        return 3
+    first = skep.per_cpu_ptr(TUNNELS, 0)
+    return 2 if first is not None and u64(first) != u64(skep.this_cpu_ptr(RUNQUEUES)) else 1

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 import skep
+from skep.btf.types import Kind
 from skep.kernel.probes import probe
+from skep.kernel.vmlinux import module
 from tests.kernel.lang.kernel_variables import programs
 from tests.kernel.lang.kernel_variables.programs import numbers
 
@@ -33,6 +35,15 @@ def test_a_number_of_each_cpu_is_read() -> None:
     with skep.load(programs.a_number_of_each_cpu) as live:
         subprocess.run(["true"], check=True)
         assert 100 <= live[numbers][4] < 200
+
+
+@pytest.mark.requires("helper.this_cpu_ptr")
+def test_a_variable_of_a_module_is_read_where_the_module_has_it() -> None:
+    base = skep.Machine().btf
+    assert base is not None
+    types = module("nf_tables", base)
+    there = types.find_own(Kind.VAR, "nft_pcpu_tun_ctx") if types is not None else None
+    assert skep.run(programs.of_a_module, PACKET).verdict == (3 if there is None else 2)
 
 
 def test_where_the_kernel_lists_no_variables_that_is_said() -> None:
