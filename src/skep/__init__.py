@@ -18,6 +18,7 @@ _PLACES = {
         "Unsupported",
         "VerifierError",
     ),
+    "skep.base.moment": ("wall_time",),
     "skep.lang.types": (
         "be16",
         "be32",
@@ -172,6 +173,7 @@ if TYPE_CHECKING:
     from skep.base.errors import SkepError as SkepError
     from skep.base.errors import Unsupported as Unsupported
     from skep.base.errors import VerifierError as VerifierError
+    from skep.base.moment import wall_time as wall_time
     from skep.events.record import Record as Record
     from skep.events.shown import shown as shown
     from skep.kernel.dispatch.owner import Dispatcher as Dispatcher
