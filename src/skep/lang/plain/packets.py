@@ -38,6 +38,10 @@ class Packet:
         for name, value in fields.items():
             setattr(self, name, value)
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
     @property
     def fields(self) -> dict[str, Any]:
         """What it has beside its bytes, by name."""
