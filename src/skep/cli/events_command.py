@@ -1,5 +1,6 @@
 """``skep events``: events of the agent that runs, stored ones and those to come."""
 
+import os
 import sys
 
 import click
@@ -20,6 +21,7 @@ from skep.cli.commands import examples
 from skep.cli.ending import Ending
 from skep.cli.options import for_option, instance_option, json_option
 from skep.cli.reach import ALL_KINDS, Kinds, client
+from skep.events.shown import readable
 
 USUAL = 100
 
@@ -56,6 +58,21 @@ class Address(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+class Name(click.ParamType[str]):
+    r"""A name as events have it: a byte that is not UTF-8 reads ``\xNN``, also where it was given as that byte."""
+
+    name = "text"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 - click's signature
+        ctx: click.Context | None,  # noqa: ARG002 - click's signature
+    ) -> str:
+        """As a query has it."""
+        return readable(os.fsencode(str(value)))
+
+
 @click.command(
     epilog=examples(
         "skep events                                the newest 100",
@@ -79,10 +96,18 @@ class Address(click.ParamType[str]):
     multiple=True,
     help="Of a process.",
 )
-@click.option("-c", "--comm", "comms", multiple=True, help="Of a name; * matches anything.")
-@click.option("--container", "containers", multiple=True, help="Of a container: name, id, prefix.")
-@click.option("--pod", "pods", multiple=True, help="Of a pod: name or namespace/name.")
-@click.option("-u", "--user", "users", multiple=True, help="Of a user, by its name.")
+@click.option(
+    "-c", "--comm", "comms", type=Name(), multiple=True, help="Of a name; * matches anything."
+)
+@click.option(
+    "--container",
+    "containers",
+    type=Name(),
+    multiple=True,
+    help="Of a container: name, id, prefix.",
+)
+@click.option("--pod", "pods", type=Name(), multiple=True, help="Of a pod: name or namespace/name.")
+@click.option("-u", "--user", "users", type=Name(), multiple=True, help="Of a user, by its name.")
 @click.option(
     "--address",
     "addresses",

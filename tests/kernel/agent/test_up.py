@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -88,7 +91,7 @@ def test_only_narrows_to_kinds_and_what_says_who(up: Callable[..., Up]) -> None:
 
 
 @pytest.mark.native("starts several agents")
-def test_commands_speak_to_the_agent(up: Callable[..., Up]) -> None:
+def test_commands_speak_to_the_agent(up: Callable[..., Up], tmp_path: Path) -> None:
     agent = up()
     agent.ready()
     run_true("asked-for")
@@ -102,6 +105,14 @@ def test_commands_speak_to_the_agent(up: Callable[..., Up]) -> None:
     assert f"{TRUE} asked-for" in text
     found = skep("events", "--json", "-n", "1", "-k", "exec", "-p", pid, *instance).stdout
     assert json.loads(found)["args"] == [TRUE, "asked-for"]
+    name = b"\xff\xe6\xbc"  # no UTF-8, as a file's name may be
+    shutil.copy(TRUE, tmp_path / os.fsdecode(name))
+    subprocess.run([bytes(tmp_path / "x")[:-1] + name], check=True)
+
+    def named() -> str:
+        return skep("events", "--comm", os.fsdecode(name), "-k", "exec", *instance).stdout
+
+    assert r"\xff\xe6\xbc[" in wait_for(named, "a program of that name")
     followed = skep("events", "--follow", "--for", "0.3s", "--pid", "1", *instance)
     assert (followed.returncode, followed.stderr) == (0, "")
     with socket.create_server(("127.0.0.1", 0)) as listener:
