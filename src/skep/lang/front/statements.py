@@ -153,7 +153,7 @@ def _update(scope: Scope, target: ast.Subscript, value: ast.expr, node: ast.AST)
     made, span = call(scope, invoke), scope.span(node)
     match made:
         case MapCall(args=(key, Spill(value=Expr() as worked) as put, flags)):
-            if any(isinstance(one, EFFECTS) for one in walk(key)):
+            if any(isinstance(one, EFFECTS) for one in walk(key, worked)):
                 first = Once(worked.span, worked.type, worked)
                 made = replace(made, args=(key, replace(put, value=first), flags))
                 return [Evaluate(span, first), Evaluate(span, made)]

@@ -67,7 +67,8 @@ def left_to_right(ctx):
     steps.cells[noted(1)] = told(2)
     table[noted(3)] = told(4)
     table[told(5)] = steps.calls
-    v.a = steps.seen
+    table[steps.calls & 3] = told(6) + noted(7)
+    v.a = steps.seen + steps.calls * 1_000_000_000_000_000
     return total + a + b
 
 
@@ -180,3 +181,11 @@ def number_in_turn(ctx):
     count += raised(count, made)
     v.a = count[0]
     return s32(u32(total))
+
+
+@skep.xdp
+def value_before_key(ctx):
+    """The value changes what the key reads."""
+    steps.calls = 1
+    table[steps.calls] = told(1)
+    return 2

@@ -2,6 +2,7 @@
 
 import pytest
 
+import skep
 from skep.lang.programs import Program
 from tests.kernel.lang.both import Given, live, packets, plain
 from tests.kernel.lang.evaluation import programs
@@ -25,3 +26,11 @@ def test_a_number_behind_a_pointer_is_read_in_its_turn() -> None:
     data = Given(b=3, c=5).to_bytes()
     for ((verdict, left),) in (both(programs.number_in_turn, [data]) for both in (live, plain)):
         assert (verdict, Given.from_bytes(left).a) == (3 + 8 * 1, 8 + 13 * 2)
+
+
+def test_a_value_for_a_map_is_worked_out_before_its_key() -> None:
+    kernel = skep.FakeKernel()
+    programs.value_before_key.py(bytearray(128), kernel=kernel)
+    with skep.load(programs.value_before_key, attach=False) as loaded:
+        loaded.programs["value_before_key"].test_run(bytes(128))
+        assert dict(loaded[programs.table]) == dict(kernel[programs.table]) == {2: 1}
