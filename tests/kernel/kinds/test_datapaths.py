@@ -1,7 +1,10 @@
 """Programs of datapaths meet packets on devices: their order, both ends of a pair, what they answer and wrap up."""
 
+import ipaddress
 import socket
 import struct
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -12,6 +15,7 @@ from skep.testing.programs import Loader, until
 from tests.kernel.kinds.programs import datapaths as programs
 
 COUNTS = programs.counts
+IP_RECVTTL = 12
 
 
 def datagram(space: Namespace, peer: tuple[str, int], payload: bytes = b"hello") -> socket.socket:
@@ -109,6 +113,98 @@ def test_datagrams_over_ipv6_become_some_over_ipv4(loaded: Loader, wire: Wire) -
         sender.sendto(b"hello", ("64:ff9b::a63:2", 9))
         text, (source, _) = receiver.recvfrom(16)
         assert (text, source, live[COUNTS][5]) == (b"hello", "10.99.0.99", 1)
+
+
+def routed(left: Namespace, router: Namespace, right: Namespace) -> None:
+    """Two networks, 10.1.0.0/24 and 10.2.0.0/24, fd01::/64 and fd02::/64, with a router between them."""
+    router.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    router.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
+    for number, space in enumerate((left, right), 1):
+        device, pair = f"r{number}", ("type", "veth", "peer", "name", "eth0", "netns")
+        router.run("ip", "link", "add", device, *pair, str(space.pid))
+        for one, name, last in ((router, device, 1), (space, "eth0", 2)):
+            one.run("ip", "addr", "add", f"10.{number}.0.{last}/24", "dev", name)
+            one.run("ip", "addr", "add", f"fd0{number}::{last}/64", "dev", name, "nodad")
+            one.run("ip", "link", "set", name, "up")
+        space.run("ip", "route", "add", "default", "via", f"10.{number}.0.1")
+        space.run("ip", "-6", "route", "add", "default", "via", f"fd0{number}::1")
+
+
+@pytest.mark.parametrize(
+    ("program", "count"), [(programs.routes, 6), (programs.routes_in_tc, 7)], ids=["xdp", "tc"]
+)
+def test_packets_take_the_hop_that_the_kernel_knows(
+    loaded: Loader, namespaces: Callable[[], Namespace], program: skep.Program, count: int
+) -> None:
+    left, router, right = namespaces(), namespaces(), namespaces()
+    routed(left, router, right)
+    live = loaded(program)
+    with router.entered():
+        for device in ("r1", "r2") if program is programs.routes else ():
+            live[programs.devices][router.index(device)] = device
+    for family, peer in ((socket.AF_INET, "10.2.0.2"), (socket.AF_INET6, "fd02::2")):
+        with right.entered():
+            receiver = socket.socket(family, socket.SOCK_DGRAM)
+        with left.entered():
+            sender = socket.socket(family, socket.SOCK_DGRAM)
+        with receiver, sender:
+            if family == socket.AF_INET6:
+                receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+            else:
+                receiver.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+            receiver.settimeout(10)
+            receiver.bind((peer, 9))
+            sender.settimeout(10)
+            sender.sendto(
+                b"first", (peer, 9)
+            )  # the kernel's own way, by which neighbours are known
+            text, _, _, back = receiver.recvmsg(16, 64)
+            receiver.sendto(text, back)
+            assert sender.recv(16) == b"first"
+            mode = "generic" if program is programs.routes else ""
+            link = live.attach(program, "r1", netns=router.path, mode=mode)
+            before = live[COUNTS][count]
+            sender.sendto(b"second", (peer, 9))
+            text, told, _, _ = receiver.recvmsg(16, 64)
+            link.close()
+        assert (text, [int.from_bytes(data, "little") for *_, data in told]) == (b"second", [63])
+        assert live[COUNTS][count] > before
+
+
+def _knows(space: Namespace, address: str, mac: str) -> bool:
+    return mac in space.run("ip", "neigh", "show", address)
+
+
+def test_one_answers_for_neighbours(loaded: Loader, wire: Wire) -> None:
+    mac = [2, 0, 0, 0, 0, 9]
+    live = loaded(programs.answers_for_neighbours, programs.answers_for_neighbours_v6)
+    other = ipaddress.ip_address("fd99::9")
+    live[programs.neighbours][0x0A630009] = programs.Mac(mac)
+    live[programs.neighbours_v6][programs.V6(list(other.packed))] = programs.Mac(mac)
+    asked = (
+        (programs.answers_for_neighbours, "10.99.0.9", socket.AF_INET),
+        (programs.answers_for_neighbours_v6, str(other), socket.AF_INET6),
+    )
+    for program, address, family in asked:
+        link = live.attach(program, wire.device, netns=wire.right.path, mode="generic")
+        with wire.left.entered(), socket.socket(family, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"hello", (address, 9))
+        until(partial(_knows, wire.left, address, "02:00:00:00:00:09"))
+        link.close()
+
+
+def test_segments_are_limited_as_connections_begin(loaded: Loader, wire: Wire) -> None:
+    live = loaded(programs.limits_segments)
+    live.attach(programs.limits_segments, wire.device, netns=wire.right.path)
+    with wire.right.entered():
+        server = socket.create_server((wire.addresses[1], 80))
+    with wire.left.entered():
+        client = socket.create_connection((wire.addresses[1], 80), timeout=10)
+    with server, client, server.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= programs.MOST
+        client.sendall(bytes(5000))
+        accepted.settimeout(10)
+        assert accepted.recv(1) == b"\0"
 
 
 @pytest.mark.parametrize("name", [b"\3web\7Example\3org\0", b"\1a\0"])

@@ -6,6 +6,7 @@ packet of the context begins. Where a packet is too short, what is asked for is 
 
 from typing import Any
 
+from skep.lang.intrinsics import ntohs
 from skep.lang.library.headers import (
     Ethernet,
     EtherType,
@@ -19,10 +20,11 @@ from skep.lang.library.headers import (
     Vlan,
     Vxlan,
 )
-from skep.lang.types import be32, u16, u32
+from skep.lang.types import be32, u8, u16, u32
 
 ETHERNET, TAG, IPV4, IPV6 = Ethernet.size, Vlan.size, IPv4.size, IPv6.size
-TAGS, EXTENSIONS = 2, 6
+TAGS, EXTENSIONS, TCP_OPTIONS = 2, 6, 12
+_END, _NOTHING = 0, 1  # options of TCP that are one byte
 FRAGMENT_OFFSET = 0x1FFF
 _NETWORK_IS_VALID = 8
 
@@ -110,7 +112,24 @@ def ports(ctx: Any, protocol: u32, offset: u32) -> Any:
     return u16(0), u16(0)
 
 
-# --- checksums (RFC 1071, RFC 1624) -----------------------------------------------------------------------------------
+def tcp_option(ctx: Any, offset: u32, kind: u8) -> Any:
+    """Where the option of that kind begins, of the TCP header at ``offset``; 0 where it is not among the first twelve.
+
+    Its kind and its length are a byte each: ``ctx.view(be16, at + 2)`` is the segment size of option 2.
+    """
+    header = ctx.view(Tcp, offset)
+    if header is None:
+        return u32(0)
+    at: u32 = offset + Tcp.size
+    end: u32 = offset + header.words * 4
+    for _ in range(TCP_OPTIONS):
+        option = ctx.view(u8[2], at)
+        if option is None or at >= end or option[0] == _END:
+            break
+        if option[0] == kind:
+            return at
+        at += 1 if option[0] == _NOTHING else u32(option[1])
+    return u32(0)
 
 
 def vxlan(ctx: Any, offset: u32) -> Any:
@@ -119,6 +138,9 @@ def vxlan(ctx: Any, offset: u32) -> Any:
     if header is None or header.flags & _NETWORK_IS_VALID == 0:
         return u32(0), u32(0)
     return header.network >> 8, offset + Vxlan.size
+
+
+# --- checksums (RFC 1071, RFC 1624) -----------------------------------------------------------------------------------
 
 
 def folded(total: u32) -> Any:
@@ -146,3 +168,33 @@ def header_checksum(header: Any) -> Any:
     total += (header.source >> 16) + (header.source & 0xFFFF)
     total += (header.destination >> 16) + (header.destination & 0xFFFF)
     return folded(total)
+
+
+def _summed(segment: u32) -> Any:
+    """The sum of 16-bit words that ``csum_diff()`` found, as an ordinary number."""
+    return u32(ntohs(u16(~folded(segment))))
+
+
+def checksum_over_ipv4(header: Any, length: u32, segment: u32) -> Any:
+    """The checksum of ``length`` bytes of TCP or UDP behind an IPv4 header, which add up to ``segment``.
+
+    That is ``u32(skep.csum_diff(None, 0, bytes, length, 0))``, where their own checksum is 0.
+    """
+    total: u32 = _summed(segment) + header.protocol + length
+    total += (header.source >> 16) + (header.source & 0xFFFF)
+    total += (header.destination >> 16) + (header.destination & 0xFFFF)
+    return _sent(folded(total), header.protocol)
+
+
+def checksum_over_ipv6(header: Any, protocol: u32, length: u32, segment: u32) -> Any:
+    """The same behind an IPv6 header, of ICMPv6 too."""
+    total: u32 = _summed(segment) + protocol + length
+    for i in range(0, 16, 2):
+        total += (header.source[i] << 8) + header.source[i + 1]
+        total += (header.destination[i] << 8) + header.destination[i + 1]
+    return _sent(folded(total), protocol)
+
+
+def _sent(checksum: u16, protocol: u32) -> Any:
+    """As it is sent: of UDP, 0 says that there is none."""
+    return u16(0xFFFF) if checksum == 0 and protocol == Protocol.UDP else checksum

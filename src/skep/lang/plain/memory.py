@@ -165,6 +165,14 @@ class StructView:
         else:
             put(field.type, memory, value)
 
+    def __getitem__(self, index: int) -> "StructView":
+        _within(index, 1)
+        return self
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        _within(index, 1)
+        put(self._kind, self._memory, value)
+
     def __bytes__(self) -> bytes:
         return bytes(self._memory)
 

@@ -1,9 +1,30 @@
 """Programs of datapaths, as they run on the devices of a test's own namespaces."""
 
 import skep
-from skep import Array, Hash, Struct, be16, be32, s32, u8, u16, u32, u64
-from skep.lang.library.headers import Ethernet, EtherType, IPv4, IPv6, Protocol, Udp, Vxlan
-from skep.lang.library.packets import ethernet, header_checksum, ipv4, ports
+from skep import Array, DevMap, Hash, Struct, be16, be32, s32, u8, u16, u32, u64
+from skep.lang.library.forwarding import FibFlag, FibLookup, FibResult, RedirNeigh, asks, hops
+from skep.lang.library.headers import (
+    Arp,
+    Ethernet,
+    EtherType,
+    Icmp,
+    IPv4,
+    IPv6,
+    Protocol,
+    Tcp,
+    TcpFlag,
+    Udp,
+    Vxlan,
+)
+from skep.lang.library.packets import (
+    checksum_over_ipv6,
+    ethernet,
+    header_checksum,
+    ipv4,
+    ports,
+    replaced16,
+    tcp_option,
+)
 
 counts = Array(u64, 8)
 DROP, PASS, TX = 1, 2, 3
@@ -71,6 +92,123 @@ def translates(ctx):
         return 2
     counts.increment(5)
     return 0
+
+
+# --- a router -----------------------------------------------------------------------------------------------------
+
+devices = DevMap(64)
+
+
+@skep.xdp
+def routes(ctx):
+    """What the kernel has a route and a neighbour for goes on by itself."""
+    route = FibLookup(ifindex=ctx.ingress_ifindex)
+    if not asks(ctx, route) or skep.fib_lookup(route, 0) != FibResult.SUCCESS:
+        return PASS
+    counts.increment(6)
+    return devices.redirect(route.ifindex, PASS) if hops(ctx, route) else DROP
+
+
+@skep.tc("ingress")
+def routes_in_tc(ctx):
+    """The same for the kernel's own packets, whose neighbour may be looked up later."""
+    route = FibLookup(ifindex=ctx.ingress_ifindex)
+    if not asks(ctx, route):
+        return 0
+    found = skep.fib_lookup(route, FibFlag.SKIP_NEIGH)
+    if found != FibResult.SUCCESS or not hops(ctx, route):
+        return 0
+    counts.increment(7)
+    hop = RedirNeigh(nh_family=route.family)
+    hop.nh.v6 = route.dst.v6
+    return skep.redirect_neigh(route.ifindex, hop, 0)
+
+
+# --- one who answers for others -----------------------------------------------------------------------------------
+
+
+class Mac(Struct):
+    """Where an address is said to be."""
+
+    address: u8[6]
+
+
+class Solicitation(Struct):
+    """A message of neighbour discovery with one option: a hardware address."""
+
+    icmp: Icmp
+    target: u8[16]
+    option: u8
+    units: u8
+    address: u8[6]
+
+
+class V6(Struct):
+    """An address as a key."""
+
+    address: u8[16]
+
+
+SOLICITED, ADVERTISED, TARGET_ADDRESS, IS_SOLICITED = 135, 136, 2, 0x6000
+neighbours = Hash(be32, Mac, 4)
+neighbours_v6 = Hash(V6, Mac, 4)
+
+
+@skep.xdp
+def answers_for_neighbours(ctx):
+    """Requests of ARP."""
+    eth, arp = ctx.view(Ethernet), ctx.view(Arp, 14)
+    if eth is None or arp is None or eth.type != EtherType.ARP or arp.operation != 1:
+        return PASS
+    mac = neighbours.lookup(arp.target_ip)
+    if mac is None:
+        return PASS
+    arp.operation, arp.target = 2, arp.sender
+    arp.sender_ip, arp.target_ip = arp.target_ip, arp.sender_ip
+    arp.sender = mac.address
+    eth.destination, eth.source = eth.source, mac.address
+    return TX
+
+
+@skep.xdp
+def answers_for_neighbours_v6(ctx):
+    """Solicitations of neighbours."""
+    eth, ip, asked = ctx.view(Ethernet), ctx.view(IPv6, 14), ctx.view(Solicitation, 54)
+    if eth is None or ip is None or asked is None or eth.type != EtherType.IPV6:
+        return PASS
+    if ip.next != Protocol.ICMPV6 or ip.hops != 255 or asked.icmp.type != SOLICITED:
+        return PASS
+    mac = neighbours_v6.lookup(V6(asked.target))
+    if mac is None:
+        return PASS
+    asked.icmp = Icmp(type=ADVERTISED, id=IS_SOLICITED)
+    asked.option, asked.address = TARGET_ADDRESS, mac.address
+    ip.destination, ip.source = ip.source, asked.target
+    eth.destination, eth.source = eth.source, mac.address
+    size = Solicitation.size
+    total = u32(skep.csum_diff(None, 0, asked, size, 0))
+    asked.icmp.checksum = checksum_over_ipv6(ip, Protocol.ICMPV6, size, total)
+    return TX
+
+
+SEGMENT_SIZE, MOST = 2, 1000
+
+
+@skep.xdp
+def limits_segments(ctx):
+    """Connections are of segments that fit a tunnel."""
+    kind, offset = ethernet(ctx)
+    protocol, at = ipv4(ctx, offset)
+    tcp = ctx.view(Tcp, at)
+    if kind != EtherType.IPV4 or protocol != Protocol.TCP or tcp is None:
+        return PASS
+    option = tcp_option(ctx, at, SEGMENT_SIZE)
+    size = ctx.view(be16, option + 2)
+    if not tcp.flags & TcpFlag.SYN or option == 0 or size is None or size <= MOST:
+        return PASS
+    tcp.checksum = replaced16(tcp.checksum, size[0], MOST)
+    size[0] = MOST
+    return PASS
 
 
 # --- a name server ------------------------------------------------------------------------------------------------

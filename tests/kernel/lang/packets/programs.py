@@ -2,8 +2,10 @@
 
 import skep
 from skep import Array, Global, Hash, Struct, be16, be32, u8, u16, u32, u64
-from skep.lang.library.headers import EtherType, IPv4, Protocol, Tcp, Udp
+from skep.lang.library.headers import Ethernet, EtherType, IPv4, IPv6, Protocol, Tcp, Udp
 from skep.lang.library.packets import (
+    checksum_over_ipv4,
+    checksum_over_ipv6,
     ethernet,
     header_checksum,
     ipv4,
@@ -11,6 +13,7 @@ from skep.lang.library.packets import (
     ports,
     replaced16,
     replaced32,
+    tcp_option,
     vxlan,
 )
 
@@ -192,4 +195,54 @@ def copies(ctx):
     return 2
 
 
-ALL = (copies, notes, parses, translates, opens_a_tunnel)
+segments = Array(u32, 2)
+
+
+@skep.xdp
+def sums(ctx):
+    """The checksum of 12 bytes of TCP or UDP anew, as it was and as it is."""
+    kind, at = ethernet(ctx)
+    protocol, transport = u32(0), u32(0)
+    if kind == EtherType.IPV4:
+        protocol, transport = ipv4(ctx, at)
+    elif kind == EtherType.IPV6:
+        protocol, transport = ipv6(ctx, at)
+    udp, whole = ctx.view(Udp, transport), ctx.view(u8[12], transport)
+    if udp is None or whole is None:
+        return 1
+    segments[0], udp.checksum = udp.checksum, 0
+    total = u32(skep.csum_diff(None, 0, whole, 12, 0))
+    old, new = ctx.view(IPv4, at), ctx.view(IPv6, at)
+    if kind == EtherType.IPV4 and old is not None:
+        udp.checksum = checksum_over_ipv4(old, 12, total)
+    elif new is not None:
+        udp.checksum = checksum_over_ipv6(new, protocol, 12, total)
+    segments[1] = udp.checksum
+    return 2
+
+
+@skep.xdp
+def keeps_a_copy(ctx):
+    """What was at the start of a packet stands at the start of what is left of it."""
+    eth, saved = ctx.view(Ethernet), Ethernet()
+    if eth is None:
+        return 1
+    saved[0] = eth
+    if skep.xdp_adjust_head(20) != 0:
+        return 1
+    eth = ctx.view(Ethernet)
+    if eth is None:
+        return 1
+    eth[0] = saved
+    eth[0].type += 1
+    return 2
+
+
+@skep.xdp
+def finds_options(ctx):
+    """The options of a kind, by which the packet begins."""
+    kind = ctx.view(u8)
+    return 1 if kind is None else 2 + tcp_option(ctx, 14 + 20, kind[0])
+
+
+ALL = (keeps_a_copy, sums, finds_options, copies, notes, parses, translates, opens_a_tunnel)

@@ -7,7 +7,8 @@ import struct
 import pytest
 
 import skep
-from skep.lang.library import headers
+from skep.lang.library import forwarding, headers
+from skep.lang.struct import Struct
 from tests.kernel.lang.packets import programs
 from tests.kernel.lang.packets.programs import Found
 
@@ -130,6 +131,55 @@ def test_a_frame_in_a_tunnel_is_parsed(flags: int, verdict: int) -> None:
     assert done.maps[programs.inner] == (wanted if verdict == 3 else {})
 
 
+def test_a_header_is_kept_while_the_packet_moves() -> None:
+    packet = MACS + tags(0x800) + ip4(17, UDP)
+    seen = skep.Packet(packet)
+    assert programs.keeps_a_copy.py(seen) == 2
+    done = skep.run(programs.keeps_a_copy, packet)
+    assert done.packet == bytes(seen.bytes) == MACS + tags(0x801) + packet[34:]
+
+
+def test_checksums_are_made_over_addresses() -> None:
+    zero = checksum(socket.inet_aton(SOURCE) + socket.inet_aton(DESTINATION) + b"\0\x11\0\x0c")
+    for port in (53, (zero - 4444 - 12) % 0xFFFF):  # the last of them makes the sum 0
+        head = struct.pack(">HHHHI", port, 4444, 12, 0, 0)
+        udp = over(17, head, 6)
+        sent = struct.pack(">H", int.from_bytes(udp[6:8], "big") or 0xFFFF)
+        packet = MACS + tags(0x800) + ip4(17, udp[:6] + sent + udp[8:])
+        assert (port == 53) is (sent != b"\xff\xff")
+        done = skep.run(programs.sums, packet)
+        seen = bytearray(packet)
+        assert programs.sums.py(seen, kernel=skep.FakeKernel()) == done.verdict == 2
+        assert done.packet == bytes(seen) == packet
+    pseudo = bytes(31) + b"\1" + struct.pack(">II", 12, 58)
+    ping = struct.pack(">BBHHHI", 128, 0, 0, 7, 1, 0x12345678)
+    ping = struct.pack(">BBHHHI", 128, 0, 0, 7, 1, 0)[:6] + bytes(2) + ping[8:]
+    ping = ping[:6] + struct.pack(">H", checksum(pseudo + ping)) + ping[8:]
+    packet = MACS + tags(0x86DD) + ip6(58, ping)
+    seen = bytearray(packet)
+    assert programs.sums.py(seen, kernel=skep.FakeKernel()) == 2
+    assert skep.run(programs.sums, packet).packet == bytes(seen) == packet
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "place"),
+    [
+        (b"\x02\x04\x05\xb4", 2, 54),
+        (b"\x01\x01\x02\x04\x05\xb4\x01\x01", 2, 56),
+        (b"\x04\x02\x08\x0a" + bytes(8), 8, 56),
+        (b"\x00\x02\x04\x05", 2, -1),
+        (b"\x01" * 12, 2, -1),
+        (b"", 2, -1),
+    ],
+)
+def test_options_of_tcp_are_found(options: bytes, kind: int, place: int) -> None:
+    head = struct.pack(">HHIIBBHHH", 1, 2, 3, 4, (20 + len(options)) << 2, 2, 5, 0, 0)
+    packet = bytes([kind]) + MACS[1:] + tags(0x800) + ip4(6, head + options + b"\2\2\2\2")
+    wanted = 2 + max(0, place)
+    assert programs.finds_options.py(packet) == wanted
+    assert skep.run(programs.finds_options, packet).verdict == wanted
+
+
 @pytest.mark.parametrize("flags", [0x40, 0x41])
 def test_what_is_not_aligned_is_read_and_written(flags: int) -> None:
     packet = bytes([9, flags]) + struct.pack(">IB", 0xFFFFFFFE, 200) + bytes(range(100, 120))
@@ -151,6 +201,28 @@ def test_a_packet_says_how_much_of_it_is_copied(size: int) -> None:
     assert done.maps[programs.texts] == dict(kernel[programs.texts])
     wanted = size if size < 65 else 0
     assert [text.length for text in done.maps[programs.texts].values()][:2] == [wanted, wanted]
+
+
+@pytest.mark.parametrize(
+    ("ours", "name"),
+    [
+        (forwarding.FibLookup, "bpf_fib_lookup"),
+        (forwarding.RedirNeigh, "bpf_redir_neigh"),
+        (forwarding.TunnelKey, "bpf_tunnel_key"),
+    ],
+)
+def test_what_helpers_take_is_laid_out_as_the_kernel_has_it(ours: type[Struct], name: str) -> None:
+    types = skep.Machine().target.types
+    struct = types.struct(name)
+    assert struct is not None
+    offsets = {
+        field.name: member.offset
+        for field in ours.fields
+        if (member := types.member(struct, field.name)) is not None
+    }
+    assert offsets == {f.name: f.offset for f in ours.fields if f.name in offsets}
+    assert len(offsets) >= len(ours.fields) - 5  # but for the unions, which have no name there
+    assert (forwarding.SockTuple4.size, forwarding.SockTuple6.size) == (12, 36)
 
 
 def test_headers_have_the_sizes_of_the_wire() -> None:
