@@ -13,7 +13,7 @@ import sys
 LIBC = ctypes.CDLL(None, use_errno=True)
 SETUP, ENTER, REGISTER = 425, 426, 427
 GETEVENTS, REGISTER_FILES = 1, 2
-ACCEPT, CLOSE, RECV = 13, 19, 27
+ACCEPT, CONNECT, CLOSE, RECV = 13, 16, 19, 27
 MULTISHOT, FIXED_FILE = 1, 1
 IA32_ACCEPT4 = 364
 
@@ -56,9 +56,19 @@ class Uring:
 def request(code: int, fd: int, **more: int) -> bytes:
     """A request, as struct io_uring_sqe."""
     flags, priority, slot = (more.get(name, 0) for name in ("flags", "priority", "slot"))
-    address, size = more.get("address", 0), more.get("size", 0)
-    head = struct.pack("<BBHiQQIIQ", code, flags, priority, fd, 0, address, size, 0, 1)
+    offset, address, size = (more.get(name, 0) for name in ("offset", "address", "size"))
+    head = struct.pack("<BBHiQQIIQ", code, flags, priority, fd, offset, address, size, 0, 1)
     return head + struct.pack("<HHI", 0, 0, slot)
+
+
+def connect(one: socket.socket, address: bytes) -> int:
+    """Connect a socket; the error, 0 where there is none."""
+    raw = ctypes.create_string_buffer(address)
+    place = {"address": ctypes.addressof(raw), "offset": len(address)}
+    try:
+        return Uring().submit(request(CONNECT, one.fileno(), **place))
+    except OSError as error:
+        return error.errno or 0
 
 
 def one(listener: socket.socket) -> int:

@@ -19,6 +19,7 @@ from skep.program.load import load
 from skep.program.machine import Machine
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Namespace
+from tests.kernel.flows.calls import connect
 from tests.kernel.flows.conftest import ends
 from tests.kernel.flows.tcp import Told, listen
 
@@ -26,6 +27,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PORT = 4711
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 UNSPECIFIED = struct.pack("H14x", socket.AF_UNSPEC)
+UNREACHABLE = struct.pack("!HH4s8x", socket.AF_INET << 8, PORT, b"\xf0\0\0\1")
 Scene = Callable[[Told, Namespace], None]
 SCENES: list[Scene] = []
 
@@ -137,10 +139,9 @@ def no_attempts(told: Told, netns: Namespace) -> None:
         for raw in (b"", b"\x02\0", struct.pack("HH4s", 2, PORT, b"\xf0\0\0\1"), b"\xff" * 16):
             assert raw_connect(one.fileno(), raw) in (errno.EINVAL, errno.EAFNOSUPPORT)
         raw_connect(one.fileno(), UNSPECIFIED)
-    whole = struct.pack("!HH4s8x", 0x0200, PORT, b"\xf0\0\0\1")
     with open("/dev/null", "rb") as file:
-        assert raw_connect(file.fileno(), whole) == errno.ENOTSOCK
-    assert raw_connect(1 << 20, whole) == errno.EBADF
+        assert raw_connect(file.fileno(), UNREACHABLE) == errno.ENOTSOCK
+    assert raw_connect(1 << 20, UNREACHABLE) == errno.EBADF
     assert attempt(("240.0.0.1", PORT), kind=socket.SOCK_DGRAM) == errno.ENETUNREACH
     with socket.socket(socket.AF_UNIX) as local:
         assert local.connect_ex("\0nobody") == errno.ECONNREFUSED
@@ -201,6 +202,13 @@ def test_where_the_kernels_functions_are_watched_a_send_that_connects_is_told(
     netns.run("sh", "-c", "echo 5 > /proc/sys/net/ipv4/tcp_fastopen")
     with socket.socket() as one, pytest.raises(OSError, match="Network is unreachable"):
         one.sendto(b"early", socket.MSG_FASTOPEN, ("240.0.0.1", PORT))
+    assert failures(watched, 1) == [("240.0.0.1", "ENETUNREACH")]
+
+
+@pytest.mark.requires("prog.fexit")
+def test_where_the_kernels_functions_are_watched_io_uring_is_told(watched: Told) -> None:
+    with socket.socket() as one:
+        assert connect(one, UNREACHABLE) == errno.ENETUNREACH
     assert failures(watched, 1) == [("240.0.0.1", "ENETUNREACH")]
 
 
