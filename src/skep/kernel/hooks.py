@@ -13,6 +13,7 @@ from skep.kernel import cgroup_places, commands, cpus, perf
 from skep.kernel.attachment import Attachment
 from skep.kernel.bpf import Door, packed
 from skep.kernel.clsact import ClsactLink
+from skep.kernel.event_links import on_event, together
 from skep.kernel.link import Link
 from skep.kernel.perf import Sampling
 from skep.kernel.place import Place, name_of
@@ -24,7 +25,6 @@ from skep.lang.syscall_numbers import tracepoint
 
 probing = lazy("skep.kernel.probing")  # few programs need it
 
-_PERF_EVENT = 41  # enum bpf_attach_type
 _BY_NAME = (17, 24)  # program types of raw tracepoints, which have no BTF id
 
 # What is done with programs that are not attached one by one.
@@ -71,40 +71,27 @@ def _on_tracepoint(program: Program, place: Place, tracefs: Tracefs, door: Door)
     number = tracefs.event_id(str(place.target))
     with refused("perf_event_open", name_of(program, place), needs=TRACING, door=door):
         event = perf.open_tracepoint(door, number)
-    return _on_event(program, place, event, door)
+    return on_event(program, place, event, door)
 
 
 def _syscall(program: Program, place: Place, door: Door) -> AnyLink:
     """At the tracepoints of the calls that it wants, as one link."""
-    spec, fds = program.spec, list[int]()
+    spec = program.spec
     if spec.kind.context is Context.SUBSCRIBED_RAW:
         problem = "it is for the hook of all system calls, which has one owner"
         raise BadInput(spec.name, problem, "attach it by a Dispatcher")
-    try:
-        with Tracefs.open(door=door) as tracefs:
-            for call in spec.calls:
-                one = place._replace(target=f"syscalls/{tracepoint(spec.target, call)}")
-                fds.append(_on_tracepoint(program, one, tracefs, door))
-    except BaseException:
-        for fd in fds:
-            door.close(fd)
-        raise
-    return Link(tuple(fds), f"{spec.target} of {', '.join(spec.calls)}", door=door)
+    names = [f"syscalls/{tracepoint(spec.target, call)}" for call in spec.calls]
+    with Tracefs.open(door=door) as tracefs:
+        found = (_on_tracepoint(program, place._replace(target=n), tracefs, door) for n in names)
+        return together(found, f"{spec.target} of {', '.join(spec.calls)}", door)
 
 
 def _perf_event(program: Program, place: Place, door: Door) -> AnyLink:
     sampling = _sampling(program)
     where = [(-1, place.pid)] if place.pid >= 0 else [(cpu, -1) for cpu in cpus.online()]
-    fds: list[int] = []
-    try:
-        for cpu, pid in where:
-            event = _sampled(sampling, cpu, pid, door)
-            fds.append(_on_event(program, place, event, door))
-    except BaseException:
-        for fd in fds:
-            door.close(fd)
-        raise
-    return Link(tuple(fds), f"perf_event {sampling.event}", door=door)
+    events = (_sampled(sampling, cpu, pid, door) for cpu, pid in where)
+    found = (on_event(program, place, event, door) for event in events)
+    return together(found, f"perf_event {sampling.event}", door)
 
 
 def _sampled(sampling: Sampling, cpu: int, pid: int, door: Door) -> int:
@@ -126,18 +113,6 @@ def _sampling(program: Program) -> Sampling:
     event = str(options.get("event", program.spec.target or default.event))
     period = int(options.get("period", 0))
     return Sampling(event, int(options.get("frequency", default.frequency)), period)
-
-
-def _on_event(program: Program, place: Place, event: int, door: Door) -> int:
-    """A link to a perf event, which it then keeps alive; the event's own descriptor is closed."""
-    try:
-        with refused("BPF_LINK_CREATE", name_of(program, place), needs=TRACING, door=door):
-            extra = bytes(packed("Q", place.cookie)) if place.cookie else b""
-            fd = commands.link_create(door, program.fd, event, _PERF_EVENT, extra=extra)
-            perf.enable(door, event)
-            return fd
-    finally:
-        door.close(event)
 
 
 def _cgroup(program: Program, place: Place, door: Door) -> AnyLink:

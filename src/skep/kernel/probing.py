@@ -7,7 +7,7 @@ own. No name is written to tracefs, so that nothing stays after a kill -9.
 import errno
 import os
 import struct
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from skep.base.similar import similar
 from skep.kernel import commands, perf
 from skep.kernel.binaries import Binary
 from skep.kernel.bpf import DOOR, Door, address, packed
+from skep.kernel.event_links import on_event, together
 from skep.kernel.libraries import find
 from skep.kernel.link import Link
 from skep.kernel.perf import Probe
@@ -30,7 +31,7 @@ from skep.lang.spec import Context, ProgramSpec
 
 probes = lazy("skep.kernel.probes")  # only an older kernel needs it
 
-_PERF_EVENT, _KPROBE_MULTI, _RETURN = 41, 42, 1
+_KPROBE_MULTI, _RETURN = 42, 1
 _SYSCALLS = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_"}
 _WILD = frozenset("*?[")
 _ALIKE = 2
@@ -232,14 +233,11 @@ def _each(
     remarks: tuple[str, ...] = (),
 ) -> Link:
     """One link that is a probe at each place, with its cookie."""
-    with ExitStack() as stack:
-        fds = []
-        for one, cookie in zip(found, cookies, strict=True):
-            fd = _probe(program, place._replace(cookie=cookie), one, door)
-            stack.callback(door.close, fd)
-            fds.append(fd)
-        stack.pop_all()
-    return Link(tuple(fds), name_of(program, place), remarks=remarks, door=door)
+    fds = (
+        _probe(program, place._replace(cookie=cookie), one, door)
+        for one, cookie in zip(found, cookies, strict=True)
+    )
+    return together(fds, name_of(program, place), door, remarks)
 
 
 def _returns(program: Program) -> bool:
@@ -248,10 +246,15 @@ def _returns(program: Program) -> bool:
 
 def _probe(program: Program, place: Place, probe: Probe, door: Door) -> int:
     """A link to a probe, which it keeps alive."""
+    return on_event(program, place, _event(program, place, probe, door), door)
+
+
+def _event(program: Program, place: Place, probe: Probe, door: Door) -> int:
+    """The event of a probe."""
     name, kind = name_of(program, place), program.spec.kind
     try:
         with refused("perf_event_open", name, needs=TRACING, door=door):
-            event = perf.open_probe(door, probe, place.pid)
+            return perf.open_probe(door, probe, place.pid)
     except perf.NoSource as error:
         raise Unsupported(kind.name, str(error), kind.since, kind.instead) from error
     except KernelError as error:
@@ -262,14 +265,6 @@ def _probe(program: Program, place: Place, probe: Probe, door: Door) -> int:
         if error.errno != errno.ENOENT or probe.source != "kprobe":
             raise
         raise _unknown(probe.name, door) from error
-    try:
-        with refused("BPF_LINK_CREATE", name, needs=TRACING, door=door):
-            extra = bytes(packed("Q", place.cookie)) if place.cookie else b""
-            fd = commands.link_create(door, program.fd, event, _PERF_EVENT, extra=extra)
-        perf.enable(door, event)
-        return fd
-    finally:
-        door.close(event)
 
 
 def _unknown(function: str, door: Door) -> BadInput:
