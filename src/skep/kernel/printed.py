@@ -25,8 +25,8 @@ _LINE = re.compile(
     rb"^\s*(.*)-(\d+)\s+(?:\([ \d-]+\)\s+)?\[(\d+)\].*? (\d+)\.(\d{6}): bpf_trace_printk: (.*)$"
 )
 _LOST = re.compile(rb"^CPU:\d+ \[LOST (\d+) EVENTS\]$")
-_PIECE = re.compile(r"(%%|%s|%0?\d*ll[dux])")
-_VALUES = {"%": "%", "s": ".*", "d": " *-?[0-9]+", "u": " *[0-9]+", "x": " *[0-9a-f]+"}
+_PIECE = re.compile(r"(%%|%-?\d*s|%-?0?\d*ll[dux])")
+_VALUES = {"%": "%", "s": ".*", "d": " *-?[0-9]+ *", "u": " *[0-9]+ *", "x": " *[0-9a-f]+ *"}
 
 
 class Line(NamedTuple):

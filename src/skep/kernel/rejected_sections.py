@@ -40,6 +40,11 @@ SECTIONS: tuple[Rejection, ...] = (
         f"call bpf_local_irq_restore(flags) {_EVERY}",
     ),
     Rejection(
+        r"nested rcu read lock",
+        "an RCU section is begun within another, which this kernel does not know",
+        "begin it once: the one that is open covers what stands in it",
+    ),
+    Rejection(
         r"unmatched rcu read unlock",
         "an RCU section is ended that was not begun",
         f"call bpf_rcu_read_lock() {_EVERY}",

@@ -79,6 +79,12 @@ TABLE: tuple[Rejection, ...] = (
         "call them on the variable that reserve() was assigned to, once",
     ),
     Rejection(
+        r"R\d type=(?:scalar|inv) expected=(?:sock|ptr|tcp|xdp)|must be referenced when passed to",
+        "an object is given back twice, or used after it was given back",
+        "give it back once, behind its last use, also where functions give it back",
+        after=r"_release$",
+    ),
+    Rejection(
         r"mem access '(?:scalar|inv)'|an integer scalar here",
         "a record is used after its submit() or discard(), or a number is used as an address",
         "set all fields before submit(); for an address, use skep.probe_read_kernel(...)",
@@ -141,6 +147,12 @@ TABLE: tuple[Rejection, ...] = (
     ),
     Rejection(
         r"invalid access to [\w ]+, \w+_size=(?P<size>\d+) off=(?P<off>\d+) size=(?P<width>\d+)",
+        "{call} uses memory up to byte {end}, which ends at byte {size}",
+        "the size is too large on this path: bound it, `min(size, {size})`",
+        call=r".",
+    ),
+    Rejection(
+        r"invalid access to [\w ]+, \w+_size=(?P<size>\d+) off=(?P<off>\d+) size=(?P<width>\d+)",
         "memory is used up to byte {end}, and ends at byte {size}",
         "an index or size is too large on this path: " + _BOUND,
     ),
@@ -172,7 +184,7 @@ TABLE: tuple[Rejection, ...] = (
     ),
     # Local memory
     Rejection(
-        r"invalid variable-offset",
+        r"invalid (?:unbounded )?variable-offset",
         "a local array is used at an index or with a size that may lie outside of it",
         _BOUND,
     ),
@@ -185,6 +197,12 @@ TABLE: tuple[Rejection, ...] = (
         r"stack R\d+ off=-(?:51[3-9]|5[2-9]\d|[6-9]\d\d|\d{4,})",
         "the local variables of a function have more than 512 bytes",
         _LOCALS,
+    ),
+    Rejection(
+        r"invalid [\w ]+ stack R\d+ off=",
+        "{call} may use local memory beyond its end",
+        "the size is too large on this path: bound it, `min(size, N)`",
+        call=r".",
     ),
     Rejection(
         r"invalid [\w ]+ stack R\d+ off=",

@@ -100,7 +100,7 @@ def _fits(row: Rejection, steps: tuple[Step, ...]) -> bool:
         return False
     if row.call and not re.search(row.call, _called(last)):
         return False
-    return not row.after or any(re.search(row.after, _called(step.text)) for step in steps)
+    return not row.after or any(re.search(row.after, _called(step.text)) for step in steps[:-1])
 
 
 def _called(text: str) -> str:

@@ -115,7 +115,7 @@ def parse(function: Callable[..., Any]) -> Source:
         raise CompileError(
             f"{function.__name__} is not a function with a block of its own: {error.msg}"
         ) from error
-    if not isinstance(node, ast.FunctionDef):
+    if not isinstance(node, ast.FunctionDef) or function.__name__ == "<lambda>":
         first, word = node.lineno - 1, lines[node.lineno - 1].split(" ")[0]
         span = Span(text.file, text.line + first, 1, len(word) + 1, lines[first])
         raise CompileError(

@@ -46,16 +46,6 @@ def size_may_be_negative(regs, number):
 
 
 @skep.tp_btf("sched_switch")
-def part_of_a_name(preempt, prev):
-    return prev.comm[skep.get_prandom_u32() & 15]
-
-
-@skep.tp_btf("sched_switch")
-def another_s_task(preempt, prev):
-    task_release(prev)
-
-
-@skep.tp_btf("sched_switch")
 def a_task_that_may_go(preempt, prev):
     task = task_acquire(prev.last_wakee)
     if task is not None:
@@ -81,29 +71,15 @@ def computed_result(ctx):
     return ctx.len + 1
 
 
-@skep.global_function
-def low_bits(n: u64) -> u64:
-    return n & 7
-
-
-@skep.tp_btf("sched_switch")
-def an_address_for_a_number(preempt, prev):
-    address = u64(prev)
-    return low_bits(address)
-
-
 TOLD = {
     one_too_many: "memory is used up to byte 29, and ends at byte 24",
     may_be_negative: "an index may be negative here, or has no upper limit",
     size_may_be_negative: "the size that probe_read_user() gets may be negative, or has no upper limit",
-    an_address_for_a_number: "a global function is given an address, and takes a number",
-    part_of_a_name: "struct task_struct is read at an index that is not constant",
     mark_of_a_request: "this socket may be no full one, but a request or one that waits for the last packets: such "
     "have no mark, priority, protocol and type",
     kept_elsewhere: "a socket is still held where the program returns",
     computed_result: "programs of kind cgroup_skb_egress return 0 to 3",
 }
 OF_TASKS = {
-    another_s_task: "task_release() releases an object that this program did not acquire",
     a_task_that_may_go: "task_acquire() takes an object that cannot go away; this one can",
 }

@@ -12,6 +12,7 @@ from skep.base.errors import CompileError, Span
 from skep.lang.check import objects, sections
 from skep.lang.check.bounds import refuse_boundless
 from skep.lang.check.loans import assigned, entering
+from skep.lang.check.pointers import refuse_misused
 from skep.lang.check.records import Records, Touch, anything, nothing
 from skep.lang.check.state import State, merge
 from skep.lang.check.uses import condition, expr, place
@@ -352,6 +353,7 @@ def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple
     for function in queue:
         _flow(function, kind, Records({}, nothing)).function(function)
         refuse_boundless(function, kind)
+        refuse_misused(function)
         new = [one for one in function.calls if id(one) not in looked]
         looked |= {id(one) for one in new}
         queue += new

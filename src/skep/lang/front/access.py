@@ -1,8 +1,6 @@
 """Memory in the front end: fields of structs, elements of arrays, and what a place in memory is as a value."""
 
 import ast
-import difflib
-import keyword
 from dataclasses import replace
 from math import gcd
 from typing import cast
@@ -11,6 +9,7 @@ from skep.base.errors import CompileError
 from skep.lang.bounds import Bound
 from skep.lang.front import contexts, instead
 from skep.lang.front.integers import converted, loaded, number
+from skep.lang.front.looked_for import meant
 from skep.lang.front.scope import Scope
 from skep.lang.layout import Bitfield, Field
 from skep.lang.struct import StructType
@@ -92,11 +91,6 @@ def step(scope: Scope, base: Expr, kind: Type, offset: int, node: ast.AST) -> Pl
     return Place(scope.span(node), kind, base, offset)
 
 
-FEW = 12
-UNTOLD = ("_pad", "common_")
-"""Fields that an error does not offer: padding, and what each tracepoint has."""
-
-
 def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
     """The place of a field. Raises CompileError where there is none."""
     pointer = base.type
@@ -105,7 +99,8 @@ def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
             found = struct.field(name)
             if found is not None:
                 return member(scope, base, found, node)
-            raise _no_field(scope, node, struct.__name__, name, [f.name for f in struct.fields])
+            problem = f"{struct.__name__} has no field {name!r}"
+            raise scope.error(node, problem, meant(node, "", name, (f.name for f in struct.fields)))
         case KernelStruct() as struct:
             contexts.seen(scope, pointer, name, node)
             known = scope.target.types.member(struct, name)
@@ -114,7 +109,8 @@ def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
                 raise scope.error(node, problem)
             if known is None or known.type is None:
                 names = contexts.visible(scope, pointer, scope.target.types.members(struct))
-                raise _no_field(scope, node, f"kernel struct '{struct.name}'", name, names)
+                problem = f"kernel struct '{struct.name}' has no field {name!r}"
+                raise scope.error(node, problem, meant(node, struct.name, name, names))
             place = step(scope, base, known.type, known.offset, node)
             if known.bits is None:
                 return place
@@ -135,17 +131,6 @@ def member(scope: Scope, base: Expr, found: Field, node: ast.AST) -> Place:
     if found.bits is None:
         return place
     return replace(place, bits=Bitfield(found.bits.shift, found.bits.width, place.type.size))
-
-
-def _no_field(scope: Scope, node: ast.AST, owner: str, name: str, names: list[str]) -> Exception:
-    close = difflib.get_close_matches(name, names, 1)
-    shown = [one for one in names if not one.startswith(UNTOLD)]
-    hint = f"it has {', '.join(shown)}" if 0 < len(shown) <= FEW else ""
-    if close:
-        hint = f"did you mean {close[0]!r}?"
-    if close and keyword.iskeyword(close[0]) and isinstance(node, ast.Attribute):
-        hint = f'did you mean getattr({ast.unparse(node.value)}, "{close[0]}")?'
-    return scope.error(node, f"{owner} has no field {name!r}", hint)
 
 
 def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:

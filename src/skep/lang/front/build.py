@@ -280,7 +280,12 @@ def _plain_arguments(source: Source) -> list[str]:
     if source.tree.args.defaults:
         problem = "the kernel gives all parameters of a program: they have no defaults"
         raise source_error(source, source.tree, problem, "leave the parameter out, or the default")
-    return _named_arguments(source)
+    names = _named_arguments(source)
+    if names[:1] == ["self"]:
+        problem = "a program is a function, not a method"
+        hint = "define it outside of the class, without self"
+        raise source_error(source, source.tree, problem, hint)
+    return names
 
 
 def _named_arguments(source: Source) -> list[str]:

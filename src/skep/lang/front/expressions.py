@@ -148,7 +148,8 @@ def _constant(scope: Scope, node: ast.Constant) -> Expr:
         raise scope.error(
             node,
             "text is not a value of the language",
-            'compare it with an array, as in comm == "sh", or set a field to it',
+            'compare it with an array, as in comm == "sh", or set a field to it; what is put together '
+            'of text stands outside: NAME = "ba" + "sh"',
         )
     return static(scope, node, node.value)
 
@@ -357,7 +358,11 @@ def _logic_value(scope: Scope, node: ast.BoolOp) -> Expr:
     for side, value in sides:
         if value.type not in (BOOL, UNKNOWN):
             problem = f"{word} takes truth values here, not {describe(value.type)}"
-            raise scope.error(side, problem, "write a comparison, or x if test else y")
+            nullable = isinstance(value.type, Pointer) and value.type.nullable
+            named = "give it a name, and choose: x if x is not None else 0"
+            raise scope.error(
+                side, problem, named if nullable else "write a comparison, or x if test else y"
+            )
     return _joined(scope, node, (as_truth(scope, value, side) for side, value in sides))
 
 

@@ -70,6 +70,7 @@ OF_MODULE = {
     "random": RANDOM,
     "math": INTEGERS,
     "cmath": INTEGERS,
+    "ctypes": "u8, u16, u32, u64 and s8 to s64 convert a number: u32(n)",
     "decimal": INTEGERS,
     "fractions": INTEGERS,
     "datetime": SINCE_START,
@@ -104,7 +105,10 @@ def outside(node: ast.Call, value: Callable[..., Any]) -> tuple[str, str]:
     if value in NAMES:
         hint = f"write above the program: NAME = {ast.unparse(node)}"
         return f"{name}(...) stands outside of programs", hint
-    return f"{name}() runs in Python, not in the kernel", _instead(node, value)
+    if value.__module__.partition(".")[0] == "skep":
+        hint = "it stands outside of programs: with skep.load(program) as live:"
+        return f"{name}() runs in Python, not in the kernel", hint
+    return f"{name}() runs in Python, not in the kernel", _of_function(node, value)
 
 
 def of_attribute(value: Any, node: ast.Attribute) -> str:
@@ -120,6 +124,12 @@ def _instead(node: ast.Call, value: Any) -> str:
         return f"declare it outside of the program: m = {name}(...)"
     if hasattr(value, "__wrapped__"):
         return "take Python's decorator off it: its own function is compiled"
+    return _of_function(node, value)
+
+
+def _of_function(node: ast.Call, value: Any) -> str:
+    """By its name, its module, or what sort of thing it is."""
+    name = str(getattr(value, "__name__", getattr(value, "name", "")))
     known = INSTEAD.get(name) or OF_MODULE.get(_module(value))
     if known:
         return known

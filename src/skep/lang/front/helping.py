@@ -54,7 +54,7 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
         sized = f", or {len(written)} with sizes" if sizes else ""
         fewest = len(written) - sizes
         wanted = f"{fewest or 'no'} argument{'s' if fewest != 1 else ''}{sized}"
-        raise scope.error(node, f"{row.name}() takes {wanted}, not {len(node.args)}")
+        raise scope.error(node, f"{row.name}() takes {wanted}, not {len(node.args)}", usage(row))
     queue = list(node.args)
     args: list[Expr] = []
     writes: list[Place] = []
@@ -74,6 +74,27 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
     return HelperCall(
         scope.span(node), _helper_result(scope, node, row), row, tuple(args), tuple(writes)
     )
+
+
+WORDS = {
+    Arg.INT: "number",
+    Arg.MAP: "map",
+    Arg.OUT: "buffer",
+    Arg.IN: "data",
+    Arg.SIZE: "size",
+    Arg.ADDRESS: "address",
+    Arg.KERNEL: "object",
+    Arg.VARIABLE: "variable",
+    Arg.FUNCTION: "function",
+}
+
+
+def usage(row: Helper) -> str:
+    """How a helper is called; the sizes of memory may be left out."""
+    words = [WORDS[kind] for kind in row.args if kind is not Arg.CONTEXT]
+    given = ", ".join(word for word in words if word != "size")
+    buffer = "; buffer is a field, or an array: a = char[16]()" if "buffer" in words else ""
+    return f"skep.{row.name}({given}){buffer}"
 
 
 def refuse_lacking(scope: Scope, node: ast.AST, row: Helper) -> None:

@@ -143,6 +143,8 @@ def of_method(kind: Pointer, node: ast.Call, name: str) -> str:
         return f"with {value}: holds it for a block"
     if isinstance(target, ArrayType) and target.element is char:
         return "text has startswith, endswith and find; with == and in it is compared and searched"
+    if isinstance(target, ArrayType):
+        return "an array has a fixed number of elements, which are set: a[i] = ..."
     if isinstance(target, StructType) and hasattr(target, name):
         return f"a program sees the fields of a Struct: write a function, {name}({value})"
     if isinstance(target, KernelStruct):

@@ -47,7 +47,8 @@ INTO_FILE = Helper(
     *("seq_printf", 126, (Arg.KERNEL, *LINE, Arg.ADDRESS, Arg.SIZE), s64, "5.7"),
     "Print a line into the file of an iterator.",
 )
-SPEC = re.compile(r"(#?)(0?)([1-9]\d?)?([dx]?)")
+SPEC = re.compile(r"([<>]?)(#?)(0?)([1-9]\d?)?([dx]?)")
+TEXT_SPEC = re.compile(r"([<>]?)([1-9]\d?)?s?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +198,12 @@ def _spec(scope: Scope, node: ast.expr | None) -> str:
     if node is None:
         return ""
     text = node.values[0] if isinstance(node, ast.JoinedStr) and len(node.values) == 1 else None
-    if isinstance(text, ast.Constant) and SPEC.fullmatch(str(text.value)):
-        return str(text.value)
-    hint = "a number is shown as d or x, with a width: {n:x} {n:#x} {n:5} {n:08x}"
+    if isinstance(text, ast.Constant):
+        found = str(text.value)
+        number = SPEC.fullmatch(found)
+        if TEXT_SPEC.fullmatch(found) or (number and not (number[1] and number[3])):
+            return found
+    hint = "a number is shown as d or x, with a width: {n:x} {n:#x} {n:5} {n:<5} {n:08x}; text as {comm:16}"
     raise scope.error(node, "the kernel has no such format", hint)
 
 
@@ -216,21 +220,27 @@ def _value(scope: Scope, node: ast.expr, spec: str) -> Shown:
         isinstance(value.type, IntType) and value.type.signed
     )
     found = SPEC.fullmatch(spec)
-    hexadecimal = bool(found and found[4] == "x")
+    if found is None:
+        raise scope.error(node, "s shows text, and this is a number", "{n} or {n:8}")
+    side, base, zero, width, letter = found.groups()
+    hexadecimal = letter == "x"
     if hexadecimal and signed:
         raise scope.error(node, "x shows numbers without a sign", "write u64(...) or u32(...)")
     wide = converted(scope, value, s64 if signed else u64, node)
-    letter = "x" if hexadecimal else "d" if signed else "u"
-    before, zero, width = (
-        ("0x" if found[1] else "", found[2], found[3] or "") if found else ("",) * 3
-    )
-    return Shown(f"{before}%{zero}{width}ll{letter}", wide)
+    shown = "x" if hexadecimal else "d" if signed else "u"
+    left = "-" if side == "<" and width else ""
+    before = "0x" if base else ""
+    return Shown(f"{before}%{left}{zero}{width or ''}ll{shown}", wide)
 
 
 def _text(scope: Scope, node: ast.expr, value: Expr, spec: str) -> Shown:
-    if spec:
-        raise scope.error(node, "text is shown as it is, without a format")
+    found = TEXT_SPEC.fullmatch(spec)
+    if found is None:
+        raise scope.error(
+            node, "text is shown as it is, with a width at most", "{comm} or {comm:16}"
+        )
     if value.type.memory is Memory.USER:
         hint = "copy it first: skep.probe_read_user_str(buffer, address)"
         raise scope.error(node, "text of a process cannot be printed where it is", hint)
-    return Shown("%s", value)
+    left = "" if found[1] == ">" or not found[2] else "-"
+    return Shown(f"%{left}{found[2] or ''}s", value)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from skep.lang.front import instead
 from skep.lang.front.access import aligned, memory_of
+from skep.lang.front.methods import is_map
 from skep.lang.front.scope import Scope
 from skep.lang.front.seeking import Search, call, equal, every, first, last
 from skep.lang.front.structs import alike
@@ -48,7 +49,7 @@ def compared(scope: Scope, node: ast.Compare) -> Expr | None:
     op, left, right = node.ops[0], node.left, node.comparators[0]
     found = known(scope, left)
     if isinstance(op, ast.In | ast.NotIn):
-        if found is None:
+        if found is None or is_map(scope.expr(right)):
             return None
         array = _array(scope, right, found)
         if not found and not isinstance(left, ast.Constant):

@@ -161,7 +161,8 @@ def _update(scope: Scope, target: ast.Subscript, value: ast.expr, node: ast.AST)
 
 
 def _annotated(scope: Scope, node: ast.AnnAssign) -> list[Node]:
-    kind = scope.expr(node.annotation)
+    text = isinstance(node.annotation, ast.Constant)
+    kind = StaticValue(scope.span(node), Static(None)) if text else scope.expr(node.annotation)
     wanted = kind.type.value if isinstance(kind.type, Static) else None
     if not isinstance(node.target, ast.Name) or not isinstance(wanted, IntType):
         problem = "a variable is annotated with an integer type, as in n: u32 = 0"
@@ -234,7 +235,8 @@ def _delete(scope: Scope, node: ast.Delete) -> list[Node]:
     nodes: list[Node] = []
     for target in node.targets:
         if not isinstance(target, ast.Subscript) or not is_map(scope.expr(target.value)):
-            hint = "a variable ends by itself: leave it out" if isinstance(target, ast.Name) else ""
+            own = isinstance(target, ast.Name) and scope.variable(target.id, target) is not None
+            hint = "a variable ends by itself: leave it out" if own else ""
             raise scope.error(target, "del takes an entry of a map, as in del counts[key]", hint)
         method = ast.copy_location(ast.Attribute(target.value, "delete", ast.Load()), target)
         invoke = ast.copy_location(ast.Call(method, [target.slice], []), target)

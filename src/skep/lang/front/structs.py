@@ -128,12 +128,21 @@ def alike(source: Any, target: Any) -> bool:
     return bool(one.size == other.size and source.count == target.count and ordered)
 
 
+def _written(scope: Scope, kind: Any, text: str | bytes, node: ast.expr) -> Expr:
+    """Text that is known, as an array on the stack."""
+    data = filling(scope, kind, text, node)
+    slot = Slot(scope.span(node), Pointer(kind, Memory.STACK), scope.own_slot(node, kind))
+    return Build(
+        slot.span, slot.type, slot.slot, (Write(slot.span, Place(slot.span, kind, slot), data),)
+    )
+
+
 def spilled(scope: Scope, node: ast.expr, kind: Any, role: str) -> Expr:
     """An argument of type ``kind`` in memory that a helper may read: a number goes to the stack, a struct stays."""
     span = scope.span(node)
     text = known(scope, node)
     if text is not None:
-        filling(scope, kind, text, node)
+        return _written(scope, kind, text, node)
     if isinstance(kind, IntType):
         refuse_into(scope, kind, node)
         value = laid(kind, converted(scope, scope.expr(node), kind, node))

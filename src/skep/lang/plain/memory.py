@@ -260,6 +260,9 @@ class ArrayView:
         text = self.kind.element is char
         return text_of(bytes(self.memory)) if text else repr(self)
 
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
     def content(self) -> bytes:
         """What it compares by."""
         data = bytes(self.memory)

@@ -193,6 +193,28 @@ def ends(regs, number):
         return n
 
 
+@skep.raw_tp("sched_switch")
+def computes_with_addresses_that_are_numbers(preempt, prev):
+    numbers[1] = u64(prev) >> 6
+
+
+@skep.tp_btf("sched_switch")
+def keeps_and_compares_addresses(preempt, prev, after):
+    if u64(prev) != u64(after):
+        numbers[2] = u64(prev)
+
+
+@skep.tp_btf("sched_switch")
+def indexes_the_kernel_s_arrays_in_short_loops(preempt, prev):
+    long = u64(0)
+    while long < 16 and prev.comm[long] != 0:
+        long += 1
+    for i in range(4):
+        for j in range(4):
+            long += prev.comm[4 * i + j]
+    numbers[3] = long
+
+
 rcu_lock, rcu_unlock = skep.kfunc("bpf_rcu_read_lock"), skep.kfunc("bpf_rcu_read_unlock")
 disable, enable = skep.kfunc("bpf_preempt_disable"), skep.kfunc("bpf_preempt_enable")
 numbers = Hash(u32, u64, 4)

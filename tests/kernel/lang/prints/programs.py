@@ -30,5 +30,7 @@ def prints(ctx):
     print(f"skep's own 7c1f: {v.b} {v.a:x} {kept.level}")  # noqa: T201
     print(f"skep's own 7c1f: {v.e:4}|{v.e:04x}|{u64(v.c):#x}|{v.b - 300}|{len(ctx)}")  # noqa: T201
     print(f"skep's own 7c1f: {kept.name}/{local}", s32(v.b) - 500)  # noqa: T201
+    print(f"skep's own 7c1f: {kept.name:<8}|{local:>9}|{local:7s}|")  # noqa: T201
+    print(f"skep's own 7c1f: {v.b:<6}|{v.b:>6}|{kept.level:<4}|{v.e:<8x}|")  # noqa: T201
     print("skep's own 7c1f:", v.b, u8(v.c), u32(1) << 31, -1, 0)  # noqa: T201
     return 2

@@ -24,7 +24,7 @@ def test_a_program_prints_the_same_in_the_kernel_and_as_plain_python(
             lines = [line.text for line in printed.poll(5)]
         programs.prints.py(data)
         assert lines == capsys.readouterr().out.splitlines()
-        assert len(lines) == 5
+        assert len(lines) == 7
 
 
 def test_of_all_that_is_printed_a_reader_gives_the_lines_of_its_formats() -> None:
@@ -37,7 +37,7 @@ def test_of_all_that_is_printed_a_reader_gives_the_lines_of_its_formats() -> Non
             assert none.poll() == []
     assert [line.time for line in ours] == sorted(line.time for line in ours)
     assert abs(ours[0].time - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) < 60 * 10**9
-    assert len(ours) == 5
+    assert len(ours) == 7
 
 
 def test_what_a_killed_reader_left_is_removed_by_the_next() -> None:

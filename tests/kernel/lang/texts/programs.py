@@ -5,6 +5,7 @@ from skep import Global, Hash, Struct, char, u8, u16, u32
 from tests.kernel.lang.both import Given
 
 PREFIX = "ab"
+MISSING, GONE = "zsh", "ksh"
 MAGIC = b"/a"
 
 
@@ -182,6 +183,21 @@ def of_addresses(task, old_pid, bprm):
         return
     argument = skep.user_string(task.mm.arg_start, 32)
     names[task.tgid] = 1 + (argument == "its own name") + (len(path) == 64) * 10
+
+
+shells = Hash(char[8], u32, 8)
+
+
+@skep.xdp
+def keys(ctx):
+    """Text that is known is a key."""
+    shells["sh"] = 1
+    shells.increment("sh", 4)
+    found = shells.lookup("sh")
+    if found is None or "fish" in shells or MISSING in shells:
+        return 1
+    del shells[GONE]
+    return 2 if found == 5 and "bash" in shells else 0
 
 
 names = Hash(u32, u32, 1024)

@@ -54,3 +54,13 @@ def test_text_at_an_address_is_an_object_in_plain_python() -> None:
     bprm = SimpleNamespace(filename="/usr/bin/true")
     programs.of_addresses.py(task, 0, bprm, kernel=kernel)
     assert dict(kernel[programs.names]) == {7: 12}
+
+
+def test_text_is_a_key_in_the_kernel_and_in_plain_python() -> None:
+    before = {"bash": 3, "ksh": 4}
+    done = skep.run(programs.keys, bytes(60), maps={programs.shells: before})
+    assert (done.verdict, done.maps[programs.shells]) == (2, {"bash": 3, "sh": 5})
+    kernel = skep.FakeKernel()
+    kernel[programs.shells].update(before)
+    assert programs.keys.py(bytes(60), kernel=kernel) == 2
+    assert dict(kernel[programs.shells]) == {"bash": 3, "sh": 5}

@@ -1,0 +1,123 @@
+"""What the verifier surely refuses of pointers: addresses that are computed with, and objects that nobody acquired.
+
+A value is followed through conversions that keep all of it, and through variables that are set once.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from skep.base.errors import CompileError
+from skep.lang.check.loans import ACQUIRES, RELEASES
+from skep.lang.tree import (
+    Argument,
+    Assign,
+    Binary,
+    Convert,
+    Expr,
+    Function,
+    HelperCall,
+    KernelCall,
+    Load,
+    Local,
+    Node,
+    Once,
+    Opaque,
+    SubCall,
+    statements,
+    walk,
+)
+from skep.lang.types import IntType
+from skep.lang.values import Memory, Pointer
+
+FOLLOWED = frozenset(
+    {
+        *(Memory.KERNEL, Memory.STACK, Memory.VALUE, Memory.RECORD),
+        *(Memory.PACKET, Memory.CONTEXT, Memory.OBJECT),
+    }
+)
+"""Memory whose addresses are no numbers to the verifier."""
+REFUSED = frozenset({"*", "//", "%", "<<", ">>", "&", "|", "^"})
+"""What it lets no program do with them."""
+WORD = 64
+
+Source = Callable[[Expr], Expr]
+"""What a value was before it was converted, or kept in a variable; of a parameter of a function, that parameter."""
+
+
+def refuse_misused(function: Function) -> None:
+    """Raises CompileError at an address that is used as a number, or what is given back and was not acquired."""
+    given = () if function.entry else [parameter.name for parameter in function.parameters]
+    values: dict[str, list[Expr]] = {}
+    for node in statements(*function.body):
+        if isinstance(node, Assign):
+            values.setdefault(node.name, []).append(node.value)
+
+    def source(value: Expr) -> Expr:
+        """What a value was before it was converted, or kept in a variable."""
+        while True:
+            match value:
+                case Once(operand=operand) | Opaque(operand=operand):
+                    value = operand
+                case Convert(operand=operand, type=IntType(bits=64)):
+                    value = operand
+                case Local(name=name) if len(values.get(name, ())) == 1 and name not in given:
+                    value = values[name][0]
+                case _:
+                    return value
+
+    for node in walk(*function.body):
+        rule = RULES.get(type(node))
+        if rule is not None:
+            rule(node, source)
+
+
+def _is_address(value: Expr) -> bool:
+    """Whether a value is the address of what the verifier follows."""
+    if not isinstance(value, Binary) or value.op != "address":
+        return False
+    kind = value.left.type
+    return isinstance(kind, Pointer) and kind.memory in FOLLOWED
+
+
+def _computed(node: Binary, source: Source) -> None:
+    """Refuse arithmetic on an address."""
+    wide = isinstance(node.type, IntType) and node.type.bits == WORD
+    if node.op in REFUSED and wide and any(_is_address(source(s)) for s in (node.left, node.right)):
+        problem = f"the address of an object is no number to the verifier: {node.op} is not for it"
+        hint = "it is stored and compared as it is, and may be a key; compute with it in Python"
+        raise CompileError(problem, node.span, hint)
+
+
+def _passed(node: SubCall, source: Source) -> None:
+    """Refuse an address as an argument of a global function."""
+    if not node.function.is_global:
+        return
+    for argument in node.args:
+        if isinstance(argument.type, IntType) and _is_address(source(argument)):
+            problem = (
+                "the address of an object is no number to the verifier, so it is not passed as one"
+            )
+            hint = "pass the numbers that the function needs, or leave @skep.global_function out"
+            raise CompileError(problem, argument.span, hint)
+
+
+def _released(node: HelperCall | KernelCall, source: Source) -> None:
+    """Refuse to give back what is an argument of the program, or a field of another object."""
+    name = node.helper.name if isinstance(node, HelperCall) else node.name
+    if name not in RELEASES or name in ACQUIRES or not node.args:
+        return
+    given = source(node.args[0])
+    kind = given.type
+    borrowed = isinstance(kind, Pointer) and kind.memory is Memory.KERNEL
+    if borrowed and isinstance(given, Argument | Load):
+        acquired = " or ".join(f"{one}()" for one, by in ACQUIRES.items() if by == name)
+        problem = f"{name}() gives back what this program did not acquire"
+        raise CompileError(problem, node.span, f"what {acquired} gave is given back, once")
+
+
+RULES: dict[type[Node], Callable[[Any, Source], None]] = {
+    Binary: _computed,
+    SubCall: _passed,
+    HelperCall: _released,
+    KernelCall: _released,
+}
