@@ -34,6 +34,20 @@ def walks(ctx):
     return 2
 
 
+@skep.global_function
+def added(node: Node, by: u32) -> u32:
+    node.value += by
+    return node.value
+
+
+@skep.tc("ingress")
+def passes(ctx):
+    """A node of the arena, and one on the stack, to a function that is checked by itself."""
+    own = Node(0, 5)
+    at = heap.nodes[0].next
+    return added(heap.nodes[at], 3) * 100 + added(own, 2)
+
+
 @skep.tc("ingress")
 def beyond(ctx):
     index = len(ctx) + 1_000_000_000

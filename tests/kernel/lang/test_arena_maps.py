@@ -60,6 +60,17 @@ def test_the_same_as_plain_python() -> None:
         p.beyond.py(PACKET, kernel=kernel)
 
 
+def test_a_global_function_is_given_a_part_of_an_arena() -> None:
+    kernel = skep.FakeKernel()
+    kernel[p.heap].nodes[0].next, kernel[p.heap].nodes[9].value = 9, 4
+    assert p.passes.py(PACKET, kernel=kernel) == 707
+    with skep.load(p.passes, attach=False) as live:
+        live[p.heap].nodes[0].next = 9
+        live[p.heap].nodes[9].value = 4
+        assert live.programs["passes"].test_run(PACKET).retval == 707
+        assert live[p.heap].nodes[9].value == 7
+
+
 def test_an_arena_is_at_most_as_large_as_the_kernel_takes() -> None:
     class Huge(skep.Struct):
         cells: skep.u64[1 << 30]

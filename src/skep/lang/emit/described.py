@@ -71,6 +71,8 @@ def tags(function: Function) -> list[tuple[str, ...]]:
 def _tags(kind: Type) -> tuple[str, ...]:
     if not isinstance(kind, Pointer):
         return ()
+    if kind.memory is Memory.ARENA:
+        return ("arg:arena",)
     if kind.memory is Memory.KERNEL:
         return ("arg:trusted", "arg:nullable") if kind.nullable else ("arg:trusted",)
     return () if kind.nullable else ("arg:nonnull",)

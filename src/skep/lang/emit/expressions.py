@@ -58,7 +58,7 @@ from skep.lang.tree import (
     View,
 )
 from skep.lang.types import IntType
-from skep.lang.values import BOOL, VOID, Pointer
+from skep.lang.values import BOOL, VOID, Memory, Pointer
 
 PASSED = {Arg.IN: READ, Arg.OUT: WRITTEN, Arg.FUNCTION: "ptr"}
 
@@ -83,7 +83,9 @@ def _local(w: Writer, node: Local) -> Value:
 def _argument(w: Writer, node: Argument) -> Value:
     if w.function.entry:
         return _slot_of_context(w, node)
-    return Value(f"%p{node.index}")
+    given = f"%p{node.index}"
+    arena = isinstance(node.type, Pointer) and node.type.memory is Memory.ARENA
+    return Value(maps.own(w, given) if arena and w.function.is_global else given)
 
 
 def _slot_of_context(w: Writer, node: Argument) -> Value:

@@ -27,10 +27,15 @@ def value_address(w: Writer, node: ValueAddress) -> Value:
     """The address of a Global's value; that of an arena is one of Python's, which the kernel makes its own."""
     if node.map.type is not MapType.ARENA:
         return Value(w.map(node.map))
-    known = w.get(f"ptrtoint ptr {w.map(node.map)} to i64")
+    return Value(own(w, w.map(node.map)))
+
+
+def own(w: Writer, address: str) -> str:
+    """An address in an arena as the kernel's own; to the verifier, what is given to a global function is a number."""
+    known = w.get(f"ptrtoint ptr {address} to i64")
     there = w.get(f'call i64 asm "", "=r,0"(i64 {known})')
     foreign = w.get(f"inttoptr i64 {there} to ptr addrspace(1)")
-    return Value(w.get(f"addrspacecast ptr addrspace(1) {foreign} to ptr"))
+    return w.get(f"addrspacecast ptr addrspace(1) {foreign} to ptr")
 
 
 def map_call(w: Writer, node: MapCall) -> Value:

@@ -42,10 +42,11 @@ TAGGED = "6.9"
 INSTEAD = {
     Memory.PACKET: "pass the context and the offset, and take the view in the function",
     Memory.CONSTANT: "copy it into a Struct of the program's, or let the function capture it",
-    Memory.ARENA: "pass the index, and let the function capture the arena",
     Memory.OBJECT: "leave @skep.global_function out",
 }
 NUMBERS = "pass the numbers that the function needs"
+TAKEN = OWN | {Memory.ARENA}
+"""Memory of Structs that a global function is given."""
 LOOSE = frozenset({Memory.PROBE, Memory.USER})
 """Memory whose addresses are numbers to the verifier."""
 WINDOWS = frozenset({Context.STRUCT, Context.REGISTERS, Context.SYSCALL, Context.USDT})
@@ -93,7 +94,8 @@ def _parameter(
         return found
     if known:
         _refuse_memory(scope, function, argument, kind, node)
-    return given(wanted, optional=optional)
+    arena = isinstance(kind, Pointer) and kind.memory is Memory.ARENA
+    return given(wanted, optional=optional, memory=Memory.ARENA if arena else Memory.VALUE)
 
 
 def declared_types(head: Head) -> tuple[Type, ...]:
@@ -149,9 +151,9 @@ def is_context(kind: Type) -> bool:
     return isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT
 
 
-def given(struct: StructType, *, optional: bool) -> Pointer:
+def given(struct: StructType, *, optional: bool, memory: Memory = Memory.VALUE) -> Pointer:
     """A Struct as a global function is given it."""
-    return Pointer(struct, Memory.VALUE, optional, GIVEN, align=struct.align)
+    return Pointer(struct, memory, optional, GIVEN, align=struct.align)
 
 
 def _untyped(function: FunctionType, source: Source, argument: ast.arg) -> CompileError:
@@ -188,7 +190,14 @@ def _refuse_object(
         return
     wanted = f"struct {name}{' or None' if optional else ''}"
     problem = f"{function.__name__}() takes {wanted} as {argument.arg}, not {describe(kind)}"
-    raise scope.error(node, problem, NUMBERS if known else "")
+    raise scope.error(node, problem, _instead(argument, kind, known=known))
+
+
+def _instead(argument: ast.arg, kind: Type, *, known: bool) -> str:
+    """How an object of the kernel reaches a global function that is not given it."""
+    if known and kind.memory in LOOSE:
+        return f"give {argument.arg} the type u64 and pass u64(...), its address, which kernel_struct types there"
+    return NUMBERS if known else ""
 
 
 def _refuse_memory(
@@ -204,7 +213,7 @@ def _refuse_memory(
     if special(wanted):
         problem = f"{wanted!r} has a lock, timer or reference, which a global function cannot use"
         raise scope.error(node, problem, "leave @skep.global_function out")
-    if kind.memory not in OWN:
+    if kind.memory not in TAKEN:
         problem = f"a global function takes no pointer to {kind.memory.value}"
         raise scope.error(node, problem, INSTEAD.get(kind.memory, NUMBERS))
 

@@ -39,7 +39,7 @@ from skep.lang.values import (
     register,
 )
 
-SIZES, OPTIONAL, TEXT = ("__sz", "__szk"), ("__nullable", "__opt"), ("__str",)
+SIZES, OPTIONAL, TEXT = ("__sz", "__szk"), ("__nullable", "__opt", "__ign"), ("__str",)
 HIDDEN = ("meta__ign", "aux__ign", "__prog")
 LOOSE = (
     "bpf_dynptr",
