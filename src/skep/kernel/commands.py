@@ -87,7 +87,7 @@ class Load(NamedTuple):
     """What BPF_PROG_LOAD takes; ``func_info`` has records of 8 bytes, ``line_info`` of 16, ``core_relos`` of 16.
 
     ``fd_array`` has descriptors of 4 bytes, those of the types of ``modules`` from the second on. ``variables`` are
-    instructions that take such a descriptor, each with its module.
+    instructions that take such a descriptor, each with its module. ``ifindex`` is the device that it is bound to.
     """
 
     prog_type: int
@@ -105,6 +105,7 @@ class Load(NamedTuple):
     modules: tuple[str, ...] = ()
     variables: tuple[tuple[int, str], ...] = ()
     fd_array: bytes = b""
+    ifindex: int = 0
 
 
 class Run(NamedTuple):
@@ -185,8 +186,8 @@ def prog_load(door: Door, load: Load, *, log_level: int = 0, log: Buffer = b"") 
     attr = packed(
         "IIQQIIQII16sIIIIQIIQIIIIQQI",
         *(load.prog_type, len(load.insns) // 8, address(load.insns), address(load.license)),
-        *(log_level, len(log), address(log), 0, load.flags, load.name.encode()[:15], 0),
-        *(load.expected_attach_type, load.btf_fd),
+        *(log_level, len(log), address(log), 0, load.flags, load.name.encode()[:15]),
+        *(load.ifindex, load.expected_attach_type, load.btf_fd),
         *(8, address(load.func_info), len(load.func_info) // 8),
         *(16, address(load.line_info), len(load.line_info) // 16),
         *(

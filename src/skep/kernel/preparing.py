@@ -7,7 +7,8 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from skep.base.errors import Unsupported
+from skep.base.errors import BadInput, Unsupported
+from skep.base.lazy import lazy
 from skep.base.similar import similar
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
@@ -17,7 +18,9 @@ from skep.kernel.commands import Load
 from skep.kernel.modules import unloaded
 from skep.kernel.tracefs import TRACEPOINTS, absent
 from skep.lang.modules import split
-from skep.lang.spec import Hook, ProgramSpec
+from skep.lang.spec import BOUND, Hook, ProgramSpec
+
+netlink = lazy("skep.kernel.netlink")  # few programs need it
 
 _PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
 _INSN = struct.Struct("<BBhi")
@@ -194,15 +197,30 @@ def prepare(
     if kind.hook is Hook.STRUCT_OPS and btf is not None:
         expected = _table_id(spec, btf)[1]
     made = resolve(spec, [one.fd for one in maps], btf)
+    device = _device(spec)
     return Load(
         kind.prog_type,
         made.code,
         spec.license.encode() + b"\0",
         spec.name,
-        spec.flags,
+        spec.flags | (BOUND if device else 0),
         expected,
         attach_btf_id=_onto(spec, onto) if onto else attach_id(spec, btf),
         attach_fd=onto.fd if onto else 0,
         modules=made.modules,
         variables=made.variables,
+        ifindex=device,
     )
+
+
+def _device(spec: ProgramSpec) -> int:
+    """The index of the device that an XDP program is bound to, in the calling thread's namespace; 0 of none."""
+    name = dict(spec.options).get("device")
+    if name is None:
+        return 0
+    with netlink.Netlink() as connection:
+        devices: dict[str, int] = {one.name: one.ifindex for one in connection.devices()}
+    if name in devices:
+        return devices[str(name)]
+    problem = f"there is no network device {name!r}, which {spec.name} is bound to"
+    raise BadInput("device", problem, f"there are {', '.join(devices)}")

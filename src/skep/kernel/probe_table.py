@@ -212,6 +212,7 @@ _KFUNCS = {
     "bpf_rdonly_cast": "6.2",
     "nf_conntrack:bpf_skb_ct_lookup": "6.0",
     "nf_conntrack:bpf_xdp_ct_lookup": "6.0",
+    "bpf_xdp_metadata_rx_hash": "6.3",
     "bpf_sock_destroy": "6.5",
     "bpf_iter_task_new": "6.7",
     "bpf_iter_task_vma_new": "6.7",

@@ -96,7 +96,7 @@ HELD: tuple[Rejection, ...] = (
     Rejection(
         r"require device-bound program",
         "what is called here works in programs that are bound to a device",
-        "skep binds programs to no device: use what all programs have, as ktime_get_ns()",
+        'say for which one it is: @skep.xdp(device="eth0")',
     ),
 )
 """They stand before the rows of kernel objects."""

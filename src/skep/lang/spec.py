@@ -127,8 +127,8 @@ class Hook(Enum):
     NOWHERE = "run by its loader only"
 
 
-SLEEPABLE, FRAGS = 1 << 4, 1 << 5
-"""BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS: flags of a program."""
+SLEEPABLE, FRAGS, BOUND = 1 << 4, 1 << 5, 1 << 6
+"""BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS and BPF_F_XDP_DEV_BOUND_ONLY: flags of a program."""
 
 
 @dataclass(frozen=True, slots=True)

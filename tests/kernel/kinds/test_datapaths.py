@@ -87,6 +87,16 @@ def test_a_device_that_is_no_netkit_says_so(loaded: Loader, wire: Wire) -> None:
         live.attach(programs.leaves_the_node, wire.device, netns=wire.right.path)
 
 
+@pytest.mark.requires("kfunc.bpf_xdp_metadata_rx_hash")
+def test_a_device_tells_of_its_packets(loaded: Loader, wire: Wire) -> None:
+    with wire.right.entered():
+        live = loaded(programs.asks_the_device)
+        live.attach(programs.asks_the_device)
+    with datagram(wire.left, (wire.addresses[1], 9)):
+        until(lambda: live[programs.told][1])
+    assert live[programs.told][0] != 0
+
+
 def test_a_tag_is_pushed_and_popped(loaded: Loader, wire: Wire) -> None:
     live = loaded(programs.tags, programs.untags)
     live.attach(programs.tags, wire.device, netns=wire.left.path)

@@ -24,29 +24,39 @@ LWT = ("in", "out", "xmit", "seg6local")
 @overload
 def xdp(function: Callable[..., Any]) -> Program: ...
 @overload
-def xdp(*, frags: bool = ..., at: str = ..., order: int | None = ...) -> Decorator: ...
+def xdp(
+    *, frags: bool = ..., at: str = ..., order: int | None = ..., device: str = ...
+) -> Decorator: ...
 def xdp(
     function: Callable[..., Any] | None = None,
     *,
     frags: bool = False,
     at: str = "",
     order: int | None = None,
+    device: str = "",
 ) -> Program | Decorator:
     """On packets as they arrive at a device, before the network stack. Returns an XDP verdict; PASS by default.
 
     ``frags``: packets may be longer than a page (5.18); ``view`` reaches their first part. ``at`` "devmap" (5.8) or
     "cpumap" (5.9): behind a redirect, in a value of a map of devices or CPUs. ``@xdp`` has the device to itself;
     ``@xdp(order=10)`` shares it with others: the lowest order runs first, and the first verdict other than PASS ends
-    the packet's way.
+    the packet's way. ``device``: for this one only, of the namespace in which it is loaded, and it may ask what that
+    device tells of a packet (6.3): ``kfunc("bpf_xdp_metadata_rx_hash")`` and its like.
     """
     if at not in ("", "devmap", "cpumap") or (frags and at):
         raise ValueError(
             f'an XDP program stands at "devmap" or "cpumap", without frags, not {at!r}'
         )
+    if device and (at or order is not None):
+        raise ValueError(
+            f"an XDP program for {device!r} alone has it to itself: leave at= and order= out"
+        )
     kind = f"xdp_{at}" if at else "xdp_frags" if frags else "xdp"
     if order is not None:
         return _chained(kind, order)
-    return on(kind) if function is None else bare(kind, function)
+    if function is not None:
+        return bare(kind, function)
+    return on(kind, device, options={"device": device} if device else None)
 
 
 def _chained(kind: str, order: int) -> Decorator:

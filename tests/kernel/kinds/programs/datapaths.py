@@ -94,6 +94,20 @@ def translates(ctx):
     return 0
 
 
+rx_hash = skep.kfunc("bpf_xdp_metadata_rx_hash")
+told = Array(u32, 2)
+
+
+@skep.xdp(device="wire")
+def asks_the_device(ctx):
+    """What the device says of a packet: the hash of its flow."""
+    number, kind = u32[1](), u32[1]()
+    if rx_hash is not None and rx_hash(ctx, number, kind) == 0:
+        told[0] = number[0]
+        told.increment(1)
+    return 2
+
+
 # --- a router -----------------------------------------------------------------------------------------------------
 
 devices = DevMap(64)
