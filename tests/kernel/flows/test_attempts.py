@@ -214,6 +214,18 @@ def test_where_the_kernels_functions_are_watched_io_uring_is_told(watched: Told)
 
 def test_what_a_cgroup_forbids_is_told(told: Told, cgroup: Cgroup) -> None:
     told.ports.add(PORT)
+    forbidden(told, cgroup)
+
+
+@pytest.mark.requires("prog.fexit")
+def test_where_the_kernels_functions_are_watched_what_a_cgroup_forbids_is_told(
+    watched: Told, cgroup: Cgroup
+) -> None:
+    forbidden(watched, cgroup)
+
+
+def forbidden(told: Told, cgroup: Cgroup) -> None:
+    """A program of a cgroup refuses a connect of a process in it."""
     code = "import socket, sys; print(socket.socket().connect_ex(('127.0.0.1', int(sys.argv[1]))))"
     with skep.load(refuses) as live:
         live.attach(refuses, cgroup.path)
