@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row: the verifier's words, the cause, the fix."""
+    """A row: the verifier's words, the cause, the fix.
+
+    ``calls``: the log names no line, and the calls are meant by which a program has most on its stack.
+    """
 
     pattern: str
     cause: str
@@ -13,3 +16,4 @@ class Rejection:
     call: str = ""
     after: str = ""
     last: str = ""
+    calls: bool = False

@@ -213,6 +213,7 @@ TABLE: tuple[Rejection, ...] = (
         r"combined stack size of (?P<calls>\d+) calls is (?P<bytes>\d+)",
         "{calls} functions that call each other have {bytes} bytes of local variables, not 512",
         _LOCALS,
+        calls=True,
     ),
     Rejection(
         r"misaligned (?P<what>\w+) access .*size (?P<size>\d+)",
@@ -239,6 +240,7 @@ TABLE: tuple[Rejection, ...] = (
         r"call stack of (?P<count>\d+) frames is too deep",
         "functions call each other more than 8 deep",
         "call fewer functions from functions; a small one can be written where it is used",
+        calls=True,
     ),
     Rejection(
         # Only calls are no loops that a privileged program may have.

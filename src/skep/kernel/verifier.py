@@ -11,6 +11,7 @@ from skep.base.errors import Span, VerifierError
 from skep.kernel.rejection import Rejection
 from skep.kernel.rejections import TABLE
 from skep.kernel.trace import Step, Trace, read
+from skep.lang.frames import heaviest
 from skep.lang.lines import Lines
 from skep.lang.spec import MapType, ProgramSpec
 
@@ -75,10 +76,11 @@ def explain(log: str, spec: ProgramSpec) -> VerifierError:
     steps = trace.steps or _named(trace.messages, lines)
     if acquired in steps:
         steps = steps[steps.index(acquired) + 1 :]
+    path = _path(steps, trace) or (heaviest(spec) if row.calls else ())
     return VerifierError(
         spec.name,
         row.cause.format_map(words),
-        _path(steps, trace),
+        path,
         fix=row.fix.format_map(words),
         log=log,
         origin=acquired.span if acquired else None,

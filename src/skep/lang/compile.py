@@ -82,10 +82,9 @@ def compile_all(programs: Sequence[Program], target: Target) -> list[Linked]:
         replace(link(data, program.name, program.name), prints=prints)
         for program, data, (_, prints) in zip(programs, objects, emitted, strict=True)
     ]
-    private = target.types.function(PRIVATE_STACK)
     for program, linked in zip(programs, made, strict=True):
         if not _decided_later(program, linked):
-            refuse_deep(linked, program.kind, private=private)
+            refuse_deep(linked, program.kind, private=lambda: target.types.function(PRIVATE_STACK))
     return made
 
 

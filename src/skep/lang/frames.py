@@ -8,15 +8,14 @@ name themselves, in the smaller steps. Where the kernel gives large frames of tr
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from skep.base.errors import CompileError
+from skep.base.errors import CompileError, Span
 from skep.btf.reader import Btf
 from skep.btf.types import Func
 from skep.lang.lines import Lines
-from skep.lang.linked import Linked
 from skep.lang.spec import ProgramKind
 
 STACK, GRAIN, DEEPEST = 512, 16, 8
@@ -39,6 +38,30 @@ _MADE = re.compile(r"(.+)_(?:loop|called)\d+")
 """How functions are named that the compiler made of a loop, or of one that the kernel calls."""
 
 
+class Code(Protocol):
+    """Instructions with what is known of them: a linked program, or a spec."""
+
+    @property
+    def insns(self) -> bytes:
+        """The entry function, then those that it calls."""
+        ...
+
+    @property
+    def btf(self) -> bytes:
+        """The types of functions."""
+        ...
+
+    @property
+    def func_info(self) -> bytes:
+        """Where each function begins."""
+        ...
+
+    @property
+    def line_info(self) -> bytes:
+        """Where each line begins."""
+        ...
+
+
 class Call(NamedTuple):
     """The instruction that calls, and where the function begins."""
 
@@ -56,6 +79,11 @@ class Frame:
     calls: list[Call] = field(default_factory=list)
     tails: bool = False
 
+    @property
+    def room(self) -> int:
+        """The bytes that it takes of the stack."""
+        return -(-self.bytes // GRAIN) * GRAIN
+
 
 @dataclass(slots=True)
 class _Walk:
@@ -63,7 +91,7 @@ class _Walk:
 
     frames: dict[int, Frame]
     lines: Lines
-    private: bool
+    private: Callable[[], bool]
 
     def enter(self, frame: Frame, way: tuple[Frame, ...], depth: int) -> None:
         for call in frame.calls:
@@ -80,8 +108,10 @@ class _Walk:
         raise CompileError(problem, self.lines.at(call.at), hint)
 
     def refuse_bytes(self, call: Call, way: tuple[Frame, ...]) -> None:
-        sizes = [(frame.name, -(-frame.bytes // GRAIN) * GRAIN) for frame in way]
-        added = [(name, size) for name, size in sizes if not self.private or size < OWN]
+        sizes = [(frame.name, frame.room) for frame in way]
+        if sum(size for _, size in sizes) <= STACK:
+            return
+        added = [(name, size) for name, size in sizes if size < OWN or not self.private()]
         total = sum(size for _, size in added)
         if total > STACK:
             each = " and ".join(f"{size} in {name}" for name, size in added if size)
@@ -90,37 +120,53 @@ class _Walk:
             raise CompileError(problem, self.lines.at(call.at), hint)
 
 
-def refuse_deep(linked: Linked, kind: ProgramKind, *, private: bool) -> None:
+def refuse_deep(code: Code, kind: ProgramKind, *, private: Callable[[], bool]) -> None:
     """Raises CompileError at a call by which functions have more stack than there is, or too many are at work.
 
-    ``private``: the kernel has stacks of their own for large frames.
+    ``private`` tells whether the kernel has stacks of their own for large frames; it is asked where that decides.
     """
-    frames = _frames(linked)
+    frames = _frames(code)
     if len(frames) < 2:
         return
-    own = private and kind.prog_type in TRACING and kind.attach_type != ITERATOR
+    own = kind.prog_type in TRACING and kind.attach_type != ITERATOR
     own = own and not any(frame.tails for frame in frames.values())
-    _Walk(frames, Lines(linked.line_info, linked.btf), own).enter(frames[0], (frames[0],), 1)
+    walk = _Walk(frames, Lines(code.line_info, code.btf), private if own else lambda: False)
+    walk.enter(frames[0], (frames[0],), 1)
 
 
-def _frames(linked: Linked) -> dict[int, Frame]:
+def heaviest(code: Code) -> tuple[Span, ...]:
+    """The lines of the calls by which a program comes to have most on its stack, the first one first."""
+    frames, lines = _frames(code), Lines(code.line_info, code.btf)
+
+    def below(frame: Frame) -> tuple[int, tuple[int, ...]]:
+        """What a function and those that it calls have at most, and by which calls."""
+        ways = [(call.at, *below(frames[call.start])) for call in frame.calls]
+        found = [(size, (at, *calls)) for at, size, calls in ways]
+        size, calls = max(found, default=(0, ()))
+        return max(frame.room, GRAIN) + size, calls
+
+    spans = (lines.at(at) for at in below(frames[0])[1]) if 0 in frames else ()
+    return tuple(span for span in spans if span is not None)
+
+
+def _frames(code: Code) -> dict[int, Frame]:
     """The functions of a program, by where they begin."""
-    types = Btf(linked.btf) if linked.btf else None
-    starts = dict(_FUNC_INFO.iter_unpack(linked.func_info)) if types else {}
+    types = Btf(code.btf) if code.btf else None
+    starts = dict(_FUNC_INFO.iter_unpack(code.func_info)) if types else {}
     found: dict[int, Frame] = {}
     current = Frame("", alone=False)
-    for at, insn in _instructions(linked.insns):
+    for at, insn in _instructions(code.insns):
         if at in starts and types is not None:
             made = types.type(starts[at])
             alone = isinstance(made, Func) and made.linkage == 1 and at > 0
             name = types.name(starts[at])
             current = found[at] = Frame(_MADE.sub(r"\1", name), alone)
         current.bytes = max(current.bytes, _reached(*insn))
-        start = _called(linked.insns, at, insn)
+        start = _called(code.insns, at, insn)
         if start is not None:
             current.calls.append(Call(at, start))
-        code, registers, _, value = insn
-        current.tails |= code == _CALL and registers >> 4 == _HELPER and value == TAIL_CALL
+        kind, registers, _, value = insn
+        current.tails |= kind == _CALL and registers >> 4 == _HELPER and value == TAIL_CALL
     return found
 
 

@@ -71,7 +71,53 @@ def computed_result(ctx):
     return ctx.len + 1
 
 
+@skep.global_function
+def first(n: u64) -> u64:
+    return skep.ktime_get_ns() + n
+
+
+@skep.global_function
+def second(n: u64) -> u64:
+    return first(n) + n
+
+
+@skep.global_function
+def third(n: u64) -> u64:
+    return second(n) + n
+
+
+@skep.global_function
+def fourth(n: u64) -> u64:
+    return third(n) + n
+
+
+@skep.global_function
+def fifth(n: u64) -> u64:
+    return fourth(n) + n
+
+
+@skep.global_function
+def sixth(n: u64) -> u64:
+    return fifth(n) + n
+
+
+@skep.global_function
+def seventh(n: u64) -> u64:
+    return sixth(n) + n
+
+
+@skep.global_function
+def eighth(n: u64) -> u64:
+    return seventh(n) + n
+
+
+@skep.xdp
+def nine_deep(ctx):
+    return 2 if eighth(len(ctx)) == 0 else 1
+
+
 TOLD = {
+    nine_deep: "functions call each other more than 8 deep",
     one_too_many: "memory is used up to byte 29, and ends at byte 24",
     may_be_negative: "an index may be negative here, or has no upper limit",
     size_may_be_negative: "the size that probe_read_user() gets may be negative, or has no upper limit",

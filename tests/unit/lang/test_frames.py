@@ -116,12 +116,12 @@ def test_large_frames_of_tracing_programs_are_not_added_where_the_kernel_has_sta
 ):
     made, program = linked(called(32, 32, kind='raw_tp("sched_switch")'))
     deeper = replace(made, insns=_deeper(made.insns))
-    refuse_deep(deeper, program.kind, private=True)
+    refuse_deep(deeper, program.kind, private=lambda: True)
     with pytest.raises(CompileError):
-        refuse_deep(deeper, program.kind, private=False)
+        refuse_deep(deeper, program.kind, private=lambda: False)
     iterator = replace(program.kind, prog_type=26, attach_type=28)
     with pytest.raises(CompileError):
-        refuse_deep(deeper, iterator, private=True)
+        refuse_deep(deeper, iterator, private=lambda: True)
 
 
 def test_a_program_that_goes_on_in_another_has_one_stack() -> None:
@@ -129,7 +129,7 @@ def test_a_program_that_goes_on_in_another_has_one_stack() -> None:
     tail_call = bytes([0x85, 0, 0, 0, 12, 0, 0, 0])
     with pytest.raises(CompileError):
         refuse_deep(
-            replace(made, insns=_deeper(made.insns) + tail_call), program.kind, private=True
+            replace(made, insns=_deeper(made.insns) + tail_call), program.kind, private=lambda: True
         )
 
 
