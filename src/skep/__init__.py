@@ -59,6 +59,7 @@ _PLACES = {
         "SpinLock",
         "TaskReference",
         "Timer",
+        "Work",
     ),
     "skep.lang.declared.arena": ("Arena",),
     "skep.lang.maps": (
@@ -302,6 +303,7 @@ if TYPE_CHECKING:
     from skep.lang.special import SpinLock as SpinLock
     from skep.lang.special import TaskReference as TaskReference
     from skep.lang.special import Timer as Timer
+    from skep.lang.special import Work as Work
     from skep.lang.struct import Struct as Struct
     from skep.lang.struct import Union as Union
     from skep.lang.struct_ops import StructOps as StructOps

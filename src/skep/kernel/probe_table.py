@@ -221,6 +221,7 @@ _KFUNCS = {
     "bpf_get_file_xattr": "6.8",
     "bpf_arena_alloc_pages": "6.9",
     "bpf_session_cookie": "6.10",
+    "bpf_wq_init": "6.10",
     "bpf_get_task_exe_file": "6.12",
     "bpf_path_d_path": "6.12",
     "bpf_strcmp": "6.17",

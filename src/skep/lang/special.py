@@ -27,6 +27,13 @@ class Timer(Struct):
     opaque: u64[2]
 
 
+class Work(Struct):
+    """Work in a map's value, ``value.work.start(function)``, done soon; a value has one at most. Linux 6.10."""
+
+    btf_name = "bpf_wq"
+    opaque: u64[2]
+
+
 class Reference(Struct):
     """A kernel object that a map's value keeps alive; what the references below have in common."""
 
@@ -55,7 +62,7 @@ class CpumaskReference(Reference):
 
 
 REFERENCES: tuple[type[Reference], ...] = (TaskReference, CgroupReference, CpumaskReference)
-SINGLE: tuple[StructType, ...] = (SpinLock, Timer)
+SINGLE: tuple[StructType, ...] = (SpinLock, Timer, Work)
 SPECIAL: tuple[StructType, ...] = (*SINGLE, *REFERENCES)
 STORAGES = frozenset(
     {MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE}
@@ -63,6 +70,7 @@ STORAGES = frozenset(
 HOLDERS: dict[StructType, frozenset[MapType]] = {
     SpinLock: frozenset({MapType.HASH, MapType.ARRAY}) | STORAGES,
     Timer: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
+    Work: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
     **dict.fromkeys(
         REFERENCES, frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}) | STORAGES
     ),
@@ -84,8 +92,8 @@ def is_locked(value: Any) -> bool:
 
 
 def is_timed(value: Any) -> bool:
-    """Whether a value holds a timer."""
-    return any(field.type is Timer for field in special(value))
+    """Whether a value holds a timer, or work."""
+    return any(field.type in (Timer, Work) for field in special(value))
 
 
 def check_special(kind: MapType, value: Any) -> None:

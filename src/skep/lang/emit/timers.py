@@ -1,4 +1,4 @@
-"""Timers in values of maps."""
+"""Timers in values of maps, and work."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,12 @@ from skep.lang.tree import MapCall
 
 INIT, SET_CALLBACK, START, CANCEL = 169, 170, 171, 172
 MONOTONIC = 1
+WORK = {
+    "bpf_wq_init": "ptr, ptr, i32",
+    "bpf_wq_set_callback_impl": "ptr, ptr, i32, ptr",
+    "bpf_wq_start": "ptr, i32",
+}
+"""The kernel's functions for work, and what they take."""
 
 
 def start(w: Writer, node: MapCall) -> Value:
@@ -25,7 +31,18 @@ def cancel(w: Writer, node: MapCall) -> Value:
     return Value(result(w, w.helper(CANCEL, f"ptr {timer}")))
 
 
+def work(w: Writer, node: MapCall) -> Value:
+    """A function is run soon, where it may wait."""
+    place, function = operands(w, node)
+    for name, kinds in WORK.items():
+        w.module.kernel.setdefault(name, f'declare i32 @{name}({kinds}) section ".ksyms"')
+    w.get(f"call i32 @bpf_wq_init(ptr {place}, ptr {w.map(node.map)}, i32 0)")
+    w.get(f"call i32 @bpf_wq_set_callback_impl(ptr {place}, ptr {function}, i32 0, ptr null)")
+    return Value(w.get(f"call i32 @bpf_wq_start(ptr {place}, i32 0)"))
+
+
 CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {
     "timer_start": start,
     "timer_cancel": cancel,
+    "work_start": work,
 }

@@ -157,7 +157,7 @@ class Front:
                 _parameter(scope, function, argument, value, node)
                 for argument, value in zip(source.tree.args.args, args, strict=True)
             )
-        key = (function, kinds)
+        key = (function, kinds, scope.kind.sleeps)
         if key not in self.instances:
             if function in self.open:
                 raise scope.error(
@@ -168,7 +168,9 @@ class Front:
             self.open.append(function)
             span = source.span(source.tree)
             parameters = _parameters(names, kinds, span, alone=alone)
+            before, self.kind = self.kind, scope.kind  # what a program has done later may wait
             self.instances[key] = self._function(Head(function, source, parameters, entry=False))
+            self.kind = before
             self.open.pop()
         made = self.instances[key]
         scope.context = scope.context or made.context

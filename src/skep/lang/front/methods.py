@@ -17,10 +17,10 @@ from skep.lang.front.scope import Scope
 from skep.lang.front.storage_methods import BY_TYPE as STORAGES
 from skep.lang.front.stream_methods import BY_TYPE as STREAMS
 from skep.lang.front.stream_methods import written
-from skep.lang.front.timers import TIMER
+from skep.lang.front.timers import TIMER, WORK
 from skep.lang.maps import Declaration, Ring
 from skep.lang.spec import MapType
-from skep.lang.special import REFERENCES, SpinLock, Timer, special
+from skep.lang.special import REFERENCES, SpinLock, Timer, Work, special
 from skep.lang.struct import StructType
 from skep.lang.tree import Expr, IsNone, MapCall, Not, Release, Reserve
 from skep.lang.types import s64
@@ -34,6 +34,8 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
         table, kind = BY_TYPE.get(declared_by(owner).type, (TABLE, "a map"))
     elif isinstance(owner.type, Pointer) and owner.type.target is Timer:
         table, kind = TIMER, "a timer"
+    elif isinstance(owner.type, Pointer) and owner.type.target is Work:
+        table, kind = WORK, "work"
     elif isinstance(owner.type, Pointer) and owner.type.target in REFERENCES:
         table, kind = REFERENCE, "a reference"
     elif linked := objects.methods_of(owner.type.target, owner.type.memory):
@@ -173,6 +175,7 @@ WATCHING = frozenset({"kprobe", "tracepoint", "perf_event", "raw_tp"})
 REFUSING: dict[StructType, frozenset[str]] = {
     SpinLock: WATCHING | {"socket_filter"},
     Timer: WATCHING,
+    Work: WATCHING,
 }
 """The families of kinds that use no values with each."""
 

@@ -1,15 +1,18 @@
-"""The methods of a timer in a map's value."""
+"""The methods of a timer, and of work, in a map's value."""
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from skep.lang.front.callbacks import callback
 from skep.lang.front.integers import converted
 from skep.lang.front.map_methods import BY_RESULT, Method
 from skep.lang.front.scope import Scope
+from skep.lang.spec import SLEEPABLE
+from skep.lang.special import Timer
 from skep.lang.tree import Address, Expr, MapCall
 from skep.lang.types import u64
-from skep.lang.values import Memory, Pointer
+from skep.lang.values import Memory, Pointer, Static
 
 
 def _owner(scope: Scope, node: ast.Call, owner: Expr) -> Any:
@@ -17,8 +20,9 @@ def _owner(scope: Scope, node: ast.Call, owner: Expr) -> Any:
     base = owner.place.base.type if isinstance(owner, Address) else None
     if isinstance(base, Pointer) and base.memory is Memory.VALUE and base.owner is not None:
         return base.owner
-    hint = "value = m.lookup(key), then value.timer.start(...)"
-    raise scope.error(node, "a timer is used in a value that was looked up", hint)
+    word = "timer" if owner.type.target is Timer else "work"
+    problem = f"{'a timer' if word == 'timer' else word} is used in a value that was looked up"
+    raise scope.error(node, problem, f"value = m.lookup(key), then value.{word}.start(...)")
 
 
 def _start(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
@@ -26,10 +30,35 @@ def _start(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     after, *function = scope.arguments(node, 1, 2, "start(ns, function)")
     args: tuple[Expr, ...] = (owner, converted(scope, scope.expr(after), u64, after))
     if function:
-        key = Pointer(declared.key, Memory.CONSTANT)
-        value = Pointer(declared.value, Memory.VALUE, owner=declared)
-        args = (*args, callback(scope, function[0], "element", key, value))
+        _refuse_itself(scope, function[0])
+        args = (*args, _called(scope, function[0], declared))
     return MapCall(scope.span(node), BY_RESULT, "timer_start", declared, args)
+
+
+def _refuse_itself(scope: Scope, node: ast.expr) -> None:
+    given = scope.expr(node)
+    if isinstance(given.type, Static) and given.type.value is scope.function:
+        problem = f"{ast.unparse(node)}() is what the timer runs already"
+        raise scope.error(node, problem, "leave it out: start(ns) runs the same function again")
+
+
+def _called(scope: Scope, node: ast.expr, declared: Any) -> Expr:
+    """The function that gets key and value of the entry."""
+    key = Pointer(declared.key, Memory.CONSTANT)
+    value = Pointer(declared.value, Memory.VALUE, owner=declared)
+    return callback(scope, node, "element", key, value)
+
+
+def _work(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    """``value.work.start(function)``: the function may wait, whatever kind of program this is."""
+    declared = _owner(scope, node, owner)
+    if not scope.target.types.function(QUEUED):
+        raise scope.error(node, "this kernel does no work for programs", "Linux 6.10 does")
+    (function,) = scope.arguments(node, 1, 1, "start(function)")
+    before, scope.kind = scope.kind, replace(scope.kind, flags=scope.kind.flags | SLEEPABLE)
+    called = _called(scope, function, declared)
+    scope.kind = before
+    return MapCall(scope.span(node), BY_RESULT, "work_start", declared, (owner, called))
 
 
 def _cancel(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
@@ -38,4 +67,6 @@ def _cancel(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     return MapCall(scope.span(node), BY_RESULT, "timer_cancel", declared, (owner,))
 
 
+QUEUED = "bpf_wq_set_callback_impl"
+WORK: dict[str, Method] = {"start": _work}
 TIMER: dict[str, Method] = {"start": _start, "cancel": _cancel}

@@ -11,7 +11,7 @@ from skep.lang.objects import is_head
 from skep.lang.plain.memory import StructView, pointer
 from skep.lang.plain.numbers import gives
 from skep.lang.plain.objects import Body, FakeHead, Owned
-from skep.lang.special import REFERENCES, Timer
+from skep.lang.special import REFERENCES, Timer, Work
 from skep.lang.struct import StructType
 from skep.lang.types import s32
 
@@ -48,6 +48,12 @@ class Timers:
         self._pending[view.identity] = pending
         return 0
 
+    def queue(self, view: "KeptView", function: Callable[..., Any]) -> int:
+        """Something is run as soon as time passes."""
+        pending = Pending(self.now(), function, view.key, view.key_kind, view)
+        self._pending[-1 - view.identity] = pending
+        return 0
+
     def cancel(self, identity: int) -> bool:
         """A timer rests; whether it was set."""
         return self._pending.pop(identity, None) is not None
@@ -55,6 +61,7 @@ class Timers:
     def drop(self, identity: int) -> None:
         """A value is written over or deleted: its timer rests, its references are given back, its objects dropped."""
         self.cancel(identity)
+        self.cancel(-1 - identity)
         for key in [one for one in self.linked if one[0] == identity]:
             self.linked.pop(key).clear()
         self.references = {k: v for k, v in self.references.items() if k[0] != identity}
@@ -88,6 +95,20 @@ class FakeTimer:
     def cancel(self) -> int:
         """Rest; 1 where it was set, 0 where it was not."""
         return int(self._view.timers.cancel(self._view.identity))
+
+
+class FakeWork:
+    """Work in a value: it is done when time passes, however little."""
+
+    def __init__(self, view: "KeptView") -> None:
+        self._view = view
+
+    @gives(s32)
+    def start(self, function: Callable[..., Any]) -> int:
+        """Run ``function(key, value)`` soon; 0, or a negative error number."""
+        view = self._view
+        timers: Timers = view.timers
+        return timers.queue(view, function)
 
 
 class FakeReference:
@@ -137,6 +158,8 @@ class KeptView(StructView):
         field = self._kind.field(name)
         if field is not None and field.type is Timer:
             return FakeTimer(self)
+        if field is not None and field.type is Work:
+            return FakeWork(self)
         if field is not None and field.type in REFERENCES:
             return FakeReference(self, name)
         if field is not None and is_head(field.type):
