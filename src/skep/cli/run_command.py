@@ -10,7 +10,7 @@ from skep.base import config, exits
 from skep.base.errors import BadInput, Forbidden
 from skep.cli import user_file
 from skep.cli.commands import examples
-from skep.cli.options import for_option, json_option
+from skep.cli.options import Duration, for_option, json_option
 from skep.cli.run_places import Place
 from skep.cli.run_programs import Loads, Showing, run_programs
 from skep.program.interruption import Interruption
@@ -20,6 +20,7 @@ from skep.program.interruption import Interruption
     epilog=examples(
         "skep run examples/01_hello.py              until Ctrl-C",
         "skep run --for 10s --json mine.py          its events as JSON lines",
+        "skep run --every 1s counts.py              its maps each second, from 0 on",
         "skep run --trace mine.py                   and what its programs print",
         "skep run --device veth0 --netns /run/netns/lab xdp.py",
         "skep run mine.py -- --its own --options",
@@ -30,6 +31,9 @@ from skep.program.interruption import Interruption
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @for_option
 @json_option
+@click.option(
+    "--every", type=Duration(), metavar="DURATION", help="Show maps each time, then empty them."
+)
 @click.option("--trace", is_flag=True, help="Show what the programs print, too.")
 @click.option("--device", default="", metavar="NAME", help="Device of XDP and tc programs.")
 @click.option("--netns", default="", metavar="FILE", help="Its namespace, as /run/netns/lab.")
@@ -42,6 +46,7 @@ def command(  # noqa: PLR0913 - a parameter for each option
     arguments: tuple[str, ...],
     seconds: float | None,
     as_json: bool,
+    every: float | None,
     trace: bool,
     device: str,
     netns: str,
@@ -53,8 +58,9 @@ def command(  # noqa: PLR0913 - a parameter for each option
 
     A file that calls skep.load itself is run as `python FILE` does; when its end has come, a loop over events
     is left, and anything else is interrupted as by Ctrl-C. One that only defines programs has all of them
-    loaded and attached; the events of its rings are printed, and its maps at the end. Nothing stays attached
-    when the command ends. A file of a package may import its neighbours, as with `python -m`.
+    loaded and attached; the events of its rings are printed, and its maps at the end; with --every also
+    meanwhile, and what a table has counted by then is taken out of it. Nothing stays attached when the
+    command ends. A file of a package may import its neighbours, as with `python -m`.
     """
     source = user_file.read(file)
     place = Place(device, netns, cgroup, pid, at)
@@ -63,12 +69,11 @@ def command(  # noqa: PLR0913 - a parameter for each option
     if not user_file.has_main(source, file):
         module = user_file.execute(source, file, "__skep_run__")
         loads = Loads(user_file.require_programs(module, file), user_file.tables(module))
-        return run_programs(loads, place, Showing(seconds, as_json, trace))
-    if as_json or place != Place():
+        return run_programs(loads, place, Showing(seconds, as_json, trace, every))
+    if as_json or every or place != Place():
         problem = "the file loads its programs itself: it says what it prints and where it attaches"
-        raise BadInput(
-            file, problem, "leave --json, --device, --netns, --cgroup, --at and --pid away"
-        )
+        options = "--json, --every, --device, --netns, --cgroup, --at and --pid"
+        raise BadInput(file, problem, f"leave {options} away")
     if trace:
         config.trace()
     sys.argv = [file, *arguments]

@@ -53,8 +53,11 @@ class Content:
     by_cpu: bool = False
 
 
-def content(live: Live, declared: Declaration) -> Content | None:
-    """What a map holds; None of what cannot be read, or is no content: rings, filters, programs, places."""
+def content(live: Live, declared: Declaration, *, take: bool = False) -> Content | None:
+    """What a map holds; None of what cannot be read, or is no content: rings, filters, programs, places.
+
+    ``take``: what a table holds is taken out of it, unless it is pinned.
+    """
     match declared:
         case Global():
             return Content(list(_variables(live[declared])))
@@ -68,13 +71,15 @@ def content(live: Live, declared: Declaration) -> Content | None:
             maps = live[declared].items()
             return Content([((key, k), v) for key, inner in maps for k, v in inner.items()])
         case Table() if declared.type in INNER:
-            return _table(live, declared)
+            held = live[declared]
+            return _table(
+                live, declared, held.drain() if take and not declared.pin else [*held.items()]
+            )
     return None
 
 
-def _table(live: Live, declared: Table) -> Content:
+def _table(live: Live, declared: Table, every: list[Entry]) -> Content:
     """The largest numbers first; of counts by slot, the slots in their order."""
-    every = list(live[declared].items())
     kept = [entry for entry in every if declared.type not in ARRAYS or _any(entry[1])]
     _learn(live, kept)
     if declared.bars:

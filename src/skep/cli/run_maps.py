@@ -8,6 +8,7 @@ import copy
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from skep.base.lazy import lazy
@@ -25,13 +26,23 @@ SHOWN = 20
 KIND = "map"
 
 
-def lines(live: Live, declared: Mapping[Declaration, str], *, as_json: bool) -> Iterator[str]:
-    """The maps that are declared under these names, as text, or a line of JSON each."""
+def lines(
+    live: Live,
+    declared: Mapping[Declaration, str],
+    *,
+    as_json: bool,
+    take: bool = False,
+    when: str = "",
+) -> Iterator[str]:
+    """The maps that are declared under these names, as text, or a line of JSON each, with ``when`` it was.
+
+    ``take``: what is in tables is taken out of them.
+    """
     states = [one.state for one in declared if isinstance(one, Ring)]
-    show = line if as_json else text
+    show = partial(line, when=when) if as_json else text
     for one, name in declared.items():
         own = isinstance(one, Ring) or one in states or name.startswith("_")
-        found = None if own else content(live, one)
+        found = None if own else content(live, one, take=take)
         if found is not None:
             yield from show(name, found, live.shown)
 
@@ -111,14 +122,15 @@ def _indented(told: Any, by: int) -> Iterator[str]:  # noqa: ANN401 - what has a
     yield from (f"{' ' * by}{one}" for one in str(told).splitlines())
 
 
-def line(name: str, found: Content, shown: Shown) -> Iterator[str]:
-    """A map as JSON, all of it."""
+def line(name: str, found: Content, shown: Shown, when: str = "") -> Iterator[str]:
+    """A map as JSON, all of it, and ``when`` it was so."""
     pairs = [
         ({} if key is None else {"key": _plain(key, shown)}) | {"value": _plain(value, shown)}
         for key, value in found.entries
     ]
     told = {"full": True} if found.note == FULL else {"note": found.note} if found.note else {}
-    yield json.dumps({"kind": KIND, "map": name, "entries": pairs} | told)
+    head = {"time": when} if when else {}
+    yield json.dumps(head | {"kind": KIND, "map": name, "entries": pairs} | told)
 
 
 def _plain(value: Any, shown: Shown) -> Any:  # noqa: ANN401 - a value of the language, one of JSON

@@ -16,6 +16,7 @@ from skep.cli import run_maps
 from skep.cli.ending import Ending
 from skep.cli.run_places import Place, attach
 from skep.cli.run_text import Shown, pairs, said
+from skep.cli.run_turns import Turns, turn
 from skep.cli.terminal import safe
 from skep.lang.capture import declarations
 from skep.lang.declared.streams import PerfBuffer
@@ -43,11 +44,12 @@ SAMPLE = "sample"
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """For how long what happens is shown, and how: as JSON, with what the programs print."""
+    """For how long what happens is shown, and how: as JSON, with what programs print, maps each ``every`` seconds."""
 
     seconds: float | None
     as_json: bool
     trace: bool
+    every: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,12 @@ def run_programs(loads: Loads, place: Place, showing: Showing) -> int:
         print(f"attached {', '.join(program.name for program in programs)}", file=sys.stderr)
         _read(live, programs, sys.stderr if as_json else sys.stdout)
         text = partial(_json if as_json else _text, live.shown)
-        for line in _lines(rings, buffers, printed, ending, text, as_json=as_json):
+        maps = partial(run_maps.lines, live, declared, as_json=as_json)
+        turns = Turns(showing.every, partial(turn, maps, as_json=as_json))
+        for line in _lines(rings, buffers, printed, ending, text, turns=turns, as_json=as_json):
             print(line, flush=True)
         _tell_losses(live, declared, printed)
-        for line in run_maps.lines(live, declared, as_json=as_json):
+        for line in maps():
             print(line)
     return exits.INTERRUPTED if ending.signal > 0 else exits.DONE
 
@@ -109,6 +113,7 @@ def _lines(
     ending: Ending,
     text: Callable[[Event | bytes], str],
     *,
+    turns: Turns,
     as_json: bool,
 ) -> Iterator[str]:
     """The events of all rings and buffers, and what programs print, as they come, until the end."""
@@ -124,6 +129,7 @@ def _lines(
         for ring in rings:
             ring.reader.arm()
         found = False
+        yield from turns.lines()
         for line in _printed(printed, as_json=as_json):
             found = True
             yield line
@@ -132,7 +138,7 @@ def _lines(
                 found = True
                 yield text(event)
         if not found:
-            poll.poll(patience)
+            poll.poll(turns.patience(patience))
     yield from _printed(printed, as_json=as_json)
 
 

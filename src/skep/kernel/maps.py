@@ -158,6 +158,14 @@ class Map(Elements):
         for key in self.raw_keys():
             self.put(key, bytes(self.value_bytes))
 
+    def drain(self) -> list[tuple[Value, Value]]:
+        """Takes out all entries, so that no count is lost in between; those of an array are read, then set to zero."""
+        if self.spec.type not in INDEXED:
+            return list(self.items().taken())
+        found = list(self.items())
+        self.clear()
+        return found
+
     def batches(self, size: int = 4096, *, take: bool = False) -> Batches:
         """Arrays of keys and values, ``size`` entries at a time; ``take`` deletes what it reads. See Batches."""
         return Batches(self, self.chunks(size, take=take))

@@ -21,8 +21,8 @@ class Source(Protocol):
     spec: Any
     value_bytes: int
 
-    def chunks(self) -> Iterable[Chunk]:
-        """Its entries, many at a time."""
+    def chunks(self, *, take: bool = False) -> Iterable[Chunk]:
+        """Its entries, many at a time; ``take``: out of the map."""
         ...
 
     def unpack_key(self, data: bytes) -> Value:
@@ -47,10 +47,10 @@ class View:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def _pairs(self) -> Iterator[Pair]:
+    def _pairs(self, *, take: bool = False) -> Iterator[Pair]:
         source = self._source
         key, value = source.spec.key_size, source.value_bytes
-        for keys, values, count in source.chunks():
+        for keys, values, count in source.chunks(take=take):
             for at in range(count):
                 yield (
                     source.unpack_key(bytes(keys[at * key : (at + 1) * key])),
@@ -83,6 +83,10 @@ class Items(View):
 
     def __iter__(self) -> Iterator[Pair]:
         return self._pairs()
+
+    def taken(self) -> Iterator[Pair]:
+        """The same; each is gone from the map then."""
+        return self._pairs(take=True)
 
     def __contains__(self, pair: object) -> bool:
         key, value = pair if isinstance(pair, tuple) and len(pair) == 2 else (None, self)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,14 +17,14 @@ import os
 import signal
 import skep
 
-stacks = skep.StackTraces(64, 64)
+_stacks = skep.StackTraces(64, 16384)  # where two share a place, one is lost
 
-class Slot(skep.Struct, forms={"stack": skep.Frames(stacks)}):
+class Slot(skep.Struct, forms={"stack": skep.Frames(_stacks)}):
     sent: skep.u32
     stack: skep.s32
     slot: skep.u32
 
-class Group(skep.Struct, forms={"at": skep.Frames(stacks), "of": skep.Frames(stacks, pid="pid")}):
+class Group(skep.Struct, forms={"at": skep.Frames(_stacks), "of": skep.Frames(_stacks, pid="pid")}):
     pid: skep.u32
     at: skep.s32
     of: skep.s32
@@ -41,8 +42,8 @@ _seen = skep.Hash(skep.u32, skep.u64, 16)
 def on_call(regs, number):
     if number != 62 or regs.si != 12 or skep.u32(skep.get_current_pid_tgid() >> 32) != OWN:
         return
-    stack = skep.s32(skep.get_stackid(stacks, 0))
-    user = skep.s32(skep.get_stackid(stacks, 0x100))
+    stack = skep.s32(skep.get_stackid(_stacks, 0))
+    user = skep.s32(skep.get_stackid(_stacks, 0x100))
     _seen[1] = 1
     by_stack.increment(Slot(12, stack, skep.log2(5)))
     by_stack.increment(Slot(12, stack, skep.log2(100)), 2)
@@ -113,3 +114,43 @@ def test_maps_are_shown_so_as_json(tmp_path: Path) -> None:
     slots = {entry["key"]["slot"]: entry["value"] for entry in entries["by_stack"]}
     assert slots == {2: 1, 6: 2}
     assert all("do_syscall_64" in entry["key"]["stack"] for entry in entries["by_stack"])
+
+
+def test_maps_are_shown_each_time_and_each_count_once(tmp_path: Path) -> None:
+    file = tmp_path / "counts.py"
+    file.write_text(SOURCE)
+    words = [sys.executable, "-m", "skep.cli", "run", "--json", "--every", "20ms", str(file)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as one:
+        assert one.stderr is not None
+        assert one.stdout is not None
+        assert one.stderr.readline() == "attached on_call\n"
+        rows = (json.loads(line) for line in one.stdout)
+        numbers = (row for row in rows if row["map"] == "numbers")
+        counted = turns = 0
+        for _ in range(50):
+            with pytest.raises(ProcessLookupError):
+                os.kill(0x3FFFFFFF, 12)
+            counted += sum(entry["value"] for entry in next(numbers)["entries"])
+        while counted < 50 or turns < 2:  # two turns at least of which nothing is told anew
+            row = next(numbers)
+            assert row["time"].endswith("Z")
+            counted += sum(entry["value"] for entry in row["entries"])
+            turns += not row["entries"]
+        one.terminate()
+        left = [row for row in rows if "time" not in row]
+        assert one.wait() == 130
+    assert counted == 50
+    assert next(row for row in left if row["map"] == "numbers")["entries"] == []
+
+
+def test_the_time_of_day_stands_above_the_maps_of_a_turn(tmp_path: Path) -> None:
+    file = tmp_path / "counts.py"
+    file.write_text(SOURCE)
+    words = [sys.executable, "-m", "skep.cli", "run", "--every", "5ms", str(file)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdout is not None
+        first, second = one.stdout.readline(), one.stdout.readline()
+        one.terminate()
+        one.communicate()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\n", first)
+    assert second == "by_stack: nothing\n"

@@ -48,6 +48,13 @@ def test_a_hash_is_a_dict(kind: MapType) -> None:
         del flows[Key(1, 443)]
         assert Key(1, 443) not in flows
         assert len(flows) == 1
+        flows[Key(3, 22)] = Value(7, "lo")
+        assert sorted(flows.drain(), key=lambda one: one[1].packets) == [
+            (Key(2, 80), Value(6, "lo")),
+            (Key(3, 22), Value(7, "lo")),
+        ]
+        assert list(flows) == flows.drain() == []
+        flows[Key(1, 443)] = Value(5, "eth0")
         flows.clear()
         assert list(flows) == []
         with pytest.raises(KeyError):

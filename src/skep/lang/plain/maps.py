@@ -87,6 +87,12 @@ class FakeMap(MutableMapping[Any, Any]):
             else:
                 self.inside.drop(key)
 
+    def drain(self) -> list[tuple[Any, Any]]:
+        """Take out all entries; those of an array are read, then set to zero."""
+        found = list(self.items())
+        self.clear()
+        return found
+
     def __contains__(self, key: object) -> bool:
         return self.entry(self._raw(key)) is not None
 

@@ -418,7 +418,7 @@ def moving(ctx):
     board.long[far : far + 5] = board.long[near * 2 : near * 2 + 5]
     board.cells[near].left = 9
     board.cells[near + 1 : near + 1 + 2] = board.cells[near : near + 2]
-    skep.get_current_comm(own[16 - near : 16 - near + 1])
+    skep.xdp_load_bytes(near, own[16 - near : 16 - near + 3])
     v.out[:32] = own
     v.out[32] = u8(board.long[far + 4])
     v.out[33] = u8(board.cells[near + 1].left)

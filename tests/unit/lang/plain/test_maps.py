@@ -219,7 +219,7 @@ def test_to_a_test_a_map_is_a_dictionary() -> None:
     )
     with pytest.raises(KeyError):
         del numbers[9]
-    numbers.clear()
+    assert numbers.drain() == [(2, 20), (3, 30)]
     assert dict(numbers) == {}
 
 
@@ -246,6 +246,9 @@ def test_a_map_refuses_what_a_live_one_refuses() -> None:
 
 def test_an_array_that_is_cleared_is_zero() -> None:
     single = fake(Array(u64, 2))
+    single[1] = 5
+    assert single.drain() == [(0, 0), (1, 5)]
+    assert dict(single) == {0: 0, 1: 0}
     single[1] = 5
     single.clear()
     assert dict(single) == {0: 0, 1: 0}
