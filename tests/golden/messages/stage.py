@@ -74,7 +74,7 @@ class Door(FakeDoor):
 
     def map_memory(self, fd: int, length: int, offset: int, *, writable: bool) -> mmap.mmap:
         """See FakeDoor."""
-        found = self._object(fd)
+        found = self.objects.at(fd)
         if not isinstance(found, FakeMap) or found.file >= 0:
             return super().map_memory(fd, length, offset, writable=writable)
         return mmap.mmap(-1, length)

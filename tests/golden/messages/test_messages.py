@@ -13,7 +13,7 @@ OURS = re.compile(r"src/skep|site-packages|0x[0-9a-f]{9}| object at ")
 # Places whose texts nobody reads as they are, or that are held elsewhere; each with its reason.
 ELSEWHERE = {
     "testing/door.py": "answers of the fake kernel, which become errors as those of the real one",
-    "testing/fake_maps.py": "the same",
+    "testing/fake_": "the same",
     "kernel/bpf.py": "answers of the kernel, which become errors where they enter",
     "kernel/netlink.py": "the same",
     "kernel/probe_tests.py": "the same, as the reasons of `skep features`",

@@ -16,7 +16,8 @@ from skep.kernel.bpf import NEW_NETWORK
 from skep.kernel.commands import Command
 from skep.kernel.links import Link, attach
 from skep.kernel.programs import Program
-from skep.testing.door import FakeBlob, FakeDoor, FakeLink
+from skep.testing.door import FakeDoor
+from skep.testing.fake_objects import FakeBlob, FakeLink
 from tests.unit.kernel.samples import program
 
 LOOPBACK = 1  # the index of lo in every namespace

@@ -15,7 +15,8 @@ from skep.kernel.attachment import Attachment
 from skep.kernel.commands import Command
 from skep.kernel.links import attach
 from skep.kernel.programs import Program
-from skep.testing.door import FakeDoor, FakeLink
+from skep.testing.door import FakeDoor
+from skep.testing.fake_objects import FakeLink
 from tests.unit.kernel.samples import program
 
 NETFILTER = (("family", 2), ("hook", 1), ("priority", -5), ("defragment", 0))

@@ -15,7 +15,8 @@ from skep.kernel.links import attach
 from skep.kernel.perf import NoSource, Probe
 from skep.kernel.probing import singly, static_spots, static_ways
 from skep.kernel.programs import Program
-from skep.testing.door import FakeBlob, FakeDoor, FakeLink
+from skep.testing.door import FakeDoor
+from skep.testing.fake_objects import FakeBlob, FakeLink
 from tests.unit.kernel.elves import BASE, SHIFT, TEXT, Function, elf, note
 from tests.unit.kernel.samples import program
 

@@ -15,7 +15,8 @@ from skep.kernel.preparing import attach_id, resolve
 from skep.kernel.programs import Program
 from skep.lang.spec import KfuncReference, MapReference, MapSpec, MapType
 from skep.lang.types import u32
-from skep.testing.door import FakeDoor, FakeProgram
+from skep.testing.door import FakeDoor
+from skep.testing.fake_objects import FakeProgram
 from tests.unit.kernel.samples import HASH, RETURN, insn, program
 
 

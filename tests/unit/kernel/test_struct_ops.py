@@ -13,7 +13,8 @@ from skep.kernel.commands import Command
 from skep.kernel.link import Link
 from skep.kernel.programs import Program
 from skep.kernel.struct_ops import register, table
-from skep.testing.door import FakeDoor, FakeLink
+from skep.testing.door import FakeDoor
+from skep.testing.fake_objects import FakeLink
 from tests.unit.kernel.samples import program
 
 OFFSET = 64

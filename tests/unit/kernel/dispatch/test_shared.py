@@ -25,8 +25,9 @@ from skep.lang.programs import Program as Source
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.syscall_numbers import LIMIT, NUMBERS
 from skep.lang.types import u32
-from skep.testing.door import FakeDoor, FakeLink, FakeProgram
+from skep.testing.door import FakeDoor
 from skep.testing.fake_maps import FakeMap
+from skep.testing.fake_objects import FakeLink, FakeProgram
 from tests.unit.kernel.samples import program
 
 NEXT = MapSpec("next", MapType.PROG_ARRAY, u32, u32, 1)
