@@ -253,6 +253,7 @@ class _Kernel:
         inner = self.struct("inner", 8, [("low", self.u32, 0), ("high", self.u32, 4)])
         parts = [("numbers", b.array(self.u16, self.u32, 4), 0), ("inner", inner, 8)]
         each = b.ptr(self.struct("bpf_iter_each", 16, []))
+        kern = b.ptr(self.struct("bpf_sock_ops_kern", 8, []))
         sums = b.ptr(self.struct("sums", 16, parts))
         for name, result, params in (
             ("bpf_task_from_pid", task, [("pid", self.s32)]),
@@ -264,6 +265,7 @@ class _Kernel:
             ("bpf_iter_each_new", self.s32, [("it", each), ("task", task), ("flags", self.u32)]),
             ("bpf_iter_each_next", task, [("it", each)]),
             ("bpf_iter_each_destroy", 0, [("it", each)]),
+            ("bpf_stamp", self.s32, [("skops", kern)]),
             ("bpf_scale", self.s32, [("by", ratio)]),
             ("bpf_counted_by", self.s32, [("by", b.ptr(self.u32))]),
             ("bpf_port", order, [("port", order)]),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from skep.base.similar import similar
 from skep.lang.constant_text import ConstantText
 from skep.lang.front.access import buffer
+from skep.lang.front.global_functions import is_context
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import laid, turned
 from skep.lang.front.scope import Scope, Target
@@ -55,6 +56,8 @@ BEHIND = {"__sk_buff": "sk_buff", "xdp_md": "xdp_buff"}
 """What the kernel has behind a context, which a function takes in its place."""
 NUMBERS = frozenset({"bpf_session_cookie"})
 """Functions that give a number in memory which the program may change."""
+AS_KERNEL = 'give it NAME(cast(ctx)), with cast = skep.kfunc("bpf_cast_to_kern_ctx"), NAME = skep.kernel_struct("{}")'
+"""How the context is given to a function that takes it as the kernel has it."""
 SLICES = {"bpf_dynptr_slice": Memory.CONSTANT, "bpf_dynptr_slice_rdwr": Memory.VALUE}
 """Functions that give memory like that which they are given, and how it may be used."""
 
@@ -187,7 +190,10 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool
             _refuse_short(scope, param, place.type, node)
         return Address(scope.span(node), Pointer(place.type, Memory.STACK), place)
     wanted = describe(param.type.target)
-    raise scope.error(node, f"{param.name} is {wanted}, not {describe(value.type)}")
+    name = getattr(param.type.target, "name", "")
+    behind = is_context(value.type) and (name.endswith("_kern") or name in BEHIND.values())
+    hint = AS_KERNEL.format(name) if behind else ""
+    raise scope.error(node, f"{param.name} is {wanted}, not {describe(value.type)}", hint)
 
 
 def _text(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
@@ -222,7 +228,7 @@ def _refuse_short(scope: Scope, param: Parameter, given: Type, node: ast.expr) -
 def _goes(scope: Scope, given: Pointer, wanted: Type) -> bool:
     """Whether a pointer is what a parameter takes."""
     if given.memory is Memory.CONTEXT:
-        return True
+        return not isinstance(wanted, KernelStruct) or wanted.name == scope.kind.struct
     if not isinstance(wanted, KernelStruct):
         return given.memory not in (Memory.PROBE, Memory.USER) and wanted is None
     own = given.memory in OWN and wanted.name.startswith(LOOSE)
