@@ -7,6 +7,8 @@ import errno
 from typing import NamedTuple
 
 from skep.btf.types import Kind
+from skep.kernel import probe_links as links
+from skep.kernel import probe_machine as machine
 from skep.kernel import probe_tests as t
 from skep.kernel.commands import EXIT, Create, Load
 from skep.kernel.perf import EVENTS
@@ -158,21 +160,23 @@ _MAPS = {
 _SOURCES = "/sys/bus/event_source/devices"
 _CLSACT = "clsact with cls_bpf"
 _LINKS = {
-    "raw_tracepoint": Feature(t.raw_tracepoint, "4.17"),
-    "cgroup": Feature(t.descriptor_link(Load(8, EXIT), 0), "5.7"),
-    "perf_event": Feature(t.descriptor_link(Load(7, EXIT), 41), "5.15"),
-    "tcx": Feature(t.link(Load(3, EXIT), 46, errno.ENODEV), "6.6", _CLSACT),
-    "netkit": Feature(t.link(Load(3, EXIT), 54, errno.ENODEV), "6.7", "veth"),
+    "raw_tracepoint": Feature(links.raw_tracepoint, "4.17"),
+    "cgroup": Feature(links.descriptor_link(Load(8, EXIT), 0), "5.7"),
+    "perf_event": Feature(links.descriptor_link(Load(7, EXIT), 41), "5.15"),
+    "tcx": Feature(links.link(Load(3, EXIT), 46, errno.ENODEV), "6.6", _CLSACT),
+    "netkit": Feature(links.link(Load(3, EXIT), 54, errno.ENODEV), "6.7", "veth"),
     "netfilter": Feature(
-        t.link(Load(32, EXIT, expected_attach_type=45), 45, errno.EAFNOSUPPORT, target=0), "6.4"
+        links.link(Load(32, EXIT, expected_attach_type=45), 45, errno.EAFNOSUPPORT, target=0), "6.4"
     ),
-    "kprobe": Feature(t.readable(f"{_SOURCES}/kprobe/type", "no CONFIG_KPROBES"), "4.17", _TRACE),
-    "uprobe": Feature(t.readable(f"{_SOURCES}/uprobe/type", "no CONFIG_UPROBES"), "4.17"),
-    "kprobe_multi": Feature(t.kprobe_multi(42), "5.18", _TRACE),
-    "kprobe_session": Feature(t.kprobe_multi(56), "6.10", "kprobe and kretprobe"),
-    "uprobe_multi": Feature(t.uprobe_multi(48), "6.6", "single uprobes"),
-    "uprobe_session": Feature(t.uprobe_multi(57), "6.13", "uprobe and uretprobe"),
-    "netns": Feature(t.descriptor_link(Load(30, EXIT, expected_attach_type=36), 36), "5.9"),
+    "kprobe": Feature(
+        machine.readable(f"{_SOURCES}/kprobe/type", "no CONFIG_KPROBES"), "4.17", _TRACE
+    ),
+    "uprobe": Feature(machine.readable(f"{_SOURCES}/uprobe/type", "no CONFIG_UPROBES"), "4.17"),
+    "kprobe_multi": Feature(links.kprobe_multi(42), "5.18", _TRACE),
+    "kprobe_session": Feature(links.kprobe_multi(56), "6.10", "kprobe and kretprobe"),
+    "uprobe_multi": Feature(links.uprobe_multi(48), "6.6", "single uprobes"),
+    "uprobe_session": Feature(links.uprobe_multi(57), "6.13", "uprobe and uretprobe"),
+    "netns": Feature(links.descriptor_link(Load(30, EXIT, expected_attach_type=36), 36), "5.9"),
 }
 
 _HELPERS = {
@@ -233,15 +237,15 @@ _OTHERS = {
     "cpu.v4": Feature(t.program(1, insns=SIGNED_DIVISION), "6.6", "v3"),
     "cpu.may_goto": Feature(t.program(1, insns=_MAY_GOTO), "6.9", "bpf_loop"),
     "cpu.load_acquire": Feature(t.program(1, insns=_ACQUIRE), "6.15"),
-    "btf.vmlinux": Feature(t.readable(BLOB, "no CONFIG_DEBUG_INFO_BTF"), "5.4"),
+    "btf.vmlinux": Feature(machine.readable(BLOB, "no CONFIG_DEBUG_INFO_BTF"), "5.4"),
     "btf.objects": Feature(t.sized("bpf_list_node", 24), "6.6", "an Arena, or a Hash"),
     "btf.argument_tags": Feature(t.named(Kind.ENUM, "btf_arg_tag"), "6.9", "numbers and Structs"),
     "btf.core": Feature(t.core, "5.17", "offsets of the running kernel"),
-    "run.statistics": Feature(t.statistics, "5.8", needs=_ADMIN),
-    "run.memcg": Feature(t.memlock, "5.11", "a higher RLIMIT_MEMLOCK"),
-    "fs.bpffs": Feature(t.mounted("bpf"), "4.4", "state that ends with the agent"),
-    "fs.cgroup2": Feature(t.mounted("cgroup2"), "4.5", "no cgroup hooks"),
-    "fs.tracefs": Feature(t.tracefs, "4.1", "tp_btf and raw_tp", _ADMIN),
+    "run.statistics": Feature(machine.statistics, "5.8", needs=_ADMIN),
+    "run.memcg": Feature(machine.memlock, "5.11", "a higher RLIMIT_MEMLOCK"),
+    "fs.bpffs": Feature(machine.mounted("bpf"), "4.4", "state that ends with the agent"),
+    "fs.cgroup2": Feature(machine.mounted("cgroup2"), "4.5", "no cgroup hooks"),
+    "fs.tracefs": Feature(machine.tracefs, "4.1", "tp_btf and raw_tp", _ADMIN),
 }
 
 
@@ -277,12 +281,12 @@ FEATURES: dict[str, Feature] = (
         for name, since in _KFUNCS.items()
     }
     | {
-        f"event.{name}": Feature(t.sampling(name), "4.9", _EVENT_INSTEAD.get(name, ""))
+        f"event.{name}": Feature(links.sampling(name), "4.9", _EVENT_INSTEAD.get(name, ""))
         for name in EVENTS
     }
     | _OTHERS
     | {
-        f"cap.{name.removeprefix('CAP_').lower()}": Feature(t.capability(name), needs=(name,))
+        f"cap.{name.removeprefix('CAP_').lower()}": Feature(machine.capability(name), needs=(name,))
         for name in CAPABILITIES
     }
 )

@@ -5,8 +5,6 @@ behind. It is given a ``Kernel``: the door, and the kernel's types where they ar
 """
 
 import errno
-import os
-import resource
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,22 +13,15 @@ from typing import NamedTuple
 from skep.btf.reader import Btf
 from skep.btf.types import Kind, Member, Param
 from skep.btf.writer import Builder
-from skep.kernel import commands, perf, vmlinux
-from skep.kernel.bpf import Door, address, packed
+from skep.kernel import commands, vmlinux
+from skep.kernel.bpf import Door
 from skep.kernel.commands import EXIT, Command, Create, Layout, Load
-from skep.kernel.perf import Sampling
-from skep.kernel.pins import mounts_of
-from skep.kernel.refusal import CAPABILITIES
-from skep.kernel.tracefs import MOUNTS
 from skep.lang.spec import Hook, ProgramKind
 
 NO_PREALLOC, MMAPABLE = 1, 1 << 10
 SLEEPABLE, FRAGS = 1 << 4, 1 << 5
 _XDP, _EXT = 6, 28
-_NOWHERE = 0x7FFFFFF0  # no network device has this index
-_NO_FD = 0xFFFFFFFF
 _LOG = 4096
-_LARGE = 64 << 20
 _NO_HELPER = ("unknown func", "invalid func", "cannot use helper", "not allowed in probe")
 
 
@@ -49,6 +40,29 @@ class Kernel(NamedTuple):
 
 
 Test = Callable[[Kernel], None]
+
+
+class Opened:
+    """Descriptors to be closed together."""
+
+    def __init__(self) -> None:
+        self.fds: list[int] = []
+
+    def __call__(self, fd: int) -> int:
+        """The descriptor, which is closed with the others."""
+        self.fds.append(fd)
+        return fd
+
+
+@contextmanager
+def opened(door: Door) -> Iterator[Opened]:
+    """What is opened in the block is closed at its end."""
+    held = Opened()
+    try:
+        yield held
+    finally:
+        for fd in reversed(held.fds):
+            door.close(fd)
 
 
 def program(prog_type: int, attach_type: int = 0, *, insns: bytes = EXIT, flags: int = 0) -> Test:
@@ -82,12 +96,12 @@ def extension(kernel: Kernel) -> None:
     context = builder.ptr(builder.struct("xdp_md", 4, [Member("data", integer, 0)]))
     function = builder.func("probe", builder.prototype(integer, [Param("ctx", context)]), linkage=1)
     info = struct.pack("<II", 0, function)
-    with _opened(kernel.door) as opened:
-        blob = opened(commands.btf_load(kernel.door, builder.build()))
+    with opened(kernel.door) as keep:
+        blob = keep(commands.btf_load(kernel.door, builder.build()))
         load = Load(_XDP, EXIT, btf_fd=blob, func_info=info)
-        target = opened(commands.prog_load(kernel.door, load))
+        target = keep(commands.prog_load(kernel.door, load))
         load = load._replace(prog_type=_EXT, attach_btf_id=function, attach_fd=target)
-        opened(commands.prog_load(kernel.door, load))
+        keep(commands.prog_load(kernel.door, load))
 
 
 def core(kernel: Kernel) -> None:
@@ -97,12 +111,12 @@ def core(kernel: Kernel) -> None:
     struct_id = builder.struct("task_struct", 4, [Member("pid", integer, 0)])
     function = builder.func("probe", builder.prototype(integer, []), linkage=1)
     access, exists, one = builder.string("0"), 8, bytes.fromhex("b700000001000000") + EXIT[8:]
-    with _opened(kernel.door) as opened:
-        blob = opened(commands.btf_load(kernel.door, builder.build()))
+    with opened(kernel.door) as keep:
+        blob = keep(commands.btf_load(kernel.door, builder.build()))
         info = struct.pack("<II", 0, function)
         relocation = struct.pack("<4I", 0, struct_id, access, exists)
         load = Load(1, one, btf_fd=blob, func_info=info, core_relos=relocation)
-        opened(commands.prog_load(kernel.door, load))
+        keep(commands.prog_load(kernel.door, load))
 
 
 def helper(number: int, prog_type: int = 5, attach_type: int = 0) -> Test:
@@ -200,11 +214,11 @@ def storage(kind: int) -> Test:
     def test(kernel: Kernel) -> None:
         builder = Builder()
         number = builder.integer("int", 4, signed=True)
-        with _opened(kernel.door) as opened:
-            blob = opened(commands.btf_load(kernel.door, builder.build()))
+        with opened(kernel.door) as keep:
+            blob = keep(commands.btf_load(kernel.door, builder.build()))
             layout = Layout(blob, number, number)
             create = Create(kind, 4, 4, 0, NO_PREALLOC, "", layout)
-            opened(commands.map_create(kernel.door, create))
+            keep(commands.map_create(kernel.door, create))
 
     return test
 
@@ -213,9 +227,9 @@ def nested(kind: int) -> Test:
     """A map of maps."""
 
     def test(kernel: Kernel) -> None:
-        with _opened(kernel.door) as opened:
-            inner = opened(commands.map_create(kernel.door, Create(2, 4, 4, 1)))
-            opened(commands.map_create(kernel.door, Create(kind, 4, 4, 1, inner_fd=inner)))
+        with opened(kernel.door) as keep:
+            inner = keep(commands.map_create(kernel.door, Create(2, 4, 4, 1)))
+            keep(commands.map_create(kernel.door, Create(kind, 4, 4, 1, inner_fd=inner)))
 
     return test
 
@@ -226,164 +240,17 @@ def struct_ops(kernel: Kernel) -> None:
     size = kernel.btf.size(value) if kernel.btf else 0
     builder = Builder()
     builder.integer("int", 4, signed=True)
-    with _opened(kernel.door) as opened:
-        blob = opened(
-            commands.btf_load(kernel.door, builder.build())
-        )  # asked for, and not looked at
+    with opened(kernel.door) as keep:
+        blob = keep(commands.btf_load(kernel.door, builder.build()))  # asked for, and not looked at
         layout = Layout(blob, kernel_value_id=value)
-        opened(commands.map_create(kernel.door, Create(26, 4, size, 1, layout=layout)))
+        keep(commands.map_create(kernel.door, Create(26, 4, size, 1, layout=layout)))
 
 
 def batch(kernel: Kernel) -> None:
     """Batch commands: an empty map answers ENOENT."""
-    with _opened(kernel.door) as opened:
-        fd = opened(commands.map_create(kernel.door, Create(1, 4, 4, 1)))
+    with opened(kernel.door) as keep:
+        fd = keep(commands.map_create(kernel.door, Create(1, 4, 4, 1)))
         arrays = commands.Batch(bytearray(4), bytearray(4), 1, bytearray(8))
         _, code = commands.map_batch(kernel.door, Command.MAP_LOOKUP_BATCH, fd, arrays)
         if code not in (0, errno.ENOENT):
             raise OSError(code, "")
-
-
-def link(
-    load: Load, attach_type: int, answer: int, *, target: int = _NOWHERE, extra: bytes = b""
-) -> Test:
-    """A link to nothing is refused with ``answer`` by a kernel that knows the hook."""
-
-    def test(kernel: Kernel) -> None:
-        with _opened(kernel.door) as opened:
-            fd = opened(commands.prog_load(kernel.door, load))
-            try:
-                opened(commands.link_create(kernel.door, fd, target, attach_type, extra=extra))
-            except OSError as error:
-                if error.errno != answer:
-                    raise
-
-    return test
-
-
-def descriptor_link(load: Load, attach_type: int) -> Test:
-    """A link to a descriptor that is none."""
-    return link(load, attach_type, errno.EBADF, target=_NO_FD)
-
-
-def kprobe_multi(attach_type: int) -> Test:
-    """Probes on many functions at once; set on a function that only the kernel's own tests call."""
-    name = b"bpf_fentry_test1\0"
-    names = struct.pack("<Q", address(name))
-    load = Load(2, EXIT, expected_attach_type=attach_type)
-
-    def test(kernel: Kernel) -> None:
-        extra = bytes(packed("IIQQQ", 0, 1, address(names), 0, 0))
-        with _opened(kernel.door) as opened:
-            fd = opened(commands.prog_load(kernel.door, load))
-            opened(commands.link_create(kernel.door, fd, 0, attach_type, extra=extra))
-
-    return test
-
-
-def uprobe_multi(attach_type: int) -> Test:
-    """Probes on many places of a file; "/" is no file, and the kernel says so (EBADF)."""
-    path, offsets = b"/\0", struct.pack("<Q", 0)
-    load = Load(2, EXIT, expected_attach_type=attach_type)
-
-    def test(kernel: Kernel) -> None:
-        extra = bytes(packed("QQQQIII", address(path), address(offsets), 0, 0, 1, 0, 0))
-        link(load, attach_type, errno.EBADF, target=0, extra=extra)(kernel)
-
-    return test
-
-
-def raw_tracepoint(kernel: Kernel) -> None:
-    """Raw tracepoints: one that does not exist answers ENOENT."""
-    with _opened(kernel.door) as opened:
-        fd = opened(commands.prog_load(kernel.door, Load(17, EXIT)))
-        try:
-            opened(commands.raw_tracepoint_open(kernel.door, fd, "skep_probe"))
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-
-
-def sampling(event: str) -> Test:
-    """A perf event can be opened on the first CPU."""
-    chosen = Sampling(event, 1)
-
-    def test(kernel: Kernel) -> None:
-        try:
-            kernel.door.close(perf.open_sampling(kernel.door, chosen, 0, -1))
-        except FileNotFoundError as error:
-            raise OSError(errno.ENOENT, "this machine has no such counter") from error
-
-    return test
-
-
-def statistics(kernel: Kernel) -> None:
-    """Run statistics can be switched on."""
-    kernel.door.close(commands.enable_stats(kernel.door))
-
-
-def mounted(kind: str) -> Test:
-    """A file system of that kind is mounted."""
-
-    def test(_: Kernel) -> None:
-        if not mounts_of(kind):
-            raise OSError(errno.ENOENT, f"no {kind} file system is mounted")
-
-    return test
-
-
-def tracefs(kernel: Kernel) -> None:
-    """Tracepoints can be looked up, in a mounted tracefs or in one of our own."""
-    if not any(os.access(f"{root}/events", os.R_OK | os.X_OK) for root in MOUNTS):
-        kernel.door.close(kernel.door.mount_detached("tracefs"))
-
-
-def readable(path: str, lacking: str) -> Test:
-    """A file of the kernel's can be read; where it is not there, the kernel is ``lacking`` it."""
-
-    def test(_: Kernel) -> None:
-        try:
-            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-        except FileNotFoundError as error:
-            raise OSError(errno.ENOENT, lacking) from error
-
-    return test
-
-
-def memlock(kernel: Kernel) -> None:
-    """BPF memory is charged to the cgroup and not to RLIMIT_MEMLOCK."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    if 0 <= limit < _LARGE:
-        create = Create(2, 4, 4096, limit // 4096 + 1)
-        kernel.door.close(commands.map_create(kernel.door, create))
-
-
-def capability(name: str) -> Test:
-    """This process has a capability."""
-
-    def test(kernel: Kernel) -> None:
-        if not kernel.door.capabilities() >> CAPABILITIES[name] & 1:
-            raise PermissionError(errno.EPERM, f"this process lacks {name}")
-
-    return test
-
-
-class _Opened:
-    """Descriptors to be closed together."""
-
-    def __init__(self) -> None:
-        self.fds: list[int] = []
-
-    def __call__(self, fd: int) -> int:
-        self.fds.append(fd)
-        return fd
-
-
-@contextmanager
-def _opened(door: Door) -> Iterator[_Opened]:
-    opened = _Opened()
-    try:
-        yield opened
-    finally:
-        for fd in reversed(opened.fds):
-            door.close(fd)

@@ -16,7 +16,7 @@ ELSEWHERE = {
     "testing/fake_": "the same",
     "kernel/bpf.py": "answers of the kernel, which become errors where they enter",
     "kernel/netlink.py": "the same",
-    "kernel/probe_tests.py": "the same, as the reasons of `skep features`",
+    "kernel/probe_": "the same, as the reasons of `skep features`",
     "program/interruption.py": "Ctrl-C, which has no text",
     "cli/ending.py": "the same",
     "events/record.py": "tests/golden/lang/declarations.txt",
