@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,7 +25,8 @@ from skep.agent.losses import Loss
 from skep.agent.plan import Plan, RingPlan
 from skep.agent.powers import Outcome
 from skep.agent.programs import MapUse
-from skep.agent.rings import ALL
+from skep.agent.rings import ALL, RECORDS
+from skep.agent.stall import KILLED_SECONDS, TOLD_SECONDS, RingCount, Stall
 from skep.agent.store import Bounds
 from skep.agent.supervise import Child, Supervisor
 from skep.agent.usage import FIRST_SAMPLE, SAMPLE_EVERY, SAMPLE_SECONDS, Sampler
@@ -61,6 +62,9 @@ class Kernel(Protocol):
     def rings(self) -> tuple[RingPlan, ...]:
         """The rings that a drain is to read."""
         ...
+
+    def counts(self) -> Mapping[str, RingCount]:
+        """How each ring stands."""
 
     def infos(self) -> list[ProgramInfo]:
         """What the kernel says of each program."""
@@ -131,6 +135,7 @@ class Engine:
         self._heap = Heap()
         self._tasks: list[asyncio.Task[None]] = []
         self._watched = -1
+        self._stall, self._stalled = Stall(time.monotonic), 0.0
 
     def start(
         self, failed: Callable[[BaseException], None], renewed: Callable[[], None] = lambda: None
@@ -166,11 +171,18 @@ class Engine:
             if os.path.exists(socket)
         ]
 
+    def hanging(self) -> list[str]:
+        """That the drain hangs, where it does, for people."""
+        child = self.supervisor.child
+        if child is None or self._stalled < TOLD_SECONDS:
+            return []
+        return [f"the drain (pid {child.pid}) hangs: events wait, and it has taken none for 10 s"]
+
     def losses(self) -> list[Loss]:
         """By queue, from the kernel to the journal."""
         misses = sum(info.recursion_misses for info in self.programs.infos())
         return [
-            *losses.rings(self.intake.accounts),
+            *losses.rings(self.intake.accounts, self.programs.counts()),
             losses.recursion(misses, sum(self.journal.counts.values())),
             *losses.queues(self.receiver.losses()),
         ]
@@ -207,7 +219,8 @@ class Engine:
 
     def _drain_ended(self, code: int) -> None:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        text = f"the drain ended by itself ({how}); it is started again"
+        text = f"the drain ended ({how}); it is started again"
+        self._stalled = 0.0
         self.log.warning(text)
         self.journal.tell(notice("drain restarted", reason=text))
         self.intake.renew()
@@ -254,7 +267,23 @@ class Engine:
         now = boot_ns()
         self.journal.store.expire(now)
         self._tell_losses()
+        self._watch_drain()
         self._heap.tidy(now)
+
+    def _watch_drain(self) -> None:
+        """Tell of a drain that hangs, once, and let another take its place."""
+        child, before = self.supervisor.child, self._stalled
+        counts = self.programs.counts().items()
+        rings = [one for name, one in counts if name in RECORDS]  # texts wait for their exec
+        self._stalled = self._stall.look(child.pid if child else 0, rings)
+        if child is None:
+            return
+        if before < TOLD_SECONDS <= self._stalled:
+            for text in self.hanging():
+                self.log.warning(text)
+                self.journal.tell(notice("drain hangs", reason=text))
+        if self._stalled >= KILLED_SECONDS:
+            child.kill()
 
     def _tell_losses(self) -> None:
         now = self.losses()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from skep.agent.stall import RingCount
 from skep.events.losses import LossCounter
 
 
@@ -25,17 +26,16 @@ WHY = {
 }
 
 
-def rings(accounts: Mapping[str, Any]) -> list[Loss]:
-    """The rings, from what the drain counted last."""
-    return [
-        Loss(
-            f"{name} ring",
-            int(ring["attempts"]) - int(ring["refused"]),
-            int(ring["refused"]) + int(ring.get("foreign", 0)),
-            "the ring was full",
-        )
-        for name, ring in accounts.get("rings", {}).items()
-    ]
+def rings(accounts: Mapping[str, Any], counts: Mapping[str, RingCount]) -> list[Loss]:
+    """The rings: as they stand (``counts``), and what the drain counted last, which may hang."""
+    return [_ring(name, counts.get(name), ring) for name, ring in accounts.get("rings", {}).items()]
+
+
+def _ring(name: str, now: RingCount | None, told: Mapping[str, Any]) -> Loss:
+    attempts = now.attempts if now else int(told["attempts"])
+    refused = now.refused if now else int(told["refused"])
+    lost = refused + int(told.get("foreign", 0))
+    return Loss(f"{name} ring", attempts - refused, lost, "the ring was full")
 
 
 def queues(counters: Iterable[LossCounter]) -> list[Loss]:

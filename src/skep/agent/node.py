@@ -122,5 +122,5 @@ class AgentNode:
             stored_bytes=store.bytes,
             followers=engine.journal.followers,
             metrics=self.metrics,
-            warnings=[*self.warnings, *engine.warnings, *engine.unnamed()],
+            warnings=[*self.warnings, *engine.warnings, *engine.hanging(), *engine.unnamed()],
         )

@@ -4,20 +4,23 @@ All of it is held by descriptors of this process and gone with it. Rings get the
 budget. Only this module of the agent asks `program` and `kernel` for live things.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from skep.agent.plan import RingPlan
 from skep.agent.powers import Outcome, Power, Way, turn_on
+from skep.agent.stall import RingCount
 from skep.base.errors import CompileError, Forbidden, Unsupported
 from skep.flows.drops import SiteTotal, sites, totals
 from skep.kernel import stats
 from skep.kernel.budget import Want, divide
 from skep.kernel.handle import Handle
 from skep.kernel.link import Link
+from skep.kernel.maps import Map
 from skep.kernel.objects import ProgramInfo
+from skep.kernel.rings import RingReader
 from skep.lang.finish import Compiled
 from skep.lang.maps import Ring
 from skep.lang.programs import Program
@@ -44,8 +47,14 @@ class MapUse:
 class Programs:
     """What runs in the kernel for this agent. A context manager; closing it detaches everything."""
 
-    def __init__(self, live: Live, outcomes: Sequence[Outcome], rings: dict[str, RingPlan]) -> None:
-        self._live, self._rings = live, rings
+    def __init__(
+        self,
+        live: Live,
+        outcomes: Sequence[Outcome],
+        rings: dict[str, RingPlan],
+        readers: Mapping[str, RingReader],
+    ) -> None:
+        self._live, self._rings, self._readers = live, rings, readers
         self.outcomes: Sequence[Outcome] = tuple(outcomes)
 
     @classmethod
@@ -60,8 +69,9 @@ class Programs:
         made = compile_ways(ways, machine)
         live = Live(machine)
         try:
-            rings = _rings(live, made.values(), budget, weights)
-            return cls(live, turn_on(powers, live, lambda program: _compiled(made[program])), rings)
+            rings, readers = _rings(live, made.values(), budget, weights)
+            outcomes = turn_on(powers, live, lambda program: _compiled(made[program]))
+            return cls(live, outcomes, rings, readers)
         except BaseException:
             live.close()
             raise
@@ -89,6 +99,13 @@ class Programs:
         except KeyError:
             return []
 
+    def counts(self) -> dict[str, RingCount]:
+        """How each ring stands. They are the drain's to read: nothing is taken here."""
+        return {
+            name: RingCount(*reader.positions(), reader.attempts, reader.refused)
+            for name, reader in self._readers.items()
+        }
+
     def infos(self) -> list[ProgramInfo]:
         """What the kernel says of each."""
         return [self._live.programs[self._live.name(program)].info() for program in self.on]
@@ -108,6 +125,8 @@ class Programs:
 
     def close(self) -> None:
         """Detach everything."""
+        for reader in self._readers.values():
+            reader.close()
         self._live.close()
 
     def __enter__(self) -> Self:
@@ -159,7 +178,7 @@ def _use(one: Handle) -> MapUse:
 
 def _rings(
     live: Live, made: Iterable[Made], budget: int, weights: dict[str, float]
-) -> dict[str, RingPlan]:
+) -> tuple[dict[str, RingPlan], dict[str, RingReader]]:
     """Make the rings, before a program asks for them in the size that it declares."""
     specs = {
         declared: spec
@@ -173,10 +192,11 @@ def _rings(
         for ring in rings
     ]
     sizes = divide(budget, wants)
-    plans = {}
+    plans, readers = {}, {}
     for ring in rings:
         size = sizes[ring.name]
         live_ring = live.map(ring, replace(specs[ring], entries=size))
-        state = live.map(ring.state, specs[ring.state])
+        state = Map(specs[ring.state], live.map(ring.state, specs[ring.state]).fd)
         plans[ring.name] = RingPlan(ring.name, live_ring.fd, state.fd, size)
-    return plans
+        readers[ring.name] = RingReader(live_ring.fd, size, state=state.memory())
+    return plans, readers

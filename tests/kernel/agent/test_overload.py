@@ -81,6 +81,24 @@ def test_a_ring_that_overflows_is_counted_exactly_and_told(up: Callable[..., Up]
     assert ring["passed"] + ring["lost"] >= 3 * started
 
 
+def test_a_drain_that_hangs_is_told_of_and_another_takes_its_place(up: Callable[..., Up]) -> None:
+    agent = up("--only", "exec")
+    drain = next(one["pid"] for one in agent.ready()["processes"] if one["name"] == "drain")
+    run_true("before")
+    wait_for(lambda: seen(agent, "before"), "the exec is seen")
+    os.kill(drain, signal.SIGSTOP)
+    run_true("meanwhile")
+    hangs = f"the drain (pid {drain}) hangs"
+
+    def warned() -> bool:
+        return any(hangs in one for one in agent.client.status()["warnings"])
+
+    wait_for(warned, "the warning")
+    wait_for(lambda: seen(agent, "meanwhile"), "another drain takes what waits")
+    assert agent.client.status()["warnings"] == []
+    assert hangs in agent.errors.read_text()
+
+
 def test_a_drain_that_hangs_does_not_keep_the_agent_from_its_end(up: Callable[..., Up]) -> None:
     agent = up("--only", "exec")
     drain = next(one["pid"] for one in agent.ready()["processes"] if one["name"] == "drain")

@@ -3,6 +3,7 @@
 from skep.agent.plan import RingPlan
 from skep.agent.powers import Outcome, Power, Refusal, Way
 from skep.agent.programs import MapUse
+from skep.agent.stall import RingCount
 from skep.flows.drops import SiteTotal
 from skep.kernel.objects import ProgramInfo
 
@@ -24,6 +25,10 @@ class FakePrograms:
         )
         self.rings: tuple[RingPlan, ...] = ()
         self.closed = False
+        self.waiting: dict[str, RingCount] = {}
+
+    def counts(self) -> dict[str, RingCount]:
+        return self.waiting
 
     def infos(self) -> list[ProgramInfo]:
         return [ProgramInfo(3, 26, "on_exec", "", 8, 8, 0, 0, 700, 1, self.misses, 1)]

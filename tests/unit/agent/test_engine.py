@@ -5,15 +5,17 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from skep.agent import engine as engines
 from skep.agent import supervise
 from skep.agent.dropped import DropSite
 from skep.agent.engine import Allowed, Engine, bounds
+from skep.agent.stall import RingCount
 from skep.api.query import Query
 from skep.base.config import Runtimes, Store
 from skep.base.errors import Forbidden
@@ -70,7 +72,39 @@ def test_a_drain_runs_in_its_block_and_another_takes_the_place_of_a_killed_one()
 
     (notice,) = asyncio.run(scene())
     assert b'"notice":"drain restarted"' in notice
-    assert b"the drain ended by itself (signal 9); it is started again" in notice
+    assert b"the drain ended (signal 9); it is started again" in notice
+
+
+def test_a_drain_that_takes_nothing_is_told_of_and_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "TOLD_SECONDS", 1e-9)
+    monkeypatch.setattr(engines, "KILLED_SECONDS", 1e-9)
+
+    async def scene() -> tuple[list[bytes], list[str], int]:
+        programs = FakePrograms()
+        made = Engine(programs, QUIET, KINDS, names(), allowed=Allowed(counting=nullcontext))
+        got: list[bytes] = []
+        made.journal.follow(Query(follow=True), taking(got), unexpected)
+        made.start(no_fault)
+        await until(lambda: made.supervisor.child, "a drain is started")
+        programs.waiting = {"texts": RingCount(0, 8, 1, 0)}
+        made.chores()
+        made.chores()
+        assert made.hanging() == []
+        programs.waiting["lifecycle"] = RingCount(0, 8, 1, 0)
+        made.chores()
+        made.chores()
+        said = made.hanging()
+        await until(lambda: made.supervisor.restarts, "another takes its place")
+        programs.waiting = {}
+        await made.stop()
+        return got, said, made.supervisor.restarts
+
+    (hangs, restarted, *_), (said,), _ = asyncio.run(scene())
+    assert b'"notice":"drain hangs"' in hangs
+    assert b'"notice":"drain restarted"' in restarted
+    assert said.endswith("hangs: events wait, and it has taken none for 10 s")
 
 
 def test_an_end_before_the_drain_is_up_ends_the_drain_too() -> None:

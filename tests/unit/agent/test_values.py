@@ -13,6 +13,7 @@ from skep.agent.losses import Loss
 from skep.agent.notify import Notifier
 from skep.agent.order import Order
 from skep.agent.plan import Plan, RingPlan
+from skep.agent.stall import RingCount, Stall
 from skep.agent.usage import Sampler
 from skep.base.config import Processes
 from skep.base.errors import BadInput, Conflict
@@ -113,8 +114,10 @@ def test_runs_are_counted_while_sampled_alone() -> None:
 
 def test_what_is_lost_is_named_by_its_queue() -> None:
     accounts = {"rings": {"lifecycle": {"attempts": 10, "refused": 3, "foreign": 1}}}
-    assert losses.rings(accounts) == [Loss("lifecycle ring", 7, 4, "the ring was full")]
-    assert losses.rings({}) == []
+    assert losses.rings(accounts, {}) == [Loss("lifecycle ring", 7, 4, "the ring was full")]
+    now = {"lifecycle": RingCount(0, 9, 20, 5)}  # the drain has not told of it yet
+    assert losses.rings(accounts, now) == [Loss("lifecycle ring", 15, 6, "the ring was full")]
+    assert losses.rings({}, {}) == []
     assert losses.queues([LossCounter("blocks", 5, 2)])[0].lost == 2
     assert losses.recursion(2, 9) == Loss(
         "programs", 9, 2, "a program was already running on that CPU"
@@ -133,3 +136,18 @@ def test_refusals_are_errors_of_the_kernel_and_of_a_program() -> None:
         "Unsupported",
         "VerifierError",
     }
+
+
+def test_a_drain_stalls_while_something_waits_and_it_takes_nothing() -> None:
+    time = 0.0
+    stall = Stall(lambda: time)
+
+    def look(consumed: int, produced: int, pid: int = 7) -> float:
+        nonlocal time
+        time += 1
+        return stall.look(pid, [RingCount(0, 0, 0, 0), RingCount(consumed, produced, 0, 0)])
+
+    assert [look(8, 8), look(8, 16), look(8, 16), look(8, 24)] == [0, 1, 2, 3]
+    assert [look(16, 24), look(16, 24)] == [0, 1]
+    assert [look(16, 24, 8), look(16, 24, 8)] == [0, 1]
+    assert look(24, 24, 8) == 0
