@@ -10,19 +10,6 @@ from types import ModuleType
 MODULES: tuple[ModuleType, ...] = (socket, errno, signal, stat, os)
 """Python's modules that have names of the kernel's interface."""
 NUMBERS = {
-    "XDP_ABORTED": 0,
-    "XDP_DROP": 1,
-    "XDP_PASS": 2,
-    "XDP_TX": 3,
-    "XDP_REDIRECT": 4,
-    "TC_ACT_UNSPEC": -1,
-    "TC_ACT_OK": 0,
-    "TC_ACT_SHOT": 2,
-    "TC_ACT_REDIRECT": 7,
-    "TCX_NEXT": -1,
-    "TCX_PASS": 0,
-    "TCX_DROP": 2,
-    "TCX_REDIRECT": 7,
     "BPF_ANY": 0,
     "BPF_NOEXIST": 1,
     "BPF_EXIST": 2,
@@ -31,6 +18,22 @@ NUMBERS = {
     "NF_DROP": 0,
     "NF_ACCEPT": 1,
 }
+VERDICTS = {
+    "XDP_ABORTED": "Xdp.ABORTED",
+    "XDP_DROP": "Xdp.DROP",
+    "XDP_PASS": "Xdp.PASS",
+    "XDP_TX": "Xdp.TX",
+    "XDP_REDIRECT": "Xdp.REDIRECT",
+    "TC_ACT_UNSPEC": "Tc.NEXT",
+    "TC_ACT_OK": "Tc.PASS",
+    "TC_ACT_SHOT": "Tc.DROP",
+    "TC_ACT_REDIRECT": "Tc.REDIRECT",
+    "TCX_NEXT": "Tc.NEXT",
+    "TCX_PASS": "Tc.PASS",
+    "TCX_DROP": "Tc.DROP",
+    "TCX_REDIRECT": "Tc.REDIRECT",
+}
+"""By the names of the library of verdicts."""
 ETHERNET = {
     "ETH_P_IP": "IPV4",
     "ETH_P_IPV6": "IPV6",
@@ -44,6 +47,9 @@ def constant_of_c(name: str) -> str:
     """What to write for a number by its name in C; "" where none is known."""
     if name in NUMBERS:
         return f"write {NUMBERS[name]}, or name it outside: {name} = {NUMBERS[name]}"
+    if name in VERDICTS:
+        kind = VERDICTS[name].partition(".")[0]
+        return f"from skep.lang.library.verdicts import {kind}, and {VERDICTS[name]}"
     if name in ETHERNET:
         return f"from skep.lang.library.headers import EtherType, and EtherType.{ETHERNET[name]}"
     for module in MODULES:

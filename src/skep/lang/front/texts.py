@@ -40,7 +40,7 @@ def encoded(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:
         problem = f"{kind!r} is text, which goes with a str, not with bytes"
         raise scope.error(node, problem, 'leave the b out: "..."')
     if kind.element is u8 and isinstance(text, str):
-        raise scope.error(node, f"{kind!r} is bytes, not text", 'write them as in b"..."')
+        raise scope.error(node, f"{kind!r} is bytes, not text", _as_bytes(kind, text))
     data = text.encode() if isinstance(text, str) else text
     if kind.element is char and 0 in data:
         raise scope.error(node, "text ends at its first NUL: it holds none")
@@ -49,6 +49,18 @@ def encoded(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:
     if len(data) > kind.count:
         raise scope.error(node, f"{len(data)} bytes are more than {kind!r} holds")
     return data
+
+
+ADDRESSES = {
+    6: 'an address of hardware is six: MAC = bytes.fromhex("{digits}") outside',
+    16: 'an address of IPv6 is sixteen: ADDRESS = ipaddress.ip_address("{text}").packed outside',
+}
+"""What to write for the text of an address, by its bytes."""
+
+
+def _as_bytes(kind: ArrayType, text: str) -> str:
+    hint = ADDRESSES.get(kind.count, "") if ":" in text else ""
+    return hint.format(text=text, digits=text.replace(":", "")) or 'write them as in b"..."'
 
 
 def filling(scope: Scope, kind: Any, text: Text, node: ast.AST) -> bytes:

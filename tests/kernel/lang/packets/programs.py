@@ -16,6 +16,7 @@ from skep.lang.library.packets import (
     tcp_option,
     vxlan,
 )
+from skep.lang.library.verdicts import Tc, Xdp
 
 VXLAN = 4789
 
@@ -226,16 +227,16 @@ def keeps_a_copy(ctx):
     """What was at the start of a packet stands at the start of what is left of it."""
     eth, saved = ctx.view(Ethernet), Ethernet()
     if eth is None:
-        return 1
+        return Xdp.DROP
     saved[0] = eth
     if skep.xdp_adjust_head(20) != 0:
-        return 1
+        return Xdp.DROP
     eth = ctx.view(Ethernet)
     if eth is None:
-        return 1
+        return Xdp.DROP
     eth[0] = saved
     eth[0].type += 1
-    return 2
+    return Xdp.PASS
 
 
 @skep.xdp
@@ -245,4 +246,23 @@ def finds_options(ctx):
     return 1 if kind is None else 2 + tcp_option(ctx, 14 + 20, kind[0])
 
 
-ALL = (keeps_a_copy, sums, finds_options, copies, notes, parses, translates, opens_a_tunnel)
+@skep.tc("ingress")
+def decides(ctx):
+    """By the first byte, a verdict."""
+    first = ctx.view(u8)
+    if first is None:
+        return Tc.PASS
+    return Tc.NEXT if first == 255 else Tc.DROP
+
+
+ALL = (
+    decides,
+    keeps_a_copy,
+    sums,
+    finds_options,
+    copies,
+    notes,
+    parses,
+    translates,
+    opens_a_tunnel,
+)

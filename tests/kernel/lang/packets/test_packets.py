@@ -131,6 +131,12 @@ def test_a_frame_in_a_tunnel_is_parsed(flags: int, verdict: int) -> None:
     assert done.maps[programs.inner] == (wanted if verdict == 3 else {})
 
 
+@pytest.mark.parametrize(("first", "verdict"), [(255, -1), (0, 2)])
+def test_verdicts_have_names(first: int, verdict: int) -> None:
+    packet = bytes([first]) + bytes(20)
+    assert programs.decides.py(packet) == skep.run(programs.decides, packet).verdict == verdict
+
+
 def test_a_header_is_kept_while_the_packet_moves() -> None:
     packet = MACS + tags(0x800) + ip4(17, UDP)
     seen = skep.Packet(packet)
