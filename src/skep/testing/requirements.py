@@ -35,6 +35,8 @@ OPTIONS = {
     "kind.kretprobe_multi": "CONFIG_FPROBE",
     "kind.kretsyscall": "CONFIG_KPROBE_EVENTS",
     "kind.ksyscall": "CONFIG_KPROBE_EVENTS",
+    "kind.netkit_peer": "CONFIG_NETKIT",
+    "kind.netkit_primary": "CONFIG_NETKIT",
     "link.kprobe": "CONFIG_KPROBE_EVENTS",
     "link.kprobe_multi": "CONFIG_FPROBE",
     "link.kprobe_session": "CONFIG_FPROBE",
