@@ -56,6 +56,7 @@ _PLACES = {
     "skep.lang.special": (
         "CgroupReference",
         "CpumaskReference",
+        "CryptoReference",
         "SpinLock",
         "TaskReference",
         "Timer",
@@ -300,6 +301,7 @@ if TYPE_CHECKING:
     from skep.lang.programs import noinline as noinline
     from skep.lang.special import CgroupReference as CgroupReference
     from skep.lang.special import CpumaskReference as CpumaskReference
+    from skep.lang.special import CryptoReference as CryptoReference
     from skep.lang.special import SpinLock as SpinLock
     from skep.lang.special import TaskReference as TaskReference
     from skep.lang.special import Timer as Timer

@@ -226,6 +226,7 @@ _KFUNCS = {
     "bpf_arena_alloc_pages": "6.9",
     "bpf_session_cookie": "6.10",
     "bpf_wq_init": "6.10",
+    "bpf_crypto_ctx_create": "6.10",
     "bpf_get_task_exe_file": "6.12",
     "bpf_path_d_path": "6.12",
     "bpf_strcmp": "6.17",

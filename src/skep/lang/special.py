@@ -61,7 +61,18 @@ class CpumaskReference(Reference):
     kernel, acquire, release = "bpf_cpumask", "bpf_cpumask_acquire", "bpf_cpumask_release"
 
 
-REFERENCES: tuple[type[Reference], ...] = (TaskReference, CgroupReference, CpumaskReference)
+class CryptoReference(Reference):
+    """A cipher with its key that a value keeps, likewise. Linux 6.10."""
+
+    kernel, acquire, release = "bpf_crypto_ctx", "bpf_crypto_ctx_acquire", "bpf_crypto_ctx_release"
+
+
+REFERENCES: tuple[type[Reference], ...] = (
+    TaskReference,
+    CgroupReference,
+    CpumaskReference,
+    CryptoReference,
+)
 SINGLE: tuple[StructType, ...] = (SpinLock, Timer, Work)
 SPECIAL: tuple[StructType, ...] = (*SINGLE, *REFERENCES)
 STORAGES = frozenset(
