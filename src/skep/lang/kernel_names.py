@@ -115,21 +115,33 @@ def kernel_iterator(name: str) -> KernelIterator:
     return KernelIterator(own, module)
 
 
+EXAMPLES = {"kfunc": "bpf_task_from_pid", "kernel_struct": "file", "kernel_enum": "tcp_state"}
+"""What an error shows for a name that was not given."""
+
+
+def _require_name(what: str, name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f'{what}(...) takes a name, as in {what}("{EXAMPLES[what]}"), not {name!r}')
+
+
 def kfunc(name: str) -> KernelFunction:
     """A kernel function ("kfunc"), ``kfunc("bpf_task_from_pid")``; which there are depends on the kernel.
 
     One of a module is named with it, ``kfunc("nf_conntrack:bpf_ct_release")`` (5.18); where that is built into the
     kernel, the kernel's own is called.
     """
+    _require_name("kfunc", name)
     module, _, own = name.rpartition(":")
     return KernelFunction(own, module)
 
 
 def kernel_struct(name: str) -> KernelView:
     """``struct name`` (or ``union name``)."""
+    _require_name("kernel_struct", name)
     return KernelView(name)
 
 
 def kernel_enum(name: str, **plain: int) -> KernelEnum:
     """``enum name``; ``plain`` gives numbers to runs as plain Python."""
+    _require_name("kernel_enum", name)
     return KernelEnum(name, plain)

@@ -6,7 +6,7 @@ methods are compiled; in plain Python they are those of the fakes that a test bi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Unpack
 
 from skep.base.similar import similar
 from skep.lang.forms import Form
@@ -20,6 +20,8 @@ PREALLOCATED, NO_PREALLOC = 0, 1
 READ_ONLY = 1 << 7
 MMAPABLE = 1 << 10
 NAME = 15
+
+LIVE = "the live map is live[...] of skep.load(...)"
 
 Migrate = Callable[[Any, Any], tuple[Any, Any] | None]
 """From key and value of an entry of the old layout to those of the new one; None leaves it out."""
@@ -73,6 +75,11 @@ class Declaration:
             )
         if self.pin and not (plain.isascii() and plain.isalnum() and self.pin[0] != "-"):
             raise ValueError(f"{self.pin!r} cannot name a pin; take letters, digits, - and _")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f"{name!r} is none of a declared map's; {LIVE}")
 
     def spec(self, name: str = "") -> MapSpec:
         """The spec, under the declaration's own name or else ``name`` (cut to the kernel's 15 characters)."""
@@ -177,9 +184,7 @@ class Table(Declaration):
 
 def compiled(what: str) -> TypeError:
     """What a method of a declaration raises outside of programs."""
-    return TypeError(
-        f"{what} on a declared map exists in programs; the live map is live[...] of skep.load(...)"
-    )
+    return TypeError(f"{what} on a declared map exists in programs; {LIVE}")
 
 
 class Hash(Table):
@@ -290,6 +295,12 @@ class Global(Declaration):
             raise ValueError("a constant belongs to one load of a program; it is not pinned")
         super().__init__(u32, value, 1, flags=READ_ONLY if constant else MMAPABLE, **options)
         self.initial, self.constant = initial, constant
+        self._fields = frozenset(field.name for field in value.fields)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self).get("_fields", ()):
+            raise TypeError(f"{name!r} of a declared Global is set in programs; {LIVE}")
+        super().__setattr__(name, value)
 
 
 class RingState(Struct):

@@ -118,7 +118,9 @@ class LiveMaps:
         """What a user sees of a map. KeyError where no loaded program uses it."""
         key = id(declared)
         if declared not in self:
-            raise KeyError(f"no program that was loaded here uses this {type(declared).__name__}")
+            if not isinstance(declared, Declaration):
+                raise KeyError(f"live[...] takes a map as it was declared, not {declared!r}")
+            raise KeyError(f"no program that is loaded here uses this {type(declared).__name__}")
         if key not in self._faces:
             self._faces[key] = self._face(declared, self._maps[key])
         return self._faces[key]

@@ -138,7 +138,9 @@ def _bytes(given: Input) -> bytes:
         return bytes(given.told + given.bytes)
     if isinstance(given, bytes | bytearray):
         return bytes(given)
-    return struct.pack(f"<{len(given)}Q", *given)
+    if isinstance(given, Sequence) and all(isinstance(one, int) for one in given):
+        return struct.pack(f"<{len(given)}Q", *given)
+    raise TypeError(f"a run is given a packet as bytes, a skep.Packet or a Struct, not {given!r}")
 
 
 def _content(face: Face, *, drain: bool = True) -> Any:  # noqa: ANN401 - as the map's type has it

@@ -39,7 +39,7 @@ def test_an_instance_that_cannot_be_one_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_a_map_that_no_program_uses_is_not_there() -> None:
     held = LiveMaps(lambda program: program)
-    with pytest.raises(KeyError, match="no program that was loaded here uses this Hash"):
+    with pytest.raises(KeyError, match="no program that is loaded here uses this Hash"):
         held.face(skep.Hash(skep.u32, skep.u32, 4))
     assert not held.unpin(skep.Hash(skep.u32, skep.u32, 4, pin="x"))
     assert list(held) == []
