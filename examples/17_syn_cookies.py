@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 import skep
+from skep.lang.library.forwarding import SockTuple4
 from skep.lang.library.headers import Ethernet, EtherType, IPv4, Protocol, TcpFlag
 from skep.lang.library.packets import folded
+from skep.lang.library.verdicts import Xdp
 
-ABORTED, DROP, PASS, TX = range(4)
 AT, SIZE, WORDS = 34, 40, 10
 OPTIONS = b"\x02\x04" + (1460).to_bytes(2, "big") + b"\x01" * 16  # the segment size, and nothing
 SYN_ACK = TcpFlag.SYN | TcpFlag.ACK
@@ -37,12 +38,6 @@ class Segment(skep.Struct):
     options: skep.u8[20]
 
 
-class Ends(skep.Struct):
-    source: skep.be32
-    destination: skep.be32
-    ports: skep.be16[2]
-
-
 class Pseudo(skep.Struct):
     source: skep.be32
     destination: skep.be32
@@ -57,20 +52,19 @@ answered = skep.PerCpuArray(skep.u64, 1)
 def answers(ctx):
     eth, ip, syn = ctx.view(Ethernet), ctx.view(IPv4, 14), ctx.view(Segment, AT)
     if eth is None or ip is None or syn is None or eth.type != EtherType.IPV4:
-        return PASS
+        return Xdp.PASS
     if ip.version != 4 or ip.words != 5 or ip.length != 20 + SIZE or ip.protocol != Protocol.TCP:
-        return PASS
+        return Xdp.PASS
     if syn.flags & SYN_ACK != TcpFlag.SYN or syn.words != WORDS:
-        return PASS
-    ends = Ends(ip.source, ip.destination)
-    ends.ports[0], ends.ports[1] = syn.source, syn.destination
-    listener = skep.skc_lookup_tcp(ends, 12, -1, 0)
+        return Xdp.PASS
+    ends = SockTuple4(ip.source, ip.destination, syn.source, syn.destination)
+    listener = skep.skc_lookup_tcp(ends, -1, 0)
     if listener is None:
-        return PASS
+        return Xdp.PASS
     cookie = skep.tcp_gen_syncookie(listener, ip, 20, syn, SIZE)
     skep.sk_release(listener)
     if cookie < 0:
-        return PASS
+        return Xdp.PASS
     eth.source, eth.destination = eth.destination, eth.source
     ip.source, ip.destination = ip.destination, ip.source
     syn.source, syn.destination = syn.destination, syn.source
@@ -79,13 +73,13 @@ def answers(ctx):
     syn.options = OPTIONS
     checksum(ip, syn)
     answered.increment(0)
-    return TX
+    return Xdp.TX
 
 
 def checksum(ip, segment):
     pseudo = Pseudo(ip.source, ip.destination, Protocol.TCP, SIZE)
-    total = skep.csum_diff(pseudo, 0, pseudo, 12, 0)
-    total = skep.csum_diff(pseudo, 0, segment, SIZE, skep.u32(total))
+    total = skep.csum_diff(None, pseudo, 0)
+    total = skep.csum_diff(None, 0, segment, SIZE, skep.u32(total))
     segment.checksum = skep.ntohs(folded(skep.u32(total)))
 
 
