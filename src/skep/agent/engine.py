@@ -212,6 +212,7 @@ class Engine:
         finally:
             os.close(theirs)
             os.close(lifeline)
+        self._look(child.pid)
         self._unwatch()
         self._watched = self.receiver.fileno()
         asyncio.get_running_loop().add_reader(self._watched, self._take)
@@ -270,19 +271,22 @@ class Engine:
         self._watch_drain()
         self._heap.tidy(now)
 
+    def _look(self, pid: int) -> float:
+        """For how many seconds the drain of this pid has taken nothing of what waits. Texts wait for their exec."""
+        counts = self.programs.counts().items()
+        return self._stall.look(pid, [one for name, one in counts if name in RECORDS])
+
     def _watch_drain(self) -> None:
         """Tell of a drain that hangs, once, and let another take its place."""
         child, before = self.supervisor.child, self._stalled
-        counts = self.programs.counts().items()
-        rings = [one for name, one in counts if name in RECORDS]  # texts wait for their exec
-        self._stalled = self._stall.look(child.pid if child else 0, rings)
         if child is None:
             return
+        self._stalled = self._look(child.pid)
         if before < TOLD_SECONDS <= self._stalled:
             for text in self.hanging():
                 self.log.warning(text)
                 self.journal.tell(notice("drain hangs", reason=text))
-        if self._stalled >= KILLED_SECONDS:
+        if self._stall.begun and self._stalled >= KILLED_SECONDS:
             child.kill()
 
     def _tell_losses(self) -> None:

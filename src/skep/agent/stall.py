@@ -21,16 +21,23 @@ class RingCount:
 
 
 class Stall:
-    """For how long a process has taken nothing. ``clock`` is in seconds."""
+    """For how long a process has taken nothing. ``clock`` is in seconds.
+
+    ``begun``: whether the process took something before. One that starts may take long on a busy machine, and another
+    in its place would take no less.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._since = clock, clock()
-        self._seen: tuple[int, ...] = ()
+        self._pid, self._taken = 0, [0]
+        self.begun = False
 
     def look(self, pid: int, rings: Iterable[RingCount]) -> float:
         """Seconds since ``pid`` took something, or nothing waited for it."""
         now, counts = self._clock(), list(rings)
-        seen = (pid, *(one.consumed for one in counts))
-        if seen != self._seen or all(one.consumed == one.produced for one in counts):
-            self._seen, self._since = seen, now
+        taken, other = [one.consumed for one in counts], pid != self._pid
+        moved = taken != self._taken
+        self.begun = not other and (self.begun or moved)
+        if other or moved or all(one.consumed == one.produced for one in counts):
+            self._pid, self._taken, self._since = pid, taken, now
         return now - self._since

@@ -92,7 +92,7 @@ def test_a_drain_that_takes_nothing_is_told_of_and_replaced(
         made.chores()
         made.chores()
         assert made.hanging() == []
-        programs.waiting["lifecycle"] = RingCount(0, 8, 1, 0)
+        programs.waiting["lifecycle"] = RingCount(8, 16, 2, 0)
         made.chores()
         made.chores()
         said = made.hanging()

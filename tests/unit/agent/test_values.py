@@ -148,6 +148,10 @@ def test_a_drain_stalls_while_something_waits_and_it_takes_nothing() -> None:
         return stall.look(pid, [RingCount(0, 0, 0, 0), RingCount(consumed, produced, 0, 0)])
 
     assert [look(8, 8), look(8, 16), look(8, 16), look(8, 24)] == [0, 1, 2, 3]
+    assert not stall.begun
     assert [look(16, 24), look(16, 24)] == [0, 1]
+    assert stall.begun
     assert [look(16, 24, 8), look(16, 24, 8)] == [0, 1]
+    assert not stall.begun  # it starts: another in its place would take no less
     assert look(24, 24, 8) == 0
+    assert stall.begun
