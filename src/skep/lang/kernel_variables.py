@@ -1,8 +1,8 @@
 """Variables of the kernel that a program names: those of each CPU, with their types, and the addresses of any others.
 
-``RUNQUEUES = kernel_variable("runqueues")`` (of a module: ``"kvm:kvm_running_vcpu"``) and ``FOPS = kernel_address("bpf_map_fops")`` stand outside a program. In
-it, ``this_cpu_ptr(RUNQUEUES).nr_running`` reads a variable of this CPU, and ``FOPS`` is a number of the kernel that the
-program is loaded into.
+``RUNQUEUES = kernel_variable("runqueues")`` (of a module: ``"kvm:kvm_running_vcpu"``) and ``FOPS =
+kernel_address("bpf_map_fops")`` stand outside a program. In it, ``this_cpu_ptr(RUNQUEUES).nr_running`` reads a variable
+of this CPU, and ``FOPS`` is a number of the kernel that the program is loaded into.
 """
 
 from dataclasses import dataclass

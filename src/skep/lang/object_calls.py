@@ -5,6 +5,9 @@ from typing import Any
 
 from skep.lang.tree import Expr
 
+PEEKS = frozenset({"first", "front", "back", "root", "left", "right"})
+"""What finds an object that stays where it is linked."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectCall(Expr):

@@ -242,6 +242,14 @@ if TYPE_CHECKING:
             """Take the last object out, or None."""
             raise _compiled("pop_back()")
 
+        def front(self) -> T | None:
+            """The first object, or None: it stays the list's. Linux 6.16."""
+            raise _compiled("front()")
+
+        def back(self) -> T | None:
+            """The last object, or None. Linux 6.16."""
+            raise _compiled("back()")
+
     class Tree(Generic[T]):
         """A sorted tree of objects in a value or an object, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
 
@@ -252,6 +260,18 @@ if TYPE_CHECKING:
         def first(self) -> T | None:
             """The least object, or None: it stays the tree's, and is read and written under the lock."""
             raise _compiled("first()")
+
+        def root(self) -> T | None:
+            """The object at which a search begins, or None. Linux 6.16."""
+            raise _compiled("root()")
+
+        def left(self, entry: T) -> T | None:
+            """The object below another one, of those before it, or None. Linux 6.16."""
+            raise _compiled("left()")
+
+        def right(self, entry: T) -> T | None:
+            """The same of those behind it. Linux 6.16."""
+            raise _compiled("right()")
 
         def remove(self, entry: T) -> T | None:
             """Take an object out: it is the program's from now on; None where it is in no tree any more."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from skep.base.errors import CompileError, Span
-from skep.lang.object_calls import ObjectCall
+from skep.lang.object_calls import PEEKS, ObjectCall
 from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local, SubCall
 from skep.lang.values import Memory, Pointer, Type
 
@@ -193,8 +193,8 @@ def assigned(known: Loans, node: Assign) -> Loans:
         if called in ACQUIRES:
             return known.own(node.name, node.span, ACQUIRES[called])
     if isinstance(value, ObjectCall) and isinstance(value.type, Pointer):
-        first = value.action == "first"
-        return known.link(node.name) if first else known.own(node.name, node.span, DROP)
+        peeks = value.action in PEEKS
+        return known.link(node.name) if peeks else known.own(node.name, node.span, DROP)
     if isinstance(value, SubCall) and _is_object(value.type):
         return known.own(node.name, node.span, DROP)
     return known.hand_on(value.name) if isinstance(value, Local) else known

@@ -5,7 +5,7 @@ Of what is linked, the program has a pointer as long as the lock is held, and no
 
 from skep.base.errors import CompileError
 from skep.lang.check.loans import Loans
-from skep.lang.object_calls import ObjectCall
+from skep.lang.object_calls import PEEKS, ObjectCall
 from skep.lang.tree import Expr, Local, SubCall
 from skep.lang.values import Memory, Pointer
 
@@ -50,6 +50,6 @@ def refuse_unnamed(value: Expr) -> None:
         return
     name = value.action if isinstance(value, ObjectCall) else ""
     name = value.function.name if isinstance(value, SubCall) else name
-    if name not in ("", "first"):
+    if name and name not in PEEKS:
         problem = f"what {name}() gives is the program's, and needs a name"
         raise CompileError(problem, value.span, f"entry = ...{name}(), then entry.drop()")

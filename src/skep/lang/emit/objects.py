@@ -24,7 +24,12 @@ FUNCTIONS = {
     "bpf_list_pop_front": "ptr @bpf_list_pop_front(ptr)",
     "bpf_list_pop_back": "ptr @bpf_list_pop_back(ptr)",
     "bpf_rbtree_add_impl": "i32 @bpf_rbtree_add_impl(ptr, ptr, ptr, ptr, i64)",
+    "bpf_list_front": "ptr @bpf_list_front(ptr)",
+    "bpf_list_back": "ptr @bpf_list_back(ptr)",
     "bpf_rbtree_first": "ptr @bpf_rbtree_first(ptr)",
+    "bpf_rbtree_root": "ptr @bpf_rbtree_root(ptr)",
+    "bpf_rbtree_left": "ptr @bpf_rbtree_left(ptr, ptr)",
+    "bpf_rbtree_right": "ptr @bpf_rbtree_right(ptr, ptr)",
     "bpf_rbtree_remove": "ptr @bpf_rbtree_remove(ptr, ptr)",
 }
 
@@ -98,13 +103,13 @@ def _pop(w: Writer, node: ObjectCall, given: list[str]) -> Value:
     return _object(w, node.object, _call(w, f"bpf_list_{node.action}", f"ptr {given[0]}"))
 
 
-def _first(w: Writer, node: ObjectCall, given: list[str]) -> Value:
-    return _object(w, node.object, _call(w, "bpf_rbtree_first", f"ptr {given[0]}"))
+def _end(w: Writer, node: ObjectCall, given: list[str]) -> Value:
+    return _object(w, node.object, _call(w, f"bpf_rbtree_{node.action}", f"ptr {given[0]}"))
 
 
-def _remove(w: Writer, node: ObjectCall, given: list[str]) -> Value:
+def _beside(w: Writer, node: ObjectCall, given: list[str]) -> Value:
     linked = w.offset(given[1], node.object.node.offset)
-    found = _call(w, "bpf_rbtree_remove", f"ptr {given[0]}, ptr {linked}")
+    found = _call(w, f"bpf_rbtree_{node.action}", f"ptr {given[0]}, ptr {linked}")
     return _object(w, node.object, found)
 
 
@@ -128,7 +133,12 @@ ACTIONS: dict[str, Callable[[Writer, ObjectCall, list[str]], Value]] = {
     "push_back": _push,
     "pop_front": _pop,
     "pop_back": _pop,
+    "front": _pop,
+    "back": _pop,
     "add": _add,
-    "first": _first,
-    "remove": _remove,
+    "first": _end,
+    "root": _end,
+    "left": _beside,
+    "right": _beside,
+    "remove": _beside,
 }

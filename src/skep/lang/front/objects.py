@@ -34,7 +34,7 @@ def _offered(scope: Scope, node: ast.AST) -> None:
         raise scope.error(node, "this kernel has no objects that programs allocate", hint)
 
 
-NEW = "bpf_obj_new_impl"
+NEW, ROOT = "bpf_obj_new_impl", "bpf_rbtree_root"
 
 
 def made(scope: Scope, node: ast.Call, kind: StructType, name: str) -> Expr:
@@ -132,6 +132,21 @@ def _takes(action: str) -> Method:
     return run
 
 
+def _peeks(action: str, *, beside: bool = False) -> Method:
+    """What finds an object that stays there: since Linux 6.16, but for the first one of a tree."""
+
+    def run(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+        given = scope.arguments(node, int(beside), int(beside), f"{action}({'object' * beside})")
+        head, kind = _head(scope, node, owner), owner.type.target
+        if not scope.target.types.function(ROOT):
+            raise scope.error(node, f"this kernel has no {action}()", "Linux 6.16 has it")
+        entry = [_entry(scope, one, kind.element, f"{action}()") for one in given]
+        found = pointer(kind.element, f"{action}()")
+        return ObjectCall(scope.span(node), found, action, kind, (head, *entry))
+
+    return run
+
+
 def _remove(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     (given,) = scope.arguments(node, 1, 1, "remove(object)")
     head, kind = _head(scope, node, owner), owner.type.target
@@ -160,8 +175,15 @@ OBJECT: dict[str, Method] = {"drop": _drop, "acquire": _acquire}
 LIST: dict[str, Method] = {
     **{one: _pushes(one) for one in ("push_front", "push_back")},
     **{one: _takes(one) for one in ("pop_front", "pop_back")},
+    **{one: _peeks(one) for one in ("front", "back")},
 }
-TREE: dict[str, Method] = {"add": _add, "first": _takes("first"), "remove": _remove}
+TREE: dict[str, Method] = {
+    "add": _add,
+    "first": _takes("first"),
+    "root": _peeks("root"),
+    **{one: _peeks(one, beside=True) for one in ("left", "right")},
+    "remove": _remove,
+}
 
 
 def methods_of(kind: Any, memory: Memory) -> tuple[dict[str, Method], str] | None:

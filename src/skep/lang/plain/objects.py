@@ -195,6 +195,41 @@ class FakeHead:
         bodies = self._checked()
         return self._linked(bodies[0]) if bodies else None
 
+    def front(self) -> FakeObject | None:
+        """The first one; it stays."""
+        return self.first()
+
+    def back(self) -> FakeObject | None:
+        """The last one; it stays."""
+        bodies = self._checked()
+        return self._linked(bodies[-1]) if bodies else None
+
+    def root(self) -> FakeObject | None:
+        """The one in the middle, from which a search begins; it stays."""
+        return self._middle(0, len(self._checked()))
+
+    def left(self, entry: FakeObject) -> FakeObject | None:
+        """The middle of those before an object, as far as the one above it; it stays."""
+        low, at, _ = self._within(entry)
+        return self._middle(low, at)
+
+    def right(self, entry: FakeObject) -> FakeObject | None:
+        """The same of those behind it."""
+        _, at, high = self._within(entry)
+        return self._middle(at + 1, high)
+
+    def _middle(self, low: int, high: int) -> FakeObject | None:
+        return self._linked(self._bodies[(low + high) // 2]) if low < high else None
+
+    def _within(self, entry: FakeObject) -> tuple[int, int, int]:
+        """Where an object is, and the ends of those that are below it in a tree that is balanced."""
+        bodies, body = self._checked(), holding(entry).reached()
+        at = next(place for place, one in enumerate(bodies) if one is body)
+        low, high = 0, len(bodies)
+        while (middle := (low + high) // 2) != at:
+            low, high = (low, middle) if at < middle else (middle + 1, high)
+        return low, at, high
+
     def remove(self, entry: FakeObject) -> FakeObject | None:
         """Take an object out; None where it is not in this tree."""
         bodies, body = self._checked(), holding(entry).reached()
