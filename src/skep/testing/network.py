@@ -76,6 +76,11 @@ class Namespace:
         """The index of a device inside."""
         return inside(self.path, lambda: socket.if_nametoindex(device))
 
+    def mac(self, device: str) -> bytes:
+        """The hardware address of a device inside: six bytes."""
+        _, _, address, *_ = self.run("ip", "-br", "link", "show", device).split()
+        return bytes.fromhex(address.replace(":", ""))
+
     def close(self) -> None:
         """End the holder; the kernel then takes the namespace and its devices away."""
         for stream in (self._holder.stdin, self._holder.stdout):
@@ -98,11 +103,31 @@ class Wire:
 def join(left: Namespace, right: Namespace) -> Wire:
     """A veth pair between two namespaces, with addresses, up."""
     wire = Wire(left, right)
-    name = wire.device
-    pair = f"link add {name} type veth peer name {name} netns {right.pid}\n"
-    for side, v4, v6, first in zip(
-        (left, right), wire.addresses, wire.addresses6, (pair, ""), strict=True
-    ):
-        addresses = f"addr add {v4}/24 dev {name}\naddr add {v6}/64 dev {name} nodad\n"
-        side.run("ip", "-batch", "-", text=f"{first}{addresses}link set {name} up\n")
+    ends = [
+        End(side, wire.device, (f"{v4}/24", f"{v6}/64"))
+        for side, v4, v6 in zip((left, right), wire.addresses, wire.addresses6, strict=True)
+    ]
+    pair(*ends)
     return wire
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """An end of a veth pair: a device of a namespace, with its addresses and their prefixes, as "10.0.0.1/24"."""
+
+    namespace: Namespace
+    device: str
+    addresses: tuple[str, ...] = ()
+
+
+def pair(left: End, right: End) -> None:
+    """A veth pair of any devices, up: several make a network, as of a node, its pods and another node."""
+    peer = f"peer name {right.device} netns {right.namespace.pid}"
+    first = f"link add {left.device} type veth {peer}\n"
+    for end, begin in ((left, first), (right, "")):
+        lines = [
+            f"addr add {one} dev {end.device}{' nodad' if ':' in one else ''}\n"
+            for one in end.addresses
+        ]
+        text = f"{begin}{''.join(lines)}link set {end.device} up\n"
+        end.namespace.run("ip", "-batch", "-", text=text)

@@ -10,7 +10,7 @@ import pytest
 
 import skep
 from skep.base.errors import BadInput
-from skep.testing.network import Namespace, Wire
+from skep.testing.network import End, Namespace, Wire, pair
 from skep.testing.programs import Loader, until
 from tests.kernel.kinds.programs import datapaths as programs
 
@@ -130,12 +130,11 @@ def routed(left: Namespace, router: Namespace, right: Namespace) -> None:
     router.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
     router.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
     for number, space in enumerate((left, right), 1):
-        device, pair = f"r{number}", ("type", "veth", "peer", "name", "eth0", "netns")
-        router.run("ip", "link", "add", device, *pair, str(space.pid))
-        for one, name, last in ((router, device, 1), (space, "eth0", 2)):
-            one.run("ip", "addr", "add", f"10.{number}.0.{last}/24", "dev", name)
-            one.run("ip", "addr", "add", f"fd0{number}::{last}/64", "dev", name, "nodad")
-            one.run("ip", "link", "set", name, "up")
+        ends = (
+            End(one, device, (f"10.{number}.0.{last}/24", f"fd0{number}::{last}/64"))
+            for one, device, last in ((router, f"r{number}", 1), (space, "eth0", 2))
+        )
+        pair(*ends)
         space.run("ip", "route", "add", "default", "via", f"10.{number}.0.1")
         space.run("ip", "-6", "route", "add", "default", "via", f"fd0{number}::1")
 

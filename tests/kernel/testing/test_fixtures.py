@@ -5,12 +5,13 @@ import select
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from skep.testing.cgroups import Cgroup, root
-from skep.testing.network import Namespace, Wire, join
+from skep.testing.network import End, Namespace, Wire, join, pair
 
 
 def here() -> str:
@@ -40,6 +41,18 @@ def test_both_ends_of_a_wire_meet(wire: Wire) -> None:
         for listening in (server, server6):
             socket.create_connection(listening.getsockname()[:2], timeout=60).close()
     assert wire.left.index(wire.device) > 1
+
+
+def test_a_pair_has_the_devices_and_addresses_that_it_is_given(
+    namespaces: Callable[[], Namespace],
+) -> None:
+    node, pod = namespaces(), namespaces()
+    pair(End(node, "lxc0", ("10.4.0.1/24", "fd04::1/64")), End(pod, "eth0"))
+    shown = node.run("ip", "-br", "address", "show", "lxc0")
+    assert "UP" in shown
+    assert "10.4.0.1/24 fd04::1/64" in shown
+    assert len(pod.mac("eth0")) == 6
+    assert pod.mac("eth0") != node.mac("lxc0")
 
 
 def test_a_namespace_is_gone_when_it_is_closed() -> None:
