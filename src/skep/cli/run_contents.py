@@ -21,6 +21,7 @@ from skep.lang.maps import Bars, BuildId, Declaration, Global, StackTraces, Tabl
 from skep.lang.spec import MapType
 from skep.lang.struct import Struct, StructType
 from skep.node.cgroup_files import CgroupFiles
+from skep.node.jsontext import readable
 from skep.program.live import Live
 
 np = lazy("numpy")  # what few programs need would delay the attaching
@@ -169,9 +170,10 @@ def _threads() -> Iterator[tuple[int, str]]:
     """The threads of this machine, each with its name."""
     for path in Path("/proc").glob("[0-9]*/task/*"):
         try:
-            yield int(path.name), f"{(path / 'comm').read_text().rstrip()}[{path.name}]"
+            name = readable((path / "comm").read_bytes().removesuffix(b"\n"))
         except OSError:
             continue  # it has ended
+        yield int(path.name), f"{name}[{path.name}]"
 
 
 def _any(value: Any) -> bool:  # noqa: ANN401 - a value of the language
