@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from skep.api import routes, server
+from skep.api import http, routes, server
 from skep.api.client import Client, Cut
 from skep.api.query import Position, Query
 from skep.api.server import Server
@@ -205,6 +205,10 @@ def test_a_head_alone_is_answered_as_a_get_without_a_body(path: Path) -> None:
     assert missing.startswith(b"404 ")
     assert last.endswith(b"}")
     assert node.stops == 0
+
+
+def test_every_error_has_the_words_of_its_status() -> None:
+    assert {status for _, status in server.STATUSES} <= set(http.REASONS)
 
 
 def test_two_requests_share_a_connection(path: Path) -> None:
