@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from skep.base import exits
-from skep.base.errors import CompileError, SkepError
+from skep.base.errors import CompileError, SkepError, VerifierError
 from skep.base.units import count_text
 from skep.cli import terminal, user_file
 from skep.cli.commands import examples
@@ -48,8 +48,9 @@ def command(*, file: str, as_json: bool) -> int:
     elif verdicts:
         rows = [_row(one) for one in verdicts]
         sys.stdout.write(table(HEAD, rows, terminal.of(sys.stdout), RIGHT))
-    for error in errors.values():
-        click.echo(f"skep: {error}", err=True)
+    for name, error in errors.items():
+        where = "" if isinstance(error, CompileError | VerifierError) else f"{name}: "
+        click.echo(f"skep: {where}{error}", err=True)
     return next((exits.code(error) for error in errors.values()), exits.DONE)
 
 
@@ -70,18 +71,18 @@ def _checked(programs: list[Program], machine: Machine) -> list[tuple[str, Verdi
     return found
 
 
-def _compiled(programs: list[Program], machine: Machine) -> list[Compiled | CompileError]:
+def _compiled(programs: list[Program], machine: Machine) -> list[Compiled | SkepError]:
     """The programs compiled, all at once; one by one where one of them is wrong."""
     try:
         return [*compiled(programs, machine)]
-    except CompileError:
+    except SkepError:
         return [_alone(program, machine) for program in programs]
 
 
-def _alone(program: Program, machine: Machine) -> Compiled | CompileError:
+def _alone(program: Program, machine: Machine) -> Compiled | SkepError:
     try:
         return compiled([program], machine)[0]
-    except CompileError as error:
+    except SkepError as error:
         return error
 
 

@@ -53,7 +53,8 @@ def has_main(source: bytes, path: str) -> bool:
     try:
         tree = ast.parse(source, path)
     except (SyntaxError, ValueError) as error:
-        place = f"{path}:{error.lineno}" if isinstance(error, SyntaxError) else path
+        line = getattr(error, "lineno", None)
+        place = f"{path}:{line}" if line else path
         raise BadInput(place, f"it is not Python: {getattr(error, 'msg', error)}") from error
     return _loads(tree, _loaders(tree))
 

@@ -82,7 +82,7 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
         found = host.target.formats(*program.hook.split("/"))
         layout = repr([(f.name, repr(f.type), f.offset) for f in found.fields]) if found else ""
     elif kind.name == "usdt":
-        layout = repr(host.target.usdt(program.hook))
+        layout = repr(_ways(program, host))
     named = [split(kind.name, program.hook)[0], *modules_of(program)]
     layout += "".join(f"{one}={host.module_identity(one)};" for one in named if one)
     chained = "" if program.chain is None else f"go on at {program.chain.go_on}"
@@ -98,6 +98,14 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
     )
     parts = (compiler_id, host.identity, host.cpu, repr(form), program.name, layout)
     return bytes.fromhex(fingerprint(program, *parts))
+
+
+def _ways(program: Program, host: Host) -> tuple[str, ...]:
+    """How the arguments of a static probe lie; nothing where there is none: the compiler says so at its line."""
+    try:
+        return host.target.usdt(program.hook)
+    except BadInput:
+        return ()
 
 
 def compiled(programs: Sequence[Program], host: Host) -> list[Compiled]:

@@ -22,6 +22,17 @@ pytestmark = [
     pytest.mark.native("compiles"),
 ]
 
+NAMES = """
+import skep
+
+@skep.usdt("libc", "skep:none")
+def on_probe(ctx):
+    return 0
+
+@skep.xdp
+def right(ctx):
+    return 2
+"""
 DEFINES = """
 import skep
 
@@ -429,6 +440,15 @@ def test_check_goes_on_where_one_program_is_wrong(file: Path) -> None:
     assert "return context.nothing" in done.stderr
     text = command("check", str(file)).stdout.splitlines()
     assert [line.split()[0] for line in text] == ["PROGRAM", "on_started", "pass_all"]
+
+
+def test_check_goes_on_where_one_program_names_what_is_not_there(file: Path) -> None:
+    file.write_text(NAMES)
+    done = command("check", str(file))
+    assert "right" in done.stdout
+    assert "on_probe" not in done.stdout
+    assert "it has no static probe 'skep:none'" in done.stderr
+    assert "| def on_probe(ctx):" in done.stderr
 
 
 def test_a_broken_program_is_shown_with_the_users_line(file: Path) -> None:
