@@ -57,6 +57,7 @@ _PLACES = {
         "CgroupReference",
         "CpumaskReference",
         "CryptoReference",
+        "ResilientSpinLock",
         "SpinLock",
         "TaskReference",
         "Timer",
@@ -302,6 +303,7 @@ if TYPE_CHECKING:
     from skep.lang.special import CgroupReference as CgroupReference
     from skep.lang.special import CpumaskReference as CpumaskReference
     from skep.lang.special import CryptoReference as CryptoReference
+    from skep.lang.special import ResilientSpinLock as ResilientSpinLock
     from skep.lang.special import SpinLock as SpinLock
     from skep.lang.special import TaskReference as TaskReference
     from skep.lang.special import Timer as Timer

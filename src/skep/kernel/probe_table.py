@@ -229,6 +229,7 @@ _KFUNCS = {
     "bpf_crypto_ctx_create": "6.10",
     "bpf_get_task_exe_file": "6.12",
     "bpf_path_d_path": "6.12",
+    "bpf_res_spin_lock": "6.15",
     "bpf_rbtree_root": "6.16",
     "bpf_strcmp": "6.17",
 }

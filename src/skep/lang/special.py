@@ -20,6 +20,13 @@ class SpinLock(Struct):
     val: u32
 
 
+class ResilientSpinLock(Struct):
+    """A lock whose taking may fail, by the kernel's functions ``bpf_res_spin_lock`` and ``_unlock``. Linux 6.15."""
+
+    btf_name = "bpf_res_spin_lock"
+    val: u32
+
+
 class Timer(Struct):
     """A timer in a map's value, ``value.timer.start(ns, callback)``. A value has one at most. Linux 5.15."""
 
@@ -73,13 +80,15 @@ REFERENCES: tuple[type[Reference], ...] = (
     CpumaskReference,
     CryptoReference,
 )
-SINGLE: tuple[StructType, ...] = (SpinLock, Timer, Work)
+SINGLE: tuple[StructType, ...] = (SpinLock, ResilientSpinLock, Timer, Work)
 SPECIAL: tuple[StructType, ...] = (*SINGLE, *REFERENCES)
 STORAGES = frozenset(
     {MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE}
 )
 HOLDERS: dict[StructType, frozenset[MapType]] = {
-    SpinLock: frozenset({MapType.HASH, MapType.ARRAY}) | STORAGES,
+    **dict.fromkeys(
+        (SpinLock, ResilientSpinLock), frozenset({MapType.HASH, MapType.ARRAY}) | STORAGES
+    ),
     Timer: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
     Work: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
     **dict.fromkeys(
@@ -147,4 +156,5 @@ def _has_bits(kind: Any) -> bool:
 
 def is_kept(value: Any) -> bool:
     """Whether a value has fields that end when it is written over or deleted: timers, references."""
-    return any(field.type is not SpinLock for field in special(value))
+    locks = (SpinLock, ResilientSpinLock)
+    return any(field.type not in locks for field in special(value))

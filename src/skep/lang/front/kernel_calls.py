@@ -231,7 +231,8 @@ def _goes(scope: Scope, given: Pointer, wanted: Type) -> bool:
         return not isinstance(wanted, KernelStruct) or wanted.name == scope.kind.struct
     if not isinstance(wanted, KernelStruct):
         return given.memory not in (Memory.PROBE, Memory.USER) and wanted is None
-    own = given.memory in OWN and wanted.name.startswith(LOOSE)
+    named = getattr(given.target, "btf_name", "") == wanted.name
+    own = given.memory in OWN and (wanted.name.startswith(LOOSE) or named)
     names = (wanted.name, BEHIND.get(wanted.name, wanted.name))
     is_one = isinstance(given.target, KernelStruct) and any(
         scope.target.types.begins(given.target, name) for name in names
