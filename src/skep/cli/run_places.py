@@ -51,7 +51,9 @@ def _target(program: Program, place: Place) -> str:
     """What the options say, where a program does not know its place."""
     hook = program.kind.hook
     if hook in _DEVICES:
-        return program.hook or _named("device", place.device, f"{program.name} is for packets of a device")
+        return program.hook or _named(
+            "device", place.device, f"{program.name} is for packets of a device"
+        )
     if hook is Hook.CGROUP or (hook is Hook.ITERATOR and program.hook == "cgroup"):
         return _named("cgroup", place.cgroup, f"{program.name} is for a cgroup", " its directory")
     if hook is Hook.ROUTE:
