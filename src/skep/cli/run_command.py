@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 
 import click
 
@@ -67,7 +66,7 @@ def command(  # noqa: PLR0913 - a parameter for each option
     if os.geteuid() != 0:
         raise Forbidden("running programs in the kernel")
     if not user_file.has_main(source, file):
-        module = user_file.execute(source, file, "__skep_run__")
+        module = user_file.execute(source, file, "__skep_run__", arguments)
         loads = Loads(user_file.require_programs(module, file), user_file.tables(module))
         return run_programs(loads, place, Showing(seconds, as_json, trace, every))
     if as_json or every or place != Place():
@@ -76,10 +75,9 @@ def command(  # noqa: PLR0913 - a parameter for each option
         raise BadInput(file, problem, f"leave {options} away")
     if trace:
         config.trace()
-    sys.argv = [file, *arguments]
     with Interruption(seconds) as interruption:
         try:
-            user_file.execute(source, file, user_file.MAIN)
+            user_file.execute(source, file, user_file.MAIN, arguments)
         except KeyboardInterrupt:
             if interruption.signal != signal.SIGALRM:
                 raise

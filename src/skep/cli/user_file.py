@@ -13,6 +13,7 @@ import select
 import stat
 import sys
 import traceback
+from collections.abc import Sequence
 from itertools import takewhile
 from types import CodeType, ModuleType, TracebackType
 from typing import TextIO
@@ -94,12 +95,20 @@ def _loads_now(statement: ast.stmt, loaders: frozenset[str]) -> bool:
     return _loads(statement, loaders)
 
 
-def execute(source: bytes, path: str, name: str) -> ModuleType:
+def execute(source: bytes, path: str, name: str, arguments: Sequence[str] = ()) -> ModuleType:
     """Execute the file as the module ``name`` (``__main__``: as a program), or as the one of its package.
 
-    As a module it is left where it would load its programs. Raises Failed, SkepError, and BrokenPipeError
-    where nobody reads the output any more.
+    As a module it is left where it would load its programs. ``arguments`` are its own meanwhile, in ``sys.argv``.
+    Raises Failed, SkepError, and BrokenPipeError where nobody reads the output any more.
     """
+    before, sys.argv = sys.argv, [path, *arguments]
+    try:
+        return _execute(source, path, name)
+    finally:
+        sys.argv = before
+
+
+def _execute(source: bytes, path: str, name: str) -> ModuleType:
     package, places = _home(path)
     sys.path[:0] = places
     sys.path += _current(path)

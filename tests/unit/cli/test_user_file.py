@@ -250,3 +250,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         user_file.read(str(tmp_path / "none.py"))
     with pytest.raises(BadInput, match="Is a directory"):
         user_file.read(str(tmp_path))
+
+
+def test_a_files_arguments_are_its_own() -> None:
+    before = list(sys.argv)
+    source = b"import sys; words = list(sys.argv)"
+    assert user_file.execute(source, "x.py", "user_words", ["7", "-v"]).words == ["x.py", "7", "-v"]
+    assert user_file.execute(source, "x.py", "user_alone").words == ["x.py"]
+    assert sys.argv == before
+    del sys.modules["user_words"], sys.modules["user_alone"]
