@@ -153,7 +153,7 @@ _PLACES = {
     "skep.lang.kernel_names": ("kernel_enum", "kernel_iterator", "kernel_struct", "kfunc"),
     "skep.lang.kernel_variables": ("kernel_address", "kernel_variable"),
     "skep.lang.library.numbers": ("log2",),
-    "skep.lang.forms": ("Address", "Frames", "Hex", "Names", "Words"),
+    "skep.lang.forms": ("Address", "Frames", "Hex", "Names", "Symbol", "Words"),
     "skep.events.record": ("Record",),
     "skep.events.shown": ("shown",),
     "skep.kernel.dispatch.owner": ("Dispatcher",),
@@ -248,6 +248,7 @@ if TYPE_CHECKING:
     from skep.lang.forms import Frames as Frames
     from skep.lang.forms import Hex as Hex
     from skep.lang.forms import Names as Names
+    from skep.lang.forms import Symbol as Symbol
     from skep.lang.forms import Words as Words
     from skep.lang.intrinsics import atomic_add as atomic_add
     from skep.lang.intrinsics import atomic_and as atomic_and

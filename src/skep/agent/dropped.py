@@ -41,8 +41,8 @@ class DropNames:
     def sites(self, read: Callable[[], Sequence[SiteTotal]]) -> list[DropSite]:
         """The counts that ``read`` gives, the largest first."""
         found = sorted(read(), key=lambda site: -site.total)
-        self.symbols.learn(site.location for site in found)
+        places = self.symbols.callers(site.location for site in found)
         return [
-            DropSite(self.reason(s.reason), self.symbols.name(s.location), s.total, s.told)
-            for s in found
+            DropSite(self.reason(s.reason), place, s.total, s.told)
+            for s, place in zip(found, places, strict=True)
         ]

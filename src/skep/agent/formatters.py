@@ -19,14 +19,14 @@ class DropLines:
 
     def __init__(self, names: DropNames) -> None:
         self._symbols = names.symbols
-        shown = {"reason": names.reason, "location": names.symbols.name}
+        shown = {"reason": names.reason, "location": names.symbols.caller}
         self._formatter = Formatter(Drop, names=shown)
 
     def lines(
         self, batch: Batch, wall_offset_ns: int, who: Sequence[bytes] | None = None
     ) -> list[bytes]:
         """A JSON object for each row, with a newline."""
-        self._symbols.learn(batch["location"].tolist())
+        self._symbols.callers(batch["location"].tolist())
         return self._formatter.lines(batch, wall_offset_ns, who)
 
 

@@ -124,5 +124,5 @@ def _rewritten(word: str, code: Code, names: dict[int, str]) -> list[Line]:
 
 
 def _function(symbols: Symbols, address: int) -> str:
-    """The function that begins at an address (symbols are asked by addresses behind a call)."""
-    return symbols.name(address + 1).partition("+")[0]
+    """The function that begins at an address."""
+    return symbols.name(address).partition("+")[0]

@@ -112,9 +112,9 @@ def _named(rows: list[Entry], one: MapInfo) -> list[Entry]:
         return rows
     names = Symbols()
     stacks = {row.key: row.value for row in rows if isinstance(row.value, list)}
-    names.learn(int(str(at), 16) for stack in stacks.values() for at in stack)
+    names.callers(int(str(at), 16) for stack in stacks.values() for at in stack)
     return [
-        Entry(row.key, [names.name(int(str(at), 16)) for at in stacks[row.key]])
+        Entry(row.key, [names.caller(int(str(at), 16)) for at in stacks[row.key]])
         if row.key in stacks
         else row
         for row in rows

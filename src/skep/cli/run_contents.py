@@ -16,7 +16,7 @@ from skep.kernel.storages import Storage as LiveStorage
 from skep.lang.declared.nested import INNER, ArrayOfMaps
 from skep.lang.declared.queues import Queue
 from skep.lang.declared.storage import CgroupStorage, Storage, TaskStorage
-from skep.lang.forms import Form, Frames
+from skep.lang.forms import Form, Frames, Symbol
 from skep.lang.maps import Bars, BuildId, Declaration, Global, StackTraces, Table
 from skep.lang.spec import MapType
 from skep.lang.struct import Struct, StructType
@@ -82,7 +82,7 @@ def content(live: Live, declared: Declaration, *, take: bool = False) -> Content
 def _table(live: Live, declared: Table, every: list[Entry]) -> Content:
     """The largest numbers first; of counts by slot, the slots in their order."""
     kept = [entry for entry in every if declared.type not in ARRAYS or _any(entry[1])]
-    _learn(live, kept)
+    _learn(live, declared, kept)
     if declared.bars:
         return Content(kept, bars=declared.bars)
     full = declared.type in FILLED and len(every) == declared.entries
@@ -92,12 +92,16 @@ def _table(live: Live, declared: Table, every: list[Entry]) -> Content:
     return Content(kept, FULL if full else "", by_cpu=declared.type.per_cpu)
 
 
-def _learn(live: Live, entries: list[Entry]) -> None:
-    """Look up the kernel's names for the stacks in keys at once, which is as dear as for one of them."""
-    forms = type(entries[0][0]).forms if entries and isinstance(entries[0][0], Struct) else {}
-    for name, form in forms.items():
-        if isinstance(form, Frames):
-            live.names.learn(form, {getattr(key, name) for key, _ in entries})
+def _learn(live: Live, declared: Table, entries: list[Entry]) -> None:
+    """Look up the kernel's names in keys at once, which is as dear as one of them."""
+    keys = [key for key, _ in entries]
+    learned: list[tuple[Form | None, list[Any]]] = [(declared.keys, keys)]
+    if isinstance(declared.key, StructType):
+        forms = declared.key.forms.items()
+        learned = [(form, [getattr(key, name) for key in keys]) for name, form in forms]
+    for form, values in learned:
+        if isinstance(form, Frames | Symbol):
+            live.names.learn(form, values)
 
 
 def _formed(live: Live, declared: Table, form: Form, key: Any) -> Any:  # noqa: ANN401 - values of the language, of JSON

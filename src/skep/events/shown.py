@@ -17,6 +17,7 @@ from skep.lang.forms import (
     Hidden,
     Marks,
     Names,
+    Symbol,
     Unless,
     Words,
 )
@@ -34,6 +35,9 @@ class Namer(Protocol):
 
     def number(self, enum: str, number: int) -> str | int:
         """The name of a number in an enumeration of the kernel's, or itself."""
+
+    def symbol(self, form: Symbol, address: int, pid: int) -> str:
+        """The function that an address lies in."""
 
     def frames(self, form: Frames, number: int, pid: int) -> list[str]:
         """The functions of a stack, by its number and the process that it is of, 0 for the kernel's."""
@@ -90,6 +94,9 @@ def _add(found: Shown, event: Struct, field: Field, form: Form | None, namer: Na
             found[field.name] = namer.frames(form, getattr(event, field.name), process)
         case Names(enum=enum) if enum and namer:
             found[field.name] = namer.number(enum, getattr(event, field.name))
+        case Symbol(pid=pid) if namer:
+            process = getattr(event, pid) if pid else 0
+            found[field.name] = namer.symbol(form, getattr(event, field.name), process)
         case None | Frames():
             found[field.name] = _plain(event, field, namer)
         case _:
@@ -137,6 +144,7 @@ def _bytes(event: Struct, field: Field, _: Any) -> str:  # noqa: ANN401 - a form
 
 _SHOWS: dict[type, Callable[[Struct, Field, Any], Any]] = {
     Hex: _hex,
+    Symbol: _hex,
     Names: _names,
     Address: _address,
     Words: _words,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from skep.events.columns import Kind
 from skep.events.shown import INET, INET6, IPV4, IPV6, address, is_octets, readable, value
-from skep.lang.forms import Address, Bytes, Form, Given, Hex, Marks, Names, Unless, Words
+from skep.lang.forms import Address, Bytes, Form, Given, Hex, Marks, Names, Symbol, Unless, Words
 from skep.lang.types import ArrayType, IntType, be32, char, u8, u32
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def show(field: Field, form: Form | None) -> Show:
     """How ``field`` is shown; TypeError where its form does not go with its type."""
     _refuse_mismatch(field, form)
     match form:
-        case Hex():
+        case Hex() | Symbol():
             return Show(b'"0x%x"', _numbers)
         case Names(table=table):
             return named(dict(table).get)
@@ -125,6 +125,7 @@ def _refuse_mismatch(field: Field, form: Form | None) -> None:
     address = integer or octets or words
     wants = {
         Hex: integer,
+        Symbol: integer,
         Names: integer,
         Marks: integer,
         Address: address and field.type.size in ((IPV6,) if _family(form) else (IPV4, IPV6)),

@@ -109,4 +109,14 @@ class Frames:
     pid: str = ""
 
 
-Form = Hidden | Hex | Address | Words | Bytes | Names | Marks | Given | Unless | Frames
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """An address as the function it lies in, and how far: the kernel's, or one of the process in the field ``pid``.
+
+    What has no name at hand is shown in hexadecimal.
+    """
+
+    pid: str = ""
+
+
+Form = Hidden | Hex | Address | Words | Bytes | Names | Marks | Given | Unless | Frames | Symbol

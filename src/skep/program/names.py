@@ -10,7 +10,7 @@ from typing import Any
 from skep.kernel.maps import Map
 from skep.kernel.process_symbols import PROC, ProcessSymbols
 from skep.kernel.symbols import Symbols
-from skep.lang.forms import Frames
+from skep.lang.forms import Frames, Symbol
 from skep.lang.maps import BuildId, Declaration
 
 PROCESSES = 16
@@ -46,10 +46,17 @@ class LiveNames:
         (names,) = (self._process(pid) if form.pid else self._kernel).stacks([stack])
         return names
 
-    def learn(self, form: Frames, numbers: Iterable[int]) -> None:
-        """Look up the kernel's names of many stacks at once, which is as dear as those of one."""
-        if not form.pid:
-            self._kernel.stacks(self._stack(form, number) for number in numbers)
+    def symbol(self, form: Symbol, address: int, pid: int) -> str:
+        """The function that an address lies in, and how far."""
+        return (self._process(pid) if form.pid else self._kernel).name(address)
+
+    def learn(self, form: Frames | Symbol, numbers: Iterable[int]) -> None:
+        """Look up the kernel's names for many stacks or addresses at once, which is as dear as for one."""
+        match form:
+            case Frames(pid=""):
+                self._kernel.stacks(self._stack(form, number) for number in numbers)
+            case Symbol(pid=""):
+                self._kernel.learn(numbers)
 
     def _stack(self, form: Frames, number: int) -> list[Any]:
         found: list[Any] | None = self._live(form.stacks).get(number) if number >= 0 else None

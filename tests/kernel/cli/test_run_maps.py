@@ -30,12 +30,14 @@ class Group(skep.Struct, forms={"at": skep.Frames(_stacks), "of": skep.Frames(_s
     of: skep.s32
 
 OWN = os.getppid()
+SYSTEM = skep.kernel_address("do_syscall_64")
 by_stack = skep.Hash(Slot, skep.u64, 16, bars=skep.Bars("us"))
 groups = skep.Hash(Group, skep.u64, 16)
 numbers = skep.Hash(skep.u32, skep.u64, 16, keys=skep.Names(skep.SYSTEM_CALLS))
 sizes = skep.PerCpuArray(skep.u64, 16, keys=skep.Names({3: "three"}))
 signals = skep.Hash(skep.u32, skep.u64, 16, keys=skep.Names(signal.Signals))
 results = skep.Hash(skep.u32, skep.u64, 16, keys=skep.Names(skep.kernel_enum("pid_type")))
+places = skep.Hash(skep.u64, skep.u64, 16, keys=skep.Symbol())
 _seen = skep.Hash(skep.u32, skep.u64, 16)
 
 @skep.tp_btf("sys_enter")
@@ -48,6 +50,7 @@ def on_call(regs, number):
     by_stack.increment(Slot(12, stack, skep.log2(5)))
     by_stack.increment(Slot(12, stack, skep.log2(100)), 2)
     groups.increment(Group(OWN, stack, user))
+    places.increment(SYSTEM if SYSTEM is not None else 0)
     numbers.increment(skep.u32(number))
     sizes.increment(3, 8)
     signals.increment(12)
@@ -84,6 +87,7 @@ def test_maps_are_shown_as_their_keys_say(tmp_path: Path) -> None:
             parts[next(reversed(parts))].append(line)
     assert "_seen:" not in parts
     assert parts["numbers:"] == ["  kill: 1"]
+    assert parts["places:"] == ["  do_syscall_64+0x0: 1"]
     assert parts["signals:"] == ["  SIGUSR2: 1"]
     assert parts["results:"] == ["  PIDTYPE_TGID: 1"]
     assert parts["sizes:"] == ["  three: 8"]

@@ -97,7 +97,7 @@ def test_a_connection_to_a_closed_port_is_dropped(
     assert (event.ethertype, event.protocol, event.length) == (protocol, TCP, length)
     assert (event.ifindex, event.netns) == (1, inode(netns))
     where = "tcp_v4_rcv" if protocol == IPV4 else "tcp_v6_rcv"
-    assert Symbols().name(event.location).startswith(where)
+    assert Symbols().caller(event.location).startswith(where)
 
 
 def test_a_drop_names_the_device_and_the_namespace_of_the_receiver(told: Told, wire: Wire) -> None:

@@ -13,7 +13,7 @@ from skep.events.json import Formatter
 from skep.events.record import Record, RecordType
 from skep.events.shown import shown
 from skep.flows.programs.records import Close, Connect, Drop
-from skep.lang.forms import Address, Bytes, Form, Frames, Hex, Marks, Names
+from skep.lang.forms import Address, Bytes, Form, Frames, Hex, Marks, Names, Symbol
 from skep.lang.kernel_names import kernel_enum
 from skep.lang.struct import Struct
 from skep.lang.types import be32, char, s16, u8, u16, u32, u64
@@ -135,6 +135,14 @@ class Both(Struct, forms={"peer": Address(), "where": Frames("stacks", pid="pid"
     where: s16
 
 
+class Called(Record, forms={"by": Symbol(), "function": Symbol(pid="of")}):
+    """Addresses of functions."""
+
+    by: u64
+    function: u64
+    of: u32
+
+
 class Seen(Record, forms={"reason": Names(kernel_enum("reasons")), "at": Frames("stacks")}):
     """Names that only a live thing has."""
 
@@ -150,6 +158,9 @@ class Known:
     def number(self, enum: str, number: int) -> str | int:
         return f"{enum}-{number}"
 
+    def symbol(self, form: Symbol, address: int, pid: int) -> str:
+        return f"{address:#x}-{pid}{form.pid}"
+
     def frames(self, form: Frames, number: int, pid: int) -> list[str]:
         return [f"{form.stacks}-{number}-{pid}"]
 
@@ -161,6 +172,12 @@ def test_the_parts_of_a_record_are_shown_in_their_own_forms() -> None:
     assert found == line(event)
     assert (found["reason"], found["at"], found["both"]) == (2, 3, part)
     assert [one["peer"] for one in found["more"]] == ["0.0.0.1", "0.0.0.2"]
+
+
+def test_addresses_are_functions_where_names_are_at_hand() -> None:
+    event = Called(by=16, function=32, of=7)
+    assert shown(event) == line(event) == {"by": "0x10", "function": "0x20", "of": 7}
+    assert shown(event, Known()) == {"by": "0x10-0", "function": "0x20-7of", "of": 7}
 
 
 def test_a_live_thing_names_numbers_and_stacks() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from skep.lang.forms import Frames
+from skep.lang.forms import Frames, Symbol
 from skep.lang.maps import BuildId, Declaration, StackTraces
 from skep.program.names import LiveNames
 from tests.unit.kernel.elves import BASE, TEXT, Function, elf
@@ -42,6 +42,11 @@ def names(held: dict[int, list[Any]], proc: Path | str = "/proc") -> LiveNames:
 def test_the_functions_of_a_process_are_named(proc: Path) -> None:
     known = names({3: [START + 0x11, 5, 0, 0]}, proc)
     assert known.frames(OWN, 3, PID) == ["begin", "0x5"]
+
+
+def test_an_address_of_a_process_is_named(proc: Path) -> None:
+    assert names({}, proc).symbol(Symbol("pid"), START + 0x11, PID) == "begin+0x1 [app]"
+    assert names({}, proc).symbol(Symbol(), 5, 0) == "0x5"
 
 
 @pytest.mark.parametrize("number", [-14, 5])
