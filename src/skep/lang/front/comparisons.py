@@ -36,6 +36,7 @@ from skep.lang.tree import (
 from skep.lang.types import ArrayType, IntType, char
 from skep.lang.values import (
     BOOL,
+    BY_SHAPE,
     NONE,
     UNKNOWN,
     KernelStruct,
@@ -275,6 +276,13 @@ def compared(
     return Compare(scope.span(node), BOOL, op, left, right)
 
 
+def _bits_of(kind: IntType, value: int) -> str:
+    """How a number of as many bits, with or without a sign, is meant that is not of the type."""
+    other = BY_SHAPE[kind.bits, not kind.signed]
+    written = f"{value:#x}" if value > 0 else str(value)
+    return f"where its bits are meant, write {kind!r}({written})" if fits(value, other) else ""
+
+
 def _refuse_decided(
     scope: Scope, op: str, left: Expr, right: Expr, node: ast.AST, *, written: bool
 ) -> None:
@@ -285,7 +293,7 @@ def _refuse_decided(
     kind = promote(left.type)
     if not fits(right.value, kind):
         problem = f"{kind!r} is never {right.value}: {op} has one result only here"
-        raise scope.error(node, problem)
+        raise scope.error(node, problem, _bits_of(kind, right.value))
     if written and right.value == 0 and not kind.signed and op in ("<", ">="):
         problem = f"{kind!r} is never negative: {op} 0 has one result only"
         raise scope.error(node, problem, "compare with s64(...), or subtract later")
