@@ -20,7 +20,9 @@ static struct sock *fresh(struct sock *sk)
 {
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || (family != INET && family != INET6))
+	if (BPF_CORE_READ(sk, sk_type) != SOCK_STREAM || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return NULL;
+	if (family != INET && family != INET6)
 		return NULL;
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE ||
 	    BPF_CORE_READ((struct tcp_sock *)sk, write_seq))

@@ -143,6 +143,8 @@ def no_attempts(told: Told, netns: Namespace) -> None:
         assert raw_connect(file.fileno(), UNREACHABLE) == errno.ENOTSOCK
     assert raw_connect(1 << 20, UNREACHABLE) == errno.EBADF
     assert attempt(("240.0.0.1", PORT), kind=socket.SOCK_DGRAM) == errno.ENETUNREACH
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw_socket:
+        assert raw_socket.connect_ex(("240.0.0.1", PORT)) == errno.ENETUNREACH
     with socket.socket(socket.AF_UNIX) as local:
         assert local.connect_ex("\0nobody") == errno.ECONNREFUSED
     assert failures(told, 0) == []

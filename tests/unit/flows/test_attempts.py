@@ -23,6 +23,7 @@ from tests.unit.flows.test_connection_states import (
 
 UNREACHABLE = 101
 INET, INET6, UNIX = 2, 10, 1
+STREAM, RAW = 1, 3
 V4 = struct.pack("<H", INET) + struct.pack("!H", 443) + bytes([240, 0, 0, 1]) + bytes(8)
 V6 = struct.pack("<H", INET6) + struct.pack("!HI", 443, 7) + bytes([0x20, 1]) + bytes(13) + b"\5"
 MAPPED = V6[:8] + bytes(10) + b"\xff\xff" + bytes([10, 0, 0, 9])
@@ -35,7 +36,7 @@ def fresh(**fields: Any) -> Any:  # noqa: ANN401 - a socket, its fields of any t
     common = vars(sk)["__sk_common"]
     vars(common).update(skc_state=CLOSED, skc_num=0, skc_dport=0, skc_rcv_saddr=0)
     common.skc_v6_rcv_saddr = Object(in6_u=Object(u6_addr8=[0] * 16))
-    sk.write_seq = sk.is_mptcp = 0
+    sk.sk_type, sk.write_seq, sk.is_mptcp = STREAM, 0, 0
     sk.tcp.write_seq = 0
     for name, value in fields.items():
         setattr(common if name.startswith("skc_") else sk, name, value)
@@ -94,6 +95,7 @@ def test_what_it_was_bound_to_is_told(kernel: FakeKernel) -> None:
         (fresh(write_seq=5), V4, -111),
         (fresh(skc_state=LISTEN), V4, -106),
         (fresh(sk_protocol=SCTP), V4, -UNREACHABLE),
+        (fresh(sk_type=RAW), V4, -UNREACHABLE),
         (fresh(skc_family=UNIX), V4, -UNREACHABLE),
         (fresh(is_mptcp=1), V4, -UNREACHABLE),
         (fresh(), V4[:15], -22),
@@ -106,6 +108,7 @@ def test_what_it_was_bound_to_is_told(kernel: FakeKernel) -> None:
         "it had begun",
         "a listener",
         "another protocol",
+        "a raw socket",
         "another family",
         "a subflow of another that is told",
         "too short",

@@ -33,6 +33,7 @@ from skep.lang.types import be16, be32, s64, u8, u16, u32, u64
 
 NO_SOCKET = (-9, -88)
 """EBADF, ENOTSOCK: what was given to connect(2) is none."""
+STREAM = 1
 V4, V6 = 16, 24
 """The least size of an address that connect(2) takes."""
 
@@ -108,10 +109,10 @@ def nested(address: u64):
 
 
 def fresh(address: u64):
-    """The address of a TCP socket with which no attempt has begun, else 0."""
+    """The address of a TCP socket with which no attempt has begun, else 0. A raw socket may have TCP's number."""
     sk = SOCK(address)
     common = sk.__sk_common
-    if sk.sk_protocol != TCP or common.skc_family not in (INET, INET6):
+    if sk.sk_type != STREAM or sk.sk_protocol != TCP or common.skc_family not in (INET, INET6):
         return u64(0)
     if common.skc_state != CLOSED or TCP_SOCK(address).write_seq:
         return u64(0)
