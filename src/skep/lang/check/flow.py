@@ -11,7 +11,7 @@ from typing import Any
 from skep.base.errors import CompileError, Span
 from skep.lang.check import objects, sections
 from skep.lang.check.bounds import refuse_boundless
-from skep.lang.check.loans import assigned, entering
+from skep.lang.check.loans import assigned, entering, refuse_unnamed
 from skep.lang.check.pointers import refuse_misused
 from skep.lang.check.records import Records, Touch, anything, nothing
 from skep.lang.check.state import State, merge
@@ -164,6 +164,7 @@ class Flow:
         expr(state, value)
         state = self.records.expr(state, value)
         objects.refuse_unnamed(value)
+        refuse_unnamed(value)
         if goes_on(value):
             _refuse_held(state, node.span)
         return self._release(state, value) if isinstance(value, Release) else state

@@ -3,12 +3,13 @@
 Only what is sure is told; what a function hands on to another name, function or memory is left to the verifier.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from skep.base.errors import CompileError, Span
 from skep.lang.object_calls import PEEKS, ObjectCall
-from skep.lang.tree import Assign, Function, HelperCall, KernelCall, Local, SubCall
+from skep.lang.tree import Assign, Expr, Function, HelperCall, KernelCall, Local, SubCall
 from skep.lang.values import Memory, Pointer, Type
 
 MOVES = frozenset(
@@ -50,10 +51,14 @@ DROP = "drop"
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """An object that the program is to give back: where it came from, and to which function it goes."""
+    """An object that the program is to give back: where it came from, and to which function it goes.
+
+    ``sure``: where it is not held, it is None, or nothing was assigned yet: no test of something else decides it.
+    """
 
     span: Span
     release: str
+    sure: bool = True
 
     def hint(self, name: str) -> str:
         """What to do with it, as it lies in a variable."""
@@ -161,18 +166,24 @@ class Loans:
     def refuse_owned(self, present: frozenset[str], span: Span | None) -> None:
         """Raises CompileError where an object is surely held at the end of a program."""
         for name, owned in self.owned.items():
-            if name in present or name not in self.tested:
+            if owned.sure or name in present or name not in self.tested:
                 problem = f"what {name!r} holds since line {owned.span.line} is not given back on this path"
                 raise CompileError(problem, span, owned.hint(name))
 
     def refuse_lost(self, name: str, present: frozenset[str], span: Span) -> None:
         """Raises CompileError where an object is surely held in a variable that gets another value."""
         owned = self.owned.get(name)
-        if owned and owned.release == DROP and (name in present or name not in self.tested):
+        if owned and (owned.sure or name in present or name not in self.tested):
             problem = (
                 f"the object that {name!r} holds since line {owned.span.line} would be lost here"
             )
-            raise CompileError(problem, span, f"call {name}.drop() before, or link it")
+            drop = f"call {name}.drop() before, or link it"
+            hint = (
+                drop
+                if owned.release == DROP
+                else f"call {owned.release}({name}) before, where it is not None"
+            )
+            raise CompileError(problem, span, hint)
 
 
 NO_LOANS = Loans()
@@ -188,16 +199,30 @@ def assigned(known: Loans, node: Assign) -> Loans:
     value = node.value
     if _is_view(value.type):
         return known.viewing(node.name)
-    if isinstance(value, HelperCall | KernelCall):
-        called = value.helper.name if isinstance(value, HelperCall) else value.name
-        if called in ACQUIRES:
-            return known.own(node.name, node.span, ACQUIRES[called])
+    if release := acquired(value):
+        return known.own(node.name, node.span, release)
     if isinstance(value, ObjectCall) and isinstance(value.type, Pointer):
         peeks = value.action in PEEKS
         return known.link(node.name) if peeks else known.own(node.name, node.span, DROP)
     if isinstance(value, SubCall) and _is_object(value.type):
         return known.own(node.name, node.span, DROP)
     return known.hand_on(value.name) if isinstance(value, Local) else known
+
+
+def acquired(value: Expr) -> str:
+    """The function that takes back what an expression gives; "" where nothing does."""
+    if not isinstance(value, HelperCall | KernelCall):
+        return ""
+    called = value.helper.name if isinstance(value, HelperCall) else value.name
+    return ACQUIRES.get(called, "")
+
+
+def refuse_unnamed(value: Expr) -> None:
+    """Refuse an object that is to be given back, and that no variable holds. CompileError."""
+    release = acquired(value)
+    if release:
+        problem = "what is given here is the program's to give back, and needs a name"
+        raise CompileError(problem, value.span, f"x = ..., and {release}(x) where x is not None")
 
 
 def _is_object(kind: Type) -> bool:
@@ -208,13 +233,22 @@ def _is_view(kind: Type) -> bool:
     return isinstance(kind, Pointer) and kind.memory is Memory.PACKET
 
 
-def merged(left: Loans, right: Loans) -> Loans:
-    """Where two paths meet."""
+Idle = Callable[[str], bool]
+"""Whether a variable holds nothing on a path: it is None, or was not assigned."""
+
+
+def merged(left: Loans, right: Loans, idle: tuple[Idle, Idle]) -> Loans:
+    """Where two paths meet; ``idle`` tells of variables on either."""
     if left is right or left == right:
         return left
+    owned = left.owned | right.owned
+    for name, one in owned.items():
+        sides = zip((left.owned.get(name), right.owned.get(name)), idle, strict=True)
+        if not all(side.sure if side else nothing(name) for side, nothing in sides):
+            owned = owned | {name: replace(one, sure=False)}
     return Loans(
         left.views | right.views,
-        left.owned | right.owned,
+        owned,
         left.lost | right.lost,
         left.tested | right.tested,
         left.linked | right.linked,

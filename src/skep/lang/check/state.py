@@ -65,6 +65,10 @@ class State:
         """With other loans."""
         return self if known is self.loans else replace(self, loans=known)
 
+    def idle(self, name: str) -> bool:
+        """Whether a variable holds nothing: it is None, or was not assigned."""
+        return name in self.absent or name not in self.assigned
+
     def within(self, known: Open) -> Self:
         """With other sections."""
         return self if known is self.open else replace(self, open=known)
@@ -110,6 +114,6 @@ def merge(left: State | None, right: State | None) -> State | None:
         held,
         left.released | right.released,
         {k: v & right.lent[k] for k, v in left.lent.items() if k in right.lent},
-        merged(left.loans, right.loans),
+        merged(left.loans, right.loans, (left.idle, right.idle)),
         sections.merged(left.open, right.open),
     )

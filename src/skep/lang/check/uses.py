@@ -6,6 +6,7 @@
 from collections.abc import Callable
 
 from skep.base.errors import CompileError
+from skep.lang.check.loans import refuse_unnamed
 from skep.lang.check.state import State, merge
 from skep.lang.object_calls import ObjectCall
 from skep.lang.tree import (
@@ -125,6 +126,9 @@ def expr(state: State, node: Expr) -> None:
             expr(no, other)
         case Release(pointer=pointer):
             need(state, pointer)
+        case IsNone(operand=HelperCall() | KernelCall() as operand):
+            refuse_unnamed(operand)
+            expr(state, operand)
         case Reserve():
             hint = "assign it to a variable, and test that with `is None`"
             raise CompileError("a reserved record needs a name", node.span, hint)

@@ -25,10 +25,11 @@ def parents(task, old_pid, bprm):
 
 @skep.tp_btf("sched_process_exec")
 def leaks(task, old_pid, bprm):
-    """A task that is not given back."""
+    """A task that is not given back, under another name than it was acquired by."""
     parent = task_from_pid(task.tgid)
     if parent is not None:
-        numbers[1] = parent.tgid
+        kept = parent
+        numbers[1] = kept.tgid
 
 
 @skep.xdp

@@ -215,6 +215,37 @@ def indexes_the_kernel_s_arrays_in_short_loops(preempt, prev):
     numbers[3] = long
 
 
+task_from_pid, task_release = skep.kfunc("bpf_task_from_pid"), skep.kfunc("bpf_task_release")
+
+
+@skep.tp_btf("sched_process_exec")
+def gives_back_where_it_holds(exec_task):
+    if task_from_pid is None:
+        return
+    task = task_from_pid(exec_task.tgid)
+    if task is None:
+        task = task_from_pid(1)
+    kind = exec_task.tgid & 1
+    if task is not None and kind == 1:
+        numbers[4] = task.start_time
+        task_release(task)
+    elif task is not None:
+        task_release(task)
+    for i in range(4):
+        found = task_from_pid(i)
+        if found is None:
+            continue
+        if found.tgid == 7:
+            task_release(found)
+            break
+        task_release(found)
+    one, other = task_from_pid(2), task_from_pid(3)
+    if one is not None:
+        task_release(one)
+    if other is not None:
+        task_release(other)
+
+
 rcu_lock, rcu_unlock = skep.kfunc("bpf_rcu_read_lock"), skep.kfunc("bpf_rcu_read_unlock")
 disable, enable = skep.kfunc("bpf_preempt_disable"), skep.kfunc("bpf_preempt_enable")
 numbers = Hash(u32, u64, 4)
