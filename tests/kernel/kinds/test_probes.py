@@ -175,6 +175,16 @@ def test_a_function_of_the_kernel_is_seen_with_typed_arguments(tmp_path: Path) -
 
 
 @pytest.mark.requires("link.kprobe")
+def test_an_argument_is_seen_as_the_struct_that_it_is_annotated_with(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with watch(probes.on_unlink_as) as live:
+        path.touch()
+        path.unlink()
+        (seen,) = live[probes.calls].poll(SECONDS)
+        assert seen.name == str(path)[:63]  # type: ignore[attr-defined]
+
+
+@pytest.mark.requires("link.kprobe")
 def test_a_function_of_the_kernel_is_seen_behind_its_begin(tmp_path: Path) -> None:
     """Which of the two places is one of an instruction depends on how the kernel was built."""
     hits, refused = 0, []

@@ -163,6 +163,22 @@ def on_unlink(dfd, name):
         e.submit()
 
 
+class Filename(Struct):
+    """The beginning of a struct filename."""
+
+    name: u64
+
+
+@skep.kprobe("do_unlinkat")
+def on_unlink_as(dfd: s32, name: Filename):
+    """The type that the kernel tells is left for that of the head."""
+    if is_mine() and dfd == -100:
+        e = calls.reserve()
+        if e is not None:
+            skep.probe_read_kernel_str(e.name, name.name)
+            e.submit()
+
+
 @skep.kretprobe("do_unlinkat")
 def after_unlink(result):
     if not is_mine():
