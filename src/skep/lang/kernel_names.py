@@ -111,11 +111,17 @@ class KernelIterator:
 
 def kernel_iterator(name: str) -> KernelIterator:
     """What a program goes over by ``for``, ``kernel_iterator("task")``: ``for task in TASKS(None, 0)``. Linux 6.4."""
+    _require_name("kernel_iterator", name)
     module, _, own = name.rpartition(":")
     return KernelIterator(own, module)
 
 
-EXAMPLES = {"kfunc": "bpf_task_from_pid", "kernel_struct": "file", "kernel_enum": "tcp_state"}
+EXAMPLES = {
+    "kernel_iterator": "task",
+    "kfunc": "bpf_task_from_pid",
+    "kernel_struct": "file",
+    "kernel_enum": "tcp_state",
+}
 """What an error shows for a name that was not given."""
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from skep.lang.front import instead
 from skep.lang.front.builtin_calls import HINTS
 from skep.lang.helpers import HELPERS
-from skep.lang.kernel_names import kernel_enum, kernel_struct, kfunc
+from skep.lang.kernel_names import kernel_enum, kernel_iterator, kernel_struct, kfunc
 from skep.lang.kernel_variables import kernel_address, kernel_variable
 from skep.lang.maps import Declaration
 from skep.lang.values import Static, describe
 
-NAMES = (kfunc, kernel_struct, kernel_enum, kernel_variable, kernel_address)
+NAMES = (kfunc, kernel_iterator, kernel_struct, kernel_enum, kernel_variable, kernel_address)
 RANDOM = "skep.get_prandom_u32() % n"
 SINCE_START = "skep.ktime_get_ns() counts from the start of the machine"
 IN_PYTHON = "send a record to Python by a Ring, and do it there"
