@@ -8,13 +8,11 @@ import click
 from skep.base.errors import BadInput
 from skep.cli import user_file
 from skep.cli.commands import examples
-from skep.cli.objects import chosen, completing, listed, or_files
+from skep.cli.objects import chosen, completing, listed, opened, or_files
 from skep.cli.options import json_option
-from skep.kernel import commands, objects
+from skep.kernel import objects
 from skep.kernel.bpf import DOOR
-from skep.kernel.commands import Command
 from skep.kernel.details import Code, disassembled, program_code
-from skep.kernel.refusal import refused
 from skep.kernel.symbols import Symbols
 from skep.lang.disasm import Line, lines, listing
 from skep.lang.spec import ProgramSpec
@@ -103,12 +101,8 @@ def _compiled(spec: ProgramSpec, helpers: dict[int, str]) -> list[Line]:
 def _loaded(word: str) -> list[Named]:
     one = chosen("prog", word, listed("programs", objects.programs(DOOR)))
     names = {info.id: info.name for info in listed("maps", objects.maps(DOOR))}
-    with refused("BPF_PROG_GET_FD_BY_ID", word):
-        fd = commands.by_id(DOOR, Command.PROG_BY_ID, one.id)
-    try:
+    with opened("prog", word, one.id) as fd:
         code = program_code(DOOR, fd)
-    finally:
-        DOOR.close(fd)
     return [(one.name, _rewritten(word, code, names))]
 
 

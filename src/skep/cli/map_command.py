@@ -13,13 +13,12 @@ from skep.btf.values import Value
 from skep.cli import terminal
 from skep.cli.commands import examples
 from skep.cli.map_entry import Change, entry
-from skep.cli.objects import ADMIN, Holders, chosen, completing, listed
+from skep.cli.objects import ADMIN, Holders, chosen, completing, listed, opened
 from skep.cli.options import json_option
 from skep.cli.table import table
 from skep.cli.terminal import safe
-from skep.kernel import commands, contents, objects
+from skep.kernel import contents, objects
 from skep.kernel.bpf import DOOR
-from skep.kernel.commands import Command
 from skep.kernel.contents import UNLISTED, Entry
 from skep.kernel.keeping import maps_by_program
 from skep.kernel.objects import MapInfo
@@ -96,13 +95,8 @@ def _unlisted(one: MapInfo) -> str:
 
 
 def _entries(name: str, one: MapInfo, most: int, *, as_json: bool) -> None:
-    with refused("BPF_MAP_GET_FD_BY_ID", name):
-        fd = commands.by_id(DOOR, Command.MAP_BY_ID, one.id)
-    try:
-        with refused("BPF_MAP_LOOKUP_ELEM", name):
-            rows = list(islice(contents.entries(DOOR, fd, one), most + 1))
-    finally:
-        DOOR.close(fd)
+    with opened("map", name, one.id) as fd, refused("BPF_MAP_LOOKUP_ELEM", name):
+        rows = list(islice(contents.entries(DOOR, fd, one), most + 1))
     _show(_named(rows[:most], one), more=len(rows) > most, as_json=as_json)
 
 

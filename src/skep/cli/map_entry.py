@@ -12,15 +12,14 @@ from typing import Any
 
 from skep.base.errors import BadInput
 from skep.base.similar import similar
-from skep.kernel import commands, contents
+from skep.cli.objects import opened
+from skep.kernel import contents
 from skep.kernel.bpf import DOOR
-from skep.kernel.commands import Command
 from skep.kernel.contents import Entry
 from skep.kernel.layouts import Kind
 from skep.kernel.maps import Map
 from skep.kernel.objects import MapInfo
 from skep.kernel.pinned import look
-from skep.kernel.refusal import refused
 from skep.kernel.stats import footprint
 from skep.lang.declared.nested import INNER
 from skep.lang.spec import MapSpec, MapType
@@ -70,18 +69,12 @@ def entry(word: str, info: MapInfo, key: str, change: Change) -> Entry | None:
 @contextmanager
 def _opened(word: str, info: MapInfo) -> Iterator[Map]:
     """The map as a mapping, by the types that the kernel knows of it."""
-    with refused("BPF_MAP_GET_FD_BY_ID", word):
-        fd = commands.by_id(DOOR, Command.MAP_BY_ID, info.id)
-    try:
+    with opened("map", word, info.id) as fd:
         found = look(fd, DOOR)
         plain: Any = u32 if info.type in contents.NUMBERED else _bytes(info.key_size)
         key, value = found.key or plain, found.value or _bytes(info.value_size)
         spec = MapSpec(info.name, MapType(info.type), key, value, info.entries, info.flags)
-    except BaseException:
-        DOOR.close(fd)
-        raise
-    with Map(spec, fd) as live:
-        yield live
+        yield Map(spec, fd)
 
 
 def _bytes(size: int) -> ArrayType:

@@ -4,8 +4,8 @@ A command names an object by id or by name; a name that several have is answered
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol, TypeVar
 
 import click
@@ -13,7 +13,9 @@ from click.shell_completion import CompletionItem
 
 from skep.base.errors import BadInput, SkepError
 from skep.base.similar import similar
+from skep.kernel import commands
 from skep.kernel.bpf import DOOR, Door
+from skep.kernel.commands import Command
 from skep.kernel.keeping import Pin, pins
 from skep.kernel.refusal import refused
 from skep.kernel.stats import Holder, holders
@@ -21,6 +23,11 @@ from skep.kernel.stats import Holder, holders
 ADMIN = ("CAP_SYS_ADMIN",)
 MOST_HOLDERS = 3
 LONGEST_NAME = 15
+OPENING = {
+    "prog": Command.PROG_BY_ID,
+    "map": Command.MAP_BY_ID,
+    "link": Command.LINK_BY_ID,
+}
 
 
 class Named(Protocol):
@@ -61,6 +68,23 @@ def chosen(what: str, word: str, objects: Sequence[Object]) -> Object:
     near = similar(word, [one.name for one in objects if one.name])
     hint = f"did you mean {near!r}?" if near else f"`skep {what}` lists them"
     raise BadInput(f"{what} {word}", "there is none", hint)
+
+
+@contextmanager
+def opened(what: str, word: str, number: int) -> Iterator[int]:
+    """A descriptor of the object that was chosen by ``word``, for the time of the block.
+
+    BadInput where it is gone since it was listed.
+    """
+    with refused(f"BPF_{what.upper()}_GET_FD_BY_ID", word, needs=ADMIN):
+        try:
+            fd = commands.by_id(DOOR, OPENING[what], number)
+        except FileNotFoundError as error:
+            raise BadInput(f"{what} {word}", "it is gone") from error
+    try:
+        yield fd
+    finally:
+        DOOR.close(fd)
 
 
 def completing(every: Callable[[Door], Iterable[Named]]) -> Completion:

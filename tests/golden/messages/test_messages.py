@@ -30,7 +30,13 @@ IN_KERNELS = {
     "raise BadInput(program.name, problem, hint)": "the same",
     "`skep prog {holder}`": "tests/kernel/kernel/test_links.py",
     **dict.fromkeys(
-        ("raise BadInput(f'map {name}'", "BadInput(name,", "cli/link_command.py", "BadInput('map'"),
+        (
+            "'it is gone'",
+            "raise BadInput(f'map {name}'",
+            "BadInput(name,",
+            "cli/link_command.py",
+            "BadInput('map'",
+        ),
         "tests/kernel/cli/test_objects.py",
     ),
 }

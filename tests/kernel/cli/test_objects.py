@@ -14,6 +14,7 @@ import skep
 from skep.base.errors import BadInput
 from skep.cli.main import outcome
 from skep.cli.main import skep as command_line
+from skep.cli.objects import opened
 from skep.kernel import commands, objects, perf
 from skep.kernel.bpf import DOOR
 from skep.kernel.link import Link
@@ -209,6 +210,12 @@ def test_what_an_entry_holds_of_a_process_is_not_set_by_another() -> None:
         assert "objects of the process that sets them" in refused("map", which, "1", "--set", "3")
         run("map", which, "1", "--delete")
         assert 1 not in live[outer_counts]
+
+
+@pytest.mark.parametrize("kind", ["prog", "map", "link"])
+def test_an_object_that_is_gone_since_it_was_listed_is_said_to_be(kind: str) -> None:
+    with pytest.raises(BadInput, match=f"{kind} mine: it is gone"), opened(kind, "mine", 1 << 31):
+        pass
 
 
 def test_a_queue_shows_its_next_value_and_keeps_it() -> None:
