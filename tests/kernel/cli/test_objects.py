@@ -230,6 +230,7 @@ def test_a_queue_shows_its_next_value_and_keeps_it() -> None:
         assert "whose entries cannot be listed" in refused("map", map_number(live, shown_visits))
 
 
+@pytest.mark.native(SLOW)
 def test_all_that_is_known_of_one_program_is_shown(live: skep.Live) -> None:
     text = run("prog", number(live))
     told = dict(line.split(maxsplit=1) for line in text.splitlines())
@@ -238,6 +239,7 @@ def test_all_that_is_known_of_one_program_is_shown(live: skep.Live) -> None:
     assert f"[{os.getpid()}]" in told["held"]
 
 
+@pytest.mark.native("compiles a file")
 def test_instructions_are_json_when_asked(live: skep.Live) -> None:
     for word in (number(live), __file__):
         found = json.loads(run("disasm", word, "--json"))["programs"]
@@ -248,6 +250,7 @@ def test_instructions_are_json_when_asked(live: skep.Live) -> None:
         assert one["instructions"][-1]["text"] == "exit"
 
 
+@pytest.mark.native(SLOW)
 def test_a_link_is_shown_and_detached_where_the_kernel_does_that(
     live: skep.Live, cgroup: Cgroup
 ) -> None:
@@ -269,6 +272,7 @@ def test_a_link_is_shown_and_detached_where_the_kernel_does_that(
     assert "give its ID" in refused("link", "--detach")
 
 
+@pytest.mark.native(SLOW)
 def test_a_program_on_an_event_is_shown_without_a_link() -> None:
     """As bpftrace and older tools attach one."""
     with skep.load(shown_event, attach=False) as live, Tracefs.open() as tracefs:
