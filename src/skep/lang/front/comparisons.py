@@ -279,8 +279,7 @@ def compared(
 def _bits_of(kind: IntType, value: int) -> str:
     """How a number of as many bits, with or without a sign, is meant that is not of the type."""
     other = BY_SHAPE[kind.bits, not kind.signed]
-    written = f"{value:#x}" if value > 0 else str(value)
-    return f"where its bits are meant, write {kind!r}({written})" if fits(value, other) else ""
+    return f"where its bits are meant, write {kind!r}({value})" if fits(value, other) else ""
 
 
 def _refuse_decided(
