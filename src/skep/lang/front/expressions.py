@@ -27,11 +27,13 @@ from skep.lang.front.integers import (
     operation,
 )
 from skep.lang.front.kernel_variables import without_cpu
+from skep.lang.front.map_methods import declared_by
 from skep.lang.front.methods import is_map
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import HELPERS
 from skep.lang.kernel_names import KernelEnum
 from skep.lang.kernel_variables import KernelVariable
+from skep.lang.spec import MapType
 from skep.lang.struct import StructType
 from skep.lang.tree import (
     Const,
@@ -263,6 +265,9 @@ def _subscript(scope: Scope, node: ast.Subscript) -> Expr:
     if base.type is UNKNOWN:
         return base
     if is_map(base):
+        if declared_by(base).type is MapType.PROG_ARRAY:
+            hint = f"{ast.unparse(node.value)}.call(ctx, {ast.unparse(node.slice)})"
+            raise scope.error(node, "a program of an array is gone on in by call()", hint)
         raise scope.error(
             node,
             "a map is read with lookup(key), which may give None",

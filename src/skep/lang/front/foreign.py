@@ -136,6 +136,8 @@ def _of_function(node: ast.Call, value: Any) -> str:
     close = difflib.get_close_matches(name, HELPERS, 1, LIKELY)
     if close:
         return f"did you mean the helper {close[0]}?"
+    if isinstance(value, type) and _module(value) == "skep":
+        return f"it is for Python, outside of programs: {name}(...) of what a map holds"
     if isinstance(value, type) and value.__module__ != "builtins":
         return f"describe it as a Struct, with fields of fixed types: class {name}(skep.Struct):"
     if inspect.ismethod(value):

@@ -126,6 +126,8 @@ def of_number_method(kind: Type, name: str) -> str:
 
 def of_text(kind: Type, text: str | bytes) -> str:
     """Where text meets something that is no array of it."""
+    if isinstance(kind, StructType):
+        return f"make one: {kind!r}(...)"
     if not isinstance(kind, IntType):
         return ""
     if isinstance(text, str) and OF_NETWORK.fullmatch(text):

@@ -85,10 +85,10 @@ def _increment(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     declared = declared_by(owner)
     kind = declared.value
     if not isinstance(kind, IntType) or kind.bits < 32 or kind.big_endian:
-        raise scope.error(
-            node,
-            f"increment() takes a map of u32 or u64 values, not of {type_name(kind)}",
-        )
+        problem = f"increment() takes a map of u32 or u64 values, not of {type_name(kind)}"
+        held = "value = map.setdefault(key), and where that is not None: value.field += 1"
+        hint = "declare its values as u64" if isinstance(kind, IntType) else held
+        raise scope.error(node, problem, hint)
     key, *by = scope.arguments(node, 1, 2, "increment(key, by)")
     amount = scope.expr(by[0]) if by else constant(scope, node, 1)
     args = (

@@ -54,35 +54,42 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
         close = difflib.get_close_matches(name, table, 1)
         listed = f"it has {', '.join(sorted(n for n in table if n[0] != '_'))}"
         hint = f"did you mean {close[0]}()?" if close else listed
-        raise scope.error(node, f"{kind} has no method {name!r}", _of_a_dict(name, table) or hint)
+        raise scope.error(node, f"{kind} has no method {name!r}", _of_python(name, table) or hint)
     return found(scope, node, owner)
 
 
-def _of_a_dict(name: str, table: Mapping[str, Method]) -> str:
-    """What to write in place of a method that Python's dictionaries have."""
-    words = INSTEAD.get(name, "")
-    return words if words.partition("(")[0] in table or "Python" in words else ""
+def _of_python(name: str, table: Mapping[str, Method]) -> str:
+    """What to write in place of a method that Python's containers have."""
+    for words in INSTEAD.get(name, ()):
+        if words.partition("(")[0] in table or "Python" in words:
+            return words
+    return ""
 
 
+_OVER = ("for_each(function) goes over the entries here, live[map].items() in Python",)
+_HAS = ("lookup(key) is not None, or key in map",)
+_PUT = (
+    "update(key, value), or map[key] = value",
+    "push(value) puts one in",
+    "reserve() gives a record or None: its fields are set, then e.submit()",
+)
+_ENDS = ("reserve() gives a record, which has it: e = ring.reserve(), e.submit()",)
 INSTEAD = {
-    "get": "lookup(key) gives a pointer, or None: value = counts.lookup(key)",
-    "pop": "delete(key), after lookup(key)",
-    **dict.fromkeys(
-        ("keys", "values", "items"),
-        "for_each(function) goes over the entries here, live[map].items() in Python",
+    "get": (
+        "lookup(key) gives a pointer, or None: value = counts.lookup(key)",
+        "pop() takes the next value, or None",
     ),
-    **dict.fromkeys(("has_key", "contains", "exists"), "lookup(key) is not None, or key in map"),
-    **dict.fromkeys(("set", "put", "insert"), "update(key, value), or map[key] = value"),
+    "pop": ("delete(key), after lookup(key)",),
+    "clear": ("empty it in Python: live[map].clear()",),
+    "decrement": ("increment(key, u64(-1)) takes 1 away",),
+    **dict.fromkeys(("keys", "values", "items"), _OVER),
+    **dict.fromkeys(("has_key", "contains", "exists"), _HAS),
     **dict.fromkeys(
-        ("append", "add", "push", "put", "send", "emit", "write"),
-        "reserve() gives a record or None: its fields are set, then e.submit()",
+        ("set", "put", "insert", "append", "add", "push", "send", "emit", "write"), _PUT
     ),
-    **dict.fromkeys(
-        ("submit", "discard"),
-        "reserve() gives a record, which has it: e = ring.reserve(), e.submit()",
-    ),
-    "clear": "empty it in Python: live[map].clear()",
+    **dict.fromkeys(("submit", "discard"), _ENDS),
 }
+"""By the name of such a method, what serves in maps, queues and rings; the first that the map has is meant."""
 
 
 def _refuse_special(scope: Scope, node: ast.AST, declared: Declaration) -> None:

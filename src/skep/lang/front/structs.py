@@ -14,7 +14,7 @@ from skep.lang.special import special
 from skep.lang.struct import StructType
 from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Write
 from skep.lang.types import ArrayType, IntType, char, u64
-from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, describe
+from skep.lang.values import UNKNOWN, KernelStruct, Literal, Memory, Pointer, describe
 
 FROM_ADDRESS = (
     "text at an address is copied by skep.probe_read_user_str(field, address), of the kernel's memory "
@@ -83,6 +83,9 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Wri
 def _refuse_address(scope: Scope, place: Place, node: ast.expr) -> None:
     """Refuse a number of 64 bits where text or bytes are wanted: it is the address of some."""
     kind = scope.expr(node).type
+    if isinstance(kind, Literal) and is_text(place.type):
+        hint = 'text is written out, "...", and bytes are b"..."; one of them is set by a[0] = ...'
+        raise scope.error(node, f"{type_name(place.type)} is wanted here, not a number", hint)
     if isinstance(kind, IntType) and kind.bits == u64.bits and is_text(place.type):
         raise scope.error(
             node, f"{type_name(place.type)} is wanted here, not {kind!r}", FROM_ADDRESS
