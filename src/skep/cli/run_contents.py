@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skep.base.lazy import lazy
-from skep.kernel.queues import Queue as LiveQueue
-from skep.kernel.storages import Storage as LiveStorage
 from skep.lang.declared.nested import INNER, ArrayOfMaps
 from skep.lang.declared.queues import Queue
 from skep.lang.declared.storage import CgroupStorage, Storage, TaskStorage
@@ -20,11 +18,15 @@ from skep.lang.forms import Form, Frames, Symbol
 from skep.lang.maps import Bars, BuildId, Declaration, Global, StackTraces, Table
 from skep.lang.spec import MapType
 from skep.lang.struct import Struct, StructType
-from skep.node.cgroup_files import CgroupFiles
 from skep.node.jsontext import readable
 from skep.program.live import Live
 
+if TYPE_CHECKING:
+    from skep.kernel.queues import Queue as LiveQueue
+    from skep.kernel.storages import Storage as LiveStorage
+
 np = lazy("numpy")  # what few programs need would delay the attaching
+cgroup_files = lazy("skep.node.cgroup_files")
 symbols, variables = lazy("skep.kernel.symbols"), lazy("skep.kernel.variables")
 
 FILLED = frozenset({MapType.HASH, MapType.PERCPU_HASH, MapType.LPM_TRIE})
@@ -143,7 +145,7 @@ def _place(frame: BuildId) -> str:
     return f"{file}+{frame.offset:#x}" if frame.status == 1 else f"{frame.offset:#x}"
 
 
-def _queue(live: LiveQueue, declared: Queue) -> Content:
+def _queue(live: "LiveQueue", declared: Queue) -> Content:
     """The values in the order in which they come out."""
     if not declared.pin:
         return Content([(None, value) for value in islice(live, declared.entries)])
@@ -153,7 +155,7 @@ def _queue(live: LiveQueue, declared: Queue) -> Content:
         return Content([])
 
 
-def _storage(live: LiveStorage, declared: Storage) -> Content:
+def _storage(live: "LiveStorage", declared: Storage) -> Content:
     """The largest numbers first, of the owners that are there now."""
     owned: dict[Any, Any]
     match declared:
@@ -161,7 +163,7 @@ def _storage(live: LiveStorage, declared: Storage) -> Content:
             names = dict(_threads())
             owned = {tid: live.get(tid) for tid in names}
         case CgroupStorage():
-            files, names = CgroupFiles(), {}
+            files, names = cgroup_files.CgroupFiles(), {}
             root = files.mounts.unified
             owned = {path: live.get(f"{root}{path}") for _, path in files.scan()}
         case _:
