@@ -222,6 +222,9 @@ class Known:
     def number(self, _: str, number: int) -> int:
         return number
 
+    def symbol(self, *_: object) -> str:
+        return "do_syscall_64+0x0"
+
     def frames(self, *_: object) -> list[str]:
         return ["bprm_execve", "do_syscall_64"]
 
