@@ -81,7 +81,7 @@ def _label(key: Any, shown: Shown) -> tuple[str, list[str]]:  # noqa: ANN401 - a
             return ", ".join(one for one, _ in labels), [
                 line for _, more in labels for line in more
             ]
-    return str(key), []
+    return key.hex(" ") if isinstance(key, bytes) else str(key), []
 
 
 def _value(found: Content, value: Any, shown: Shown) -> tuple[str, list[str]]:  # noqa: ANN401 - a value of the language
@@ -137,7 +137,7 @@ def _plain(value: Any, shown: Shown) -> Any:  # noqa: ANN401 - a value of the la
     match value:
         case Struct():
             return shown(value)
-        case list() | tuple():
+        case list() | tuple() | bytes():
             return [_plain(part, shown) for part in value]
         case int() | str():
             return value

@@ -191,7 +191,7 @@ class Map(Elements):
 
     def unpack_key(self, data: bytes) -> Value:
         """The key in bytes."""
-        return from_key(unpack(self.spec.key, data))
+        return from_key(self.spec.key, unpack(self.spec.key, data))
 
     def pack_value(self, value: Value) -> bytes:
         """The bytes of a value; of a per-CPU map a list with one for each possible CPU."""

@@ -51,10 +51,15 @@ def to_key(kind: Any, key: Any) -> Any:
     return kind(network.prefixlen, address)
 
 
-def from_key(key: Any) -> Any:
-    """A key as Python has it: of a prefix the network, whatever a program left in the bits behind it."""
+def from_key(kind: Any, key: Any) -> Any:
+    """A key as Python has it: of a prefix the network, whatever a program left in the bits behind it.
+
+    An array is what a dict takes as a key: ``u8[N]`` bytes, other numbers a tuple.
+    """
     if isinstance(key, Prefix4):
         return ipaddress.IPv4Network((key.address, key.bits), strict=False)
     if isinstance(key, Prefix6):
         return ipaddress.IPv6Network((bytes(key.address), key.bits), strict=False)
+    if isinstance(key, list):
+        return bytes(key) if kind.element is u8 else tuple(key)
     return key

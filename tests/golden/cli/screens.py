@@ -184,6 +184,7 @@ MAPS = {
     "served": Content([(7, Served(3, "shop")), (9, Served(2, "a\x1bb"))]),
     "many": Content([(key, 100 - key) for key in range(23)], FULL),
     "by_cpu": Content([("eth0", [1, 2])], by_cpu=True),
+    "stations": Content([(bytes((2, 0, 0, 0, 0, 1)), 4), ((4, 5), 6)]),
     "by_stack": Content([(Way(15, 7), 3), (Way(15, 8), 2)]),
     "times": Content([(Way(15, 1), 4), (Way(15, 2), 8)], bars=Bars("us")),
     "jobs": Content([(None, 4), (None, 2)]),

@@ -97,7 +97,8 @@ class FakeMap(MutableMapping[Any, Any]):
         return self.entry(self._raw(key)) is not None
 
     def __iter__(self) -> Iterator[Any]:
-        return (from_key(unpack(self.declared.key, key)) for key in list(self._entries))
+        kind = self.declared.key
+        return (from_key(kind, unpack(kind, key)) for key in list(self._entries))
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -200,5 +200,19 @@ def keys(ctx):
     return 2 if found == 5 and "bash" in shells else 0
 
 
+stations = Hash(u8[6], u32, 8)
+pairs = Hash(u32[2], u32, 8)
+
+
+@skep.xdp
+def arrays(ctx):
+    """Arrays are keys."""
+    stations[b"\x02\0\0\0\0\x01"] = 1
+    pair = u32[2]()
+    pair[1] = 7
+    pairs[pair] = 2
+    return 2 if b"abcdef" in stations else 1
+
+
 names = Hash(u32, u32, 1024)
 ALL = (parts, equal, sought, text, set_text, exact)

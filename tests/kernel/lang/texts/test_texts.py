@@ -64,3 +64,15 @@ def test_text_is_a_key_in_the_kernel_and_in_plain_python() -> None:
     kernel[programs.shells].update(before)
     assert programs.keys.py(bytes(60), kernel=kernel) == 2
     assert dict(kernel[programs.shells]) == {"bash": 3, "sh": 5}
+
+
+def test_an_array_is_a_key_as_bytes_or_as_a_tuple() -> None:
+    before = {programs.stations: {b"abcdef": 3}, programs.pairs: {(4, 5): 6}}
+    done = skep.run(programs.arrays, bytes(60), maps=before)
+    left = [{b"abcdef": 3, b"\x02\0\0\0\0\x01": 1}, {(4, 5): 6, (0, 7): 2}]
+    assert [done.verdict, *(done.maps[one] for one in before)] == [2, *left]
+    kernel = skep.FakeKernel()
+    for declared, held in before.items():
+        kernel[declared].update(held)
+    assert programs.arrays.py(bytes(60), kernel=kernel) == 2
+    assert [dict(kernel[one]) for one in before] == left
