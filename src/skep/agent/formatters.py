@@ -26,7 +26,7 @@ class DropLines:
         self, batch: Batch, wall_offset_ns: int, who: Sequence[bytes] | None = None
     ) -> list[bytes]:
         """A JSON object for each row, with a newline."""
-        self._symbols.callers(batch["location"].tolist())
+        self._symbols.callers(set(batch["location"].tolist()))
         return self._formatter.lines(batch, wall_offset_ns, who)
 
 
