@@ -23,6 +23,7 @@ from skep.lang.front.texts import known
 from skep.lang.kernel_names import KernelFunction
 from skep.lang.kernel_types import KernelTypes, Prototype
 from skep.lang.maps import Declaration
+from skep.lang.special import SPECIAL
 from skep.lang.tree import Address, Binary, Const, Expr, KernelCall, MapAddress, NoneValue
 from skep.lang.types import IntType, char, u64
 from skep.lang.values import (
@@ -183,6 +184,7 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool
     if isinstance(value.type, Pointer) and _goes(scope, value.type, param.type.target):
         return value
     own = isinstance(value.type, Pointer) and value.type.memory in OWN
+    own = own and value.type.target not in SPECIAL  # what the kernel keeps is no memory of numbers
     plain = own and scope.target.types.is_plain(param.type.target)
     if _memory(param.type.target) or (with_size and own) or plain:
         place = buffer(scope, node)
