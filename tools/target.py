@@ -21,7 +21,10 @@ from tools.kernels import Kernel
 EVENTS = Path("/sys/kernel/tracing/events")
 SECONDS = 120
 TYPED = ("veth", "nf_conntrack", "nf_nat", "nf_tables")
-"""Modules whose functions and variables the tests name; a target that was made before one came to be loaded has not its types."""
+"""Modules whose functions and variables the tests name.
+
+A target that was made before one came to be loaded has not its types.
+"""
 
 
 def observe(events: Path = EVENTS) -> dict[str, str]:
