@@ -68,6 +68,10 @@ def assignment(scope: Scope, place: Place, node: ast.expr) -> Store | Copy | Wri
         return Store(span, place, laid(place.type, value))
     if text is not None:
         return Write(span, place, filling(scope, place.type, text, node))
+    if isinstance(node, ast.Tuple | ast.List) and isinstance(place.type, ArrayType):
+        problem = f"{type_name(place.type)} is not set by a list of its elements"
+        hint = 'set some of them at once, x.field[0], x.field[1] = 1, 2; bytes are b"..."'
+        raise scope.error(node, problem, hint)
     _refuse_address(scope, place, node)
     source = buffer(scope, node)
     _refuse_special(scope, place, source, node)
