@@ -1,6 +1,8 @@
 """Functions of the kernel are called by name, with the types that it tells."""
 
+import os
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +32,17 @@ def test_what_is_not_given_back_is_said_in_the_users_lines() -> None:
 @pytest.mark.requires("kfunc.bpf_dynptr_from_skb")
 def test_a_packet_is_read_through_a_dynptr() -> None:
     assert skep.run(programs.reads, bytes(128)).verdict == 128
+
+
+@pytest.mark.requires("link.kprobe_session")
+@pytest.mark.requires("kfunc.bpf_session_cookie")
+def test_a_number_that_a_function_gives_in_memory_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with skep.load(programs.keeps_a_number) as loaded:
+        loaded[programs.own][os.getpid()] = 1
+        (tmp_path / "file").unlink()
+        assert loaded[programs.kept_until_the_end][1] > 0
+        assert loaded[programs.kept_until_the_end][0] == os.getpid() + 1
 
 
 def test_an_address_that_the_verifier_does_not_look_at_is_an_argument() -> None:
