@@ -165,7 +165,7 @@ class Constructs(Generator):
 
     def repeat(self, depth: int) -> S:
         """``while``, with a bound that the verifier sees, or not."""
-        if self.loops:
+        if self.looped():
             return self.branch(depth)
         self.names += 1
         name, limit = f"w{self.names}", self.rng.randrange(1, 9)
@@ -193,22 +193,19 @@ class Constructs(Generator):
 
     def long(self, depth: int) -> S:
         """A range whose ends are not known."""
-        if self.loops:
+        if self.looped():
             return self.branch(depth)
         self.names += 1
         name, step = f"i{self.names}", self.rng.choice((1, 1, 2, 3, -1, -2))
         low, high = (cast(u32, self.typed(1)) for _ in range(2))
         body = self._inside_a_loop(depth, name)
-        ends = [f"{e.text} % {n}" for e, n in ((low, 5), (high, 9))]
-        if step < 0:
-            ends.reverse()
+        bounds = [(low, 5), (high, 9)][:: 1 if step > 0 else -1]
+        ends = [f"{e.text} % {n}" for e, n in bounds]
         declaration = [f"{name}: u32 = 0"] if self.declared else []
         head = f"for {name} in range({ends[0]}, {ends[1]}, {step}):"
 
         def run(env: Env) -> Ended:
-            start, stop = low.value(env) % 5, high.value(env) % 9
-            if step < 0:
-                start, stop = stop, start
+            start, stop = (e.value(env) % n for e, n in bounds)
             for number in range(start, stop, step):
                 env[name] = number
                 ended = body.run(env)
@@ -230,7 +227,8 @@ class Constructs(Generator):
         text = f"t[{index.text} & 7] = {value.text} & 1"
 
         def run(env: Env) -> None:
-            env["t"][index.value(env) & 7] = value.value(env) & 1
+            bit = value.value(env) & 1
+            env["t"][index.value(env) & 7] = bit
 
         return S([text], run)
 
@@ -264,7 +262,8 @@ class Constructs(Generator):
         plus = self.rng.random() < 0.3
 
         def run(env: Env) -> None:
-            number = value.value(env) + (env["w"][one.name] if plus else 0)
+            was = env["w"][one.name] if plus else 0
+            number = value.value(env) + was
             env["w"][one.name] = part.get(kind, part.put(0, number))
 
         return S([f"w.{one.name} {'+=' if plus else '='} {value.text}"], run)

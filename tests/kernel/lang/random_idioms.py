@@ -135,7 +135,7 @@ class Idioms(Memories):
 
     def elements(self, depth: int) -> S:
         """A loop over the elements of an array, from either end."""
-        if self.loops or self.inside is not None:
+        if self.looped() or self.inside is not None:
             return self.twice(depth)
         name, back = self.born(u32)[0], self.rng.random() < 0.3
         places = range(SCRATCH)[::-1] if back else range(SCRATCH)
@@ -148,7 +148,7 @@ class Idioms(Memories):
 
     def numbered(self, depth: int) -> S:
         """A loop over two tuples together, or one with its places."""
-        if self.loops:
+        if self.looped():
             return self.twice(depth)
         one, other = self.born(u32)[0], self.born(u32)[0]
         counts = self.rng.random() < 0.5
@@ -168,7 +168,7 @@ class Idioms(Memories):
 
     def searched(self, depth: int) -> S:
         """A short range from a place that is worked out."""
-        if self.loops:
+        if self.looped():
             return self.twice(depth)
         begin, first = self.born(u32)
         name, count = self.born(u32)[0], self.rng.randrange(1, 6)

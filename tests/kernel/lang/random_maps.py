@@ -75,8 +75,8 @@ class Maps(Constructs):
         key, value = self._key(u32), cast(u64, self.operand(2))
 
         def run(env: Env) -> None:
-            number = value.value(env)
-            env["world"].table = kept(env["world"].table, key.value(env), [number])
+            number, at = value.value(env), key.value(env)
+            env["world"].table = kept(env["world"].table, at, [number])
 
         return S([f"table[{key.text}] = {value.text}"], run)
 
@@ -95,7 +95,8 @@ class Maps(Constructs):
         typed = f"{name}: s32" if self.declared else name
 
         def run(env: Env) -> None:
-            world, at, number = env["world"], key.value(env), value.value(env)
+            world, at = env["world"], key.value(env)
+            number = 0 if removes else value.value(env)
             if array:
                 env[name] = array_updated(world, at, number, -1 if removes else flags)
             elif removes:
@@ -197,7 +198,8 @@ class Maps(Constructs):
         value, op = cast(held, self.operand(1)), self.rng.choice(("", "+", "-", "^", "*"))
 
         def run(env: Env) -> None:
-            number, was = value.value(env), env[name][0]
+            was = env[name][0]
+            number = value.value(env)
             env[name][0] = held.wrap(EXACT[op](was, number) if op else number)
 
         place = name if op else f"{name}[0]"
@@ -236,7 +238,8 @@ class Maps(Constructs):
         typed = f"{name}: {kind!r} = " if self.declared else f"{name} = "
 
         def run(env: Env) -> None:
-            held, wanted, number = env["world"].state, expected.value(env), value.value(env)
+            held, wanted = env["world"].state, expected.value(env) if more else 0
+            number = value.value(env)
             env[name] = held[path]
             held[path] = kind.wrap(ATOMICS[op](held[path], number, wanted))
 
@@ -264,7 +267,9 @@ class Maps(Constructs):
         return S([f"{typed} = jobs.push({value.text}{', 2' if drops else ''})"], run)
 
     def tell(self, _depth: int) -> S:
-        """A record, submitted or discarded."""
+        """A record, submitted or discarded; in a loop of a loop there would be more than a ring holds."""
+        if self.loops > 1:
+            return IDLE
         self.names += 1
         name, end = f"e{self.names}", self.rng.choice(("submit", "submit", "discard"))
         value, more = cast(u64, self.operand(2)), cast(s32, self.operand(1))
@@ -275,8 +280,10 @@ class Maps(Constructs):
 
         def run(env: Env) -> None:
             world = env["world"]
-            event = world.attempts, value.value(env), more.value(env) if sets else 0
+            number = world.attempts
             world.attempts += 1
+            second = more.value(env) if sets else 0
+            event = number, value.value(env), second
             if end == "submit":
                 world.events.append(event)
 

@@ -69,9 +69,13 @@ class Memories(Maps):
         op = self.rng.choice(("", "", "+", "-", "^", "*"))
 
         def run(env: Env) -> None:
-            number, place = value.value(env), known(env)
-            was = of(env)[place]
-            of(env)[place] = kind.wrap(EXACT[op](was, number) if op else number)
+            if op:
+                place = known(env)
+                was = of(env)[place]
+                of(env)[place] = kind.wrap(EXACT[op](was, value.value(env)))
+                return
+            number = value.value(env)
+            of(env)[known(env)] = kind.wrap(number)
 
         return S([f"{name}.{path} {op}= {value.text}"], run)
 
@@ -148,7 +152,8 @@ class Memories(Maps):
             return S([f"u.word = {word.text}"], whole)
 
         def part(env: Env) -> None:
-            env["u"][index.value(env) & 3] = value.value(env) & 255
+            byte = value.value(env) & 255
+            env["u"][index.value(env) & 3] = byte
 
         return S([f"u.raw[{index.text} & 3] = {value.text}"], part)
 
@@ -197,7 +202,7 @@ class Memories(Maps):
 
     def over(self, depth: int) -> S:
         """A loop over the numbers of a tuple."""
-        if self.loops:
+        if self.looped():
             return self.truth(depth)
         self.names += 1
         name = f"k{self.names}"

@@ -9,13 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from skep.lang.types import (
-    IntType,
-    s32,
-    s64,
-    u32,
-    u64,
-)
+from skep.lang.types import IntType, s32, s64, u32, u64
 from tests.kernel.lang.reference import (
     EDGES,
     KINDS,
@@ -231,10 +225,13 @@ class Generator:
         ops = [self.rng.choice(("<", "<=", ">", "!=")) for _ in rest]
 
         def value(env: Env) -> int:
-            values = [kind.wrap(e.value(env)) for e in (first, *rest)]
-            return int(
-                all(ORDER[op](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
-            )
+            left = kind.wrap(first.value(env))
+            for op, e in zip(ops, rest, strict=True):
+                right = kind.wrap(e.value(env))
+                if not ORDER[op](left, right):
+                    return 0
+                left = right
+            return 1
 
         text = " ".join(f"{op} {e.text}" for op, e in zip(ops, rest, strict=True))
         return E(f"({first.text} {text})", None, value)
@@ -353,7 +350,8 @@ class Generator:
         index, value = self.typed(1), self.typed(2)
 
         def run(env: Env) -> None:
-            env["m"][index.value(env) % SCRATCH] = u32.wrap(value.value(env))
+            number = u32.wrap(value.value(env))
+            env["m"][index.value(env) % SCRATCH] = number
 
         return S([f"m[{index.text} & {SCRATCH - 1}] = {value.text}"], run)
 
@@ -373,7 +371,7 @@ class Generator:
         return S(lines, run)
 
     def loop(self, depth: int) -> S:
-        if self.loops:
+        if self.looped():
             return self.branch(depth)
         self.names += 1
         name, bounds = f"i{self.names}", self._bounds()
@@ -397,6 +395,10 @@ class Generator:
             return None
 
         return S([*declaration, head, *indented(body.lines)], run)
+
+    def looped(self) -> bool:
+        """Whether there are loops enough around what comes."""
+        return self.loops > 0
 
     def _bounds(self) -> tuple[int, int, int]:
         count, step = self.rng.randrange(5), self.rng.choice((1, 1, 2, 3))
@@ -442,7 +444,8 @@ class Generator:
 
     def functions(self) -> list[str]:
         """The functions that the program may call."""
-        self.subs = [self.sub(i) for i in range(self.rng.choice((0, 0, 1, 2)))]
+        for index in range(self.rng.choice((0, 0, 1, 2))):
+            self.subs.append(self.sub(index))  # a function calls those before it
         return [line for sub in self.subs for line in sub.lines]
 
     def memory(self) -> list[str]:

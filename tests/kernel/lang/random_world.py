@@ -12,6 +12,7 @@ from skep import Array, Global, Hash, Queue, Record, Ring, Struct, Union
 from skep.lang.maps import Declaration
 from skep.lang.struct import pack, unpack
 from skep.lang.types import IntType, be16, char, s16, s32, u8, u16, u32, u64
+from tests.kernel.lang import random_kept as more
 from tests.kernel.lang.reference import OUT_OFFSET, Env, Out
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ values = Hash(u16, Value, ENTRIES)
 cells = Array(u32, ENTRIES)
 jobs = Queue(u32, ENTRIES)
 state = Global(Value)
-ring = Ring(Event, size=1 << 14)
+ring = Ring(Event, size=1 << 15)
 CHOICES = (3, 5, 8, 250)
 NEAR = range(2, 90)
 
@@ -120,6 +121,7 @@ class World:
     state: Held = field(default_factory=empty)
     events: list[tuple[int, int, int]] = field(default_factory=list)
     attempts: int = 0
+    kept: more.Kept = field(default_factory=more.Kept)
 
     def contents(self) -> dict[Any, Any]:
         """What each map holds, as ``content`` reads it from a live one, or a fake."""
@@ -130,11 +132,14 @@ class World:
             jobs: self.jobs,
             state: value_of(self.state),
             ring: self.events,
+            **self.kept.contents(),
         }
 
 
 def content(declared: Declaration, face: Any) -> Any:  # noqa: ANN401 - of any map
     """What a live map, or a fake, holds; a ring and a queue are emptied."""
+    if declared in more.READ:
+        return more.READ[declared](face)
     if declared is ring:
         return [(e.seq, e.number, e.more) for e in face.poll()]
     if declared is jobs:

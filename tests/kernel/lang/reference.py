@@ -67,6 +67,11 @@ TAIL = 32
 HEADER = """import skep
 from skep import be16, be32, s8, s16, s32, s64, u8, u16, u32, u64
 from tests.kernel.lang.random_constructs import Odd
+from tests.kernel.lang.random_kept import NUMBER, Cell, Deep, Level, Prefix4, applied, lowered
+from tests.kernel.lang.random_kept import by_cpu, cpu_table, deep, deeps, guarded, heap, known
+from tests.kernel.lang.random_kept import limits, lines, nested, noted, raised, recent, routes, says
+from tests.kernel.lang.random_kept import searched, stack, steps, summed
+from tests.kernel.lang.random_kept import touch, touched, touched_alone
 from tests.kernel.lang.random_world import CHOICES, NEAR, Both, Inner, Value, bump, bumped, found
 from tests.kernel.lang.random_world import cells, jobs, ring, state, table, values
 from tests.kernel.lang.reference import In, Out
