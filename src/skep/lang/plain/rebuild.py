@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from skep.lang.capture import captured, plain
+from skep.lang.capture import MISSING, plain, resolve
 from skep.lang.helpers import Helper
 from skep.lang.intrinsics import LAYOUTS, SWAPS, TEXTS, Intrinsic
 from skep.lang.kernel_names import KernelFunction, KernelIterator, KernelView
@@ -166,8 +166,11 @@ class Binding:
 
 
 def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    for name, value in captured(function):
-        if "." not in name and value is not getattr(builtins, name, None):
+    """What a function finds by name, each time that it is bound; what lies in modules is found as it is read."""
+    code = function.__code__
+    for name in (*code.co_freevars, *code.co_names):
+        value = resolve(function, name)
+        if value is not MISSING and value is not getattr(builtins, name, None):
             yield name, value
 
 
