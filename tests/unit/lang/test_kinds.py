@@ -85,6 +85,11 @@ def test_a_sleepable_program_has_the_flag() -> None:
     assert skep.syscall_program()(one).kind.sleeps
 
 
+def test_a_decorator_that_needs_no_argument_is_given_the_function() -> None:
+    assert skep.syscall_program(one).kind == skep.syscall_program()(one).kind
+    assert skep.sk_reuseport(one).kind == skep.sk_reuseport()(one).kind
+
+
 def test_a_replacement_is_what_its_target_is() -> None:
     target = skep.xdp(one)
     made = skep.freplace(target)(one)

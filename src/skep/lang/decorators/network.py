@@ -115,9 +115,16 @@ def sk_lookup(function: Callable[..., Any]) -> Program:
     return bare("sk_lookup", function)
 
 
-def sk_reuseport(*, migrate: bool = False) -> Decorator:
+@overload
+def sk_reuseport(function: Callable[..., Any]) -> Program: ...
+@overload
+def sk_reuseport(*, migrate: bool = ...) -> Decorator: ...
+def sk_reuseport(
+    function: Callable[..., Any] | None = None, *, migrate: bool = False
+) -> Program | Decorator:
     """Which socket of a reuseport group gets a connection (4.19); ``migrate``: also when one closes (5.14)."""
-    return on("sk_reuseport_migrate" if migrate else "sk_reuseport")
+    decorate = on("sk_reuseport_migrate" if migrate else "sk_reuseport")
+    return decorate if function is None else decorate(function)
 
 
 def sk_msg(function: Callable[..., Any]) -> Program:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 from skep.lang.kinds import KINDS
 from skep.lang.programs import Decorator, Program, on
@@ -93,6 +93,13 @@ def lsm(hook: str, *, sleepable: bool = False, cgroup: bool = False) -> Decorato
     return on("lsm_cgroup" if cgroup else "lsm", hook, sleepable=sleepable)
 
 
-def syscall_program(*, sleepable: bool = True) -> Decorator:
+@overload
+def syscall_program(function: Callable[..., Any]) -> Program: ...
+@overload
+def syscall_program(*, sleepable: bool = ...) -> Decorator: ...
+def syscall_program(
+    function: Callable[..., Any] | None = None, *, sleepable: bool = True
+) -> Program | Decorator:
     """A program that only its loader runs, ``skep.run(program, request)``; its context is a Struct. Linux 5.14."""
-    return on("syscall", sleepable=sleepable)
+    decorate = on("syscall", sleepable=sleepable)
+    return decorate if function is None else decorate(function)

@@ -261,10 +261,10 @@ def walks(ctx):
     tasks.increment(0, counted_of(ctx, 1))
 
 
-@skep.tp_btf("sched_process_exec")
-def passes_a_field(task):
-    """What the verifier does not trust: the compiler lets it through."""
-    tasks[1] = parent_of(task.group_leader.real_parent)
+@skep.syscall_program
+def passes_a_field():
+    """What no verifier trusts in a program that may wait: the compiler lets it through."""
+    tasks[1] = parent_of(skep.get_current_task_btf().last_wakee)
 
 
 # --- what it buys: one body, called eight times -----------------------------------------------------------------------
