@@ -1,6 +1,7 @@
 """Expressions of the typed tree as LLVM instructions: one function a node, in one table."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from skep.lang.constant_text import ConstantText
@@ -108,10 +109,26 @@ def _address(w: Writer, node: Address) -> Value:
 
 
 def _is_none(w: Writer, node: IsNone) -> Value:
+    """As a number, of which LLVM knows nothing: it would join the test with others, as ``_keep_apart`` says."""
+    null = _null(w, node)
+    return Value(null if paired(node.operand.type) else w.unknown("i1", null))
+
+
+def _null(w: Writer, node: IsNone) -> str:
     value = w.expr(node.operand)
     if value.ok is not None:
-        return Value(w.get(f"xor i1 {value.ok}, true"))
-    return Value(w.get(f"icmp eq ptr {value.text}, null"))
+        return w.get(f"xor i1 {value.ok}, true")
+    return w.get(f"icmp eq ptr {value.text}, null")
+
+
+def _tested(w: Writer, node: Expr) -> str:
+    """A condition that is branched on at once."""
+    match node:
+        case IsNone():
+            return _null(w, node)
+        case Not(operand=IsNone() as operand):
+            return w.get(f"xor i1 {_null(w, operand)}, true")
+    return w.expr(node).text
 
 
 def _once(w: Writer, node: Once) -> Value:
@@ -128,26 +145,33 @@ def _not(w: Writer, node: Not) -> Value:
     return Value(w.get(f"xor i1 {w.expr(node.operand).text}, true"))
 
 
-def _keep_apart(w: Writer, tested: Expr, op: str) -> None:
-    """Between two parts of a condition: an empty instruction, where the first one found a pointer to be None.
+def _keep_apart(w: Writer, op: str, tested: Expr, following: Expr) -> None:
+    """Between two parts of a condition: an empty instruction, where one of them finds a pointer to be None.
 
-    LLVM would join it with the next one, as ``(pointer | number) == 0``, which no verifier can follow.
+    LLVM would join them, as ``(pointer | number) == 0``, which no verifier can follow.
     """
-    null = tested.operand if op == "or" and isinstance(tested, Not) else tested
-    if isinstance(null, IsNone) and (null is not tested) == (op == "or"):
+    if _finds_none(tested, op, last=True) or _finds_none(following, op, last=False):
         w.keep_apart()
+
+
+def _finds_none(part: Expr, op: str, *, last: bool) -> bool:
+    """Whether the last, or the first, that is tested in a part of a condition finds a pointer to be None."""
+    if isinstance(part, Logic) and part.op == op:
+        return _finds_none(part.operands[-1 if last else 0], op, last=last)
+    null = part.operand if op == "or" and isinstance(part, Not) else part
+    return isinstance(null, IsNone) and (null is not part) == (op == "or")
 
 
 def _logic(w: Writer, node: Logic) -> Value:
     """Evaluated from the left as far as needed."""
     end, decided = w.name("end"), "true" if node.op == "or" else "false"
     edges: list[str] = []
-    for operand in node.operands[:-1]:
-        value, following = w.expr(operand).text, w.name("next")
+    for operand, after in pairwise(node.operands):
+        value, following = _tested(w, operand), w.name("next")
         edges.append(f"[ {decided}, %{w.block} ]")
         w.branch(value, *((end, following) if node.op == "or" else (following, end)))
         w.start(following)
-        _keep_apart(w, operand, node.op)
+        _keep_apart(w, node.op, operand, after)
     last = w.expr(node.operands[-1]).text
     edges.append(f"[ {last}, %{w.block} ]")
     w.jump(end)
@@ -161,16 +185,16 @@ def condition(w: Writer, node: Expr, then: str, other: str) -> None:
         case Not(operand=operand):
             condition(w, operand, other, then)
         case Logic(op=op, operands=operands):
-            for operand in operands[:-1]:
+            for operand, after in pairwise(operands):
                 following = w.name("next")
                 condition(w, operand, *((then, following) if op == "or" else (following, other)))
                 w.start(following)
-                _keep_apart(w, operand, op)
+                _keep_apart(w, op, operand, after)
             condition(w, operands[-1], then, other)
         case _:
             before = w.debug
             w.at(node.span)
-            w.branch(w.expr(node).text, then, other)
+            w.branch(_tested(w, node), then, other)
             w.restore(before)
 
 

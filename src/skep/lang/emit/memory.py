@@ -122,7 +122,10 @@ def _claim(place: Place) -> int:
 
 
 def copy(w: Writer, node: Copy) -> None:
-    """Bytes go from one place to another; memory that the verifier does not know is read by a helper."""
+    """Bytes go from one place to another, which is worked out after the first.
+
+    Memory that the verifier does not know is read by a helper.
+    """
     if _overlap(node):
         between = w.stack(f"between.{node.size}", node.size)
         move(w, between, node.source, node.size)
@@ -132,7 +135,9 @@ def copy(w: Writer, node: Copy) -> None:
         )
         w.do(f"call void @llvm.memcpy.p0.p0.i64({ends}, i64 {node.size}, i1 false)")
         return
-    move(w, address(w, node.target), node.source, node.size, _claim(node.target))
+    where = address(w, node.source)
+    target = address(w, node.target)
+    _move(w, target, node.source, where, size=node.size, claim=_claim(node.target))
 
 
 def _overlap(node: Copy) -> bool:
@@ -149,9 +154,13 @@ def _overlap(node: Copy) -> bool:
     return one and not (fixed and abs(to.offset - start.offset) >= node.size)
 
 
-def move(w: Writer, target: str, source: Place, size: int, claim: int = WORD) -> None:
-    """``size`` bytes of ``source`` go to the address ``target``, which is aligned as claimed."""
-    where = address(w, source)
+def move(w: Writer, target: str, source: Place, size: int) -> None:
+    """``size`` bytes of ``source`` go to the address ``target``."""
+    _move(w, target, source, address(w, source), size=size, claim=WORD)
+
+
+def _move(w: Writer, target: str, source: Place, where: str, *, size: int, claim: int) -> None:
+    """The same from the address ``where`` of ``source``; ``target`` is aligned as claimed."""
     reader = READERS.get(memory_of(source))
     if reader:
         w.helper(reader, f"{WRITTEN} {target}, i64 {size}, ptr {where}")

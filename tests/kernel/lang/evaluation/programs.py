@@ -189,3 +189,54 @@ def value_before_key(ctx):
     steps.calls = 1
     table[steps.calls] = told(1)
     return 2
+
+
+class Pair(Struct):
+    """Two numbers that are set as one."""
+
+    first: u32
+    second: u32
+
+
+class Pairs(Struct):
+    """Several of them."""
+
+    cells: Pair[4]  # type: ignore[type-arg, valid-type]
+
+
+pairs = Global(Pairs)
+
+
+@skep.xdp
+def struct_before_place(ctx):
+    """A struct is made before it is asked where it goes."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    steps.seen = 0
+    pairs.cells[noted(1) & 3] = Pair(noted(2), second=noted(3))
+    v.a = steps.seen
+    return pairs.cells[1].second
+
+
+@skep.xdp
+def none_beside_a_number(ctx):
+    """Whether a number is 0 and a pointer None: LLVM would make one test of both."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    n = v.a
+    found = table.lookup(8)
+    return u32(n == 0 and found is None)
+
+
+@skep.xdp
+def truth_beside_a_number(ctx):
+    """Whether a pointer is None, as a number."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    n = v.a
+    found = table.lookup(8)
+    none = found is None
+    return u32(n < (found is None)) + u32(n < none) * 2
