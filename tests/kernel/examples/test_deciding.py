@@ -70,7 +70,7 @@ def test_an_answer_carries_the_cookie_and_a_true_checksum() -> None:
     answers, answered = names["answers"], names["answered"]
     kernel = skep.FakeKernel(
         helpers={
-            "skc_lookup_tcp": lambda ends, *_: ends if ends.ports[1] == 80 else None,
+            "skc_lookup_tcp": lambda ends, *_: ends if ends.dport == 80 else None,
             "tcp_gen_syncookie": lambda *_: 1460 << 32 | 0xCAFE0001,
             "sk_release": lambda _: 0,
         }

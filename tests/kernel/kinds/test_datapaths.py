@@ -27,6 +27,7 @@ def datagram(space: Namespace, peer: tuple[str, int], payload: bytes = b"hello")
     return sender
 
 
+@pytest.mark.requires("link.tcx")
 def test_a_program_runs_before_one_that_was_there(loaded: Loader, wire: Wire) -> None:
     live = loaded(programs.counts_marked, programs.marks)
     right = wire.right.path

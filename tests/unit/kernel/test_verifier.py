@@ -161,6 +161,14 @@ processed 6 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
     assert [span.line for span in explain(log, spec("f")).path] == [2, 3, 5]
 
 
+def test_old_kernels_say_the_same_of_a_size_that_may_be_0_as_of_a_map_without_keys() -> None:
+    said = "{call}\ninvalid zero-sized read\nprocessed 6 insns (limit 1000000)\n"
+    size = said.format(call="6: (85) call bpf_skb_load_bytes#26")
+    keys = said.format(call="6: (85) call bpf_map_lookup_elem#1")
+    assert explain(size, spec("f")).cause == "the size that skb_load_bytes() gets may be 0"
+    assert explain(keys, spec("f")).cause == "lookup() takes a map with keys"
+
+
 def test_only_the_end_of_a_long_path_is_shown_and_each_line_once() -> None:
     steps = [f"; line {n} @ p.py:{n}\n{n}: (b7) r0 = {n}\n" for n in [*range(1, 30), 10, 28, 29]]
     log = "".join(steps) + "infinite loop detected at insn 29\nprocessed 33 insns\n"

@@ -11,6 +11,9 @@ from skep.lang.values import BOOL
 
 PLAIN = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor"}
 PREDICATES = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+ZERO = {"==": 0, "!=": 0, "<": 1, ">": 0, ">=": 1, "<=": 0}
+"""What a number without a sign is compared with where that asks whether it is 0."""
 
 
 def _signed(node: Expr) -> bool:
@@ -127,9 +130,24 @@ def compare(w: Writer, node: Compare) -> Value:
     predicate = PREDICATES[node.op]
     if names_one(node, w.plan.sizes(w.function)):
         w.keep_apart()
+        if asked := _zero_test(node):
+            kind, size = llvm_type(node.left.type), right if isinstance(node.left, Const) else left
+            return Value(w.get(f"icmp {asked} {kind} {size}, {w.nothing(kind)}"))
     if predicate not in ("eq", "ne"):
         predicate = f"{'s' if _signed(node.left) else 'u'}{predicate}"
     return Value(w.get(f"icmp {predicate} {llvm_type(node.left.type)} {left}, {right}"))
+
+
+def _zero_test(node: Compare) -> str:
+    """How a size is tested for 0, in whatever words: "ule" where it is 0, "ugt" where it is not, "" for other tests.
+
+    LLVM would make ``!= 0`` of them, of which verifiers learn nothing before Linux 6.8.
+    """
+    mirrored = isinstance(node.left, Const)
+    limit, op = (node.left, MIRRORED[node.op]) if mirrored else (node.right, node.op)
+    if _signed(node.left) or not isinstance(limit, Const) or limit.value != ZERO[op]:
+        return ""
+    return "ule" if op in ("==", "<", "<=") else "ugt"
 
 
 def convert(w: Writer, node: Convert) -> Value:

@@ -219,9 +219,15 @@ class Writer:
         hidden = self.get(f'call i32 asm sideeffect "", "=w,0"(i32 {wide})')
         if kind != "i32":
             return self.get(f"trunc nuw i32 {hidden} to {kind}")
-        nothing = self.get('call i32 asm sideeffect "", "=w,0"(i32 0)')
-        cut = self.get(f"add i32 {hidden}, {nothing}")
+        cut = self.get(f"add i32 {hidden}, {self.nothing('i32')}")
         return self.get(f'call i32 asm sideeffect "", "=w,0"(i32 {cut})')
+
+    def nothing(self, kind: str) -> str:
+        """0, of which LLVM knows nothing."""
+        if kind == "i64":
+            return self.opaque(kind, "0")
+        hidden = self.get('call i32 asm sideeffect "", "=w,0"(i32 0)')
+        return hidden if kind == "i32" else self.get(f"trunc nuw i32 {hidden} to {kind}")
 
     def keep_apart(self) -> None:
         """An empty instruction, behind which LLVM joins no test with one before it."""

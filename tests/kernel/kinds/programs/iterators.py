@@ -79,6 +79,13 @@ def connected(ctx):
     return 0
 
 
+@skep.xdp
+def counts_numbers(ctx):
+    """Whose map this is; it is attached to nothing."""
+    numbers.increment(len(ctx))
+    return 2
+
+
 @skep.sockops
 def keeps_sockets(ctx):
     """Whose maps these are; it is attached to nothing."""

@@ -31,6 +31,20 @@ def reads(key, one):
     one.done = key
 
 
+def doubles(key, one):
+    """What any program may do, later."""
+    one.found = one.address * 2
+    one.done = key
+
+
+@skep.tc("ingress")
+def leaves_numbers(ctx):
+    one = asked.lookup(len(ctx))
+    if one is None:
+        return 1
+    return 2 if one.work.start(doubles) == 0 else 3
+
+
 @skep.tc("ingress")
 def leaves(ctx):
     one = asked.lookup(len(ctx))
