@@ -1,7 +1,8 @@
 """Programs that share memory with Python, larger than any map value and without bounds to prove."""
 
 import skep
-from skep import Arena, Hash, Struct, u32, u64
+from skep import Arena, Global, Hash, Struct, u32, u64
+from tests.kernel.lang.both import Given
 
 
 class Node(Struct):
@@ -53,3 +54,38 @@ def beyond(ctx):
     index = len(ctx) + 1_000_000_000
     heap.counts[index] = 5
     return 2 if heap.counts[index] == 0 else 1
+
+
+class Numbers(Struct):
+    """Numbers in an arena."""
+
+    counts: u64[16]
+
+
+class Known(Struct):
+    """Numbers that are not set."""
+
+    low: u64
+
+
+numbers = Arena(Numbers)
+known = Global(Known, Known(low=7), constant=True)
+
+
+@skep.xdp
+def of_two_memories(ctx):
+    """Numbers of one memory or another: no instruction is for both."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    own = u64[16]()
+    numbers.counts[6] = v.c
+    own[v.f & 15] = v.d
+    first = numbers.counts[6] if v.b > 7 else own[v.e & 15]
+    second = known.low if v.c > 1 else numbers.counts[6]
+    if v.d > 80:
+        numbers.counts[v.e & 15] = 5
+    else:
+        own[v.e & 15] = 5
+    v.a = first * 1000 + second
+    return u32(own[v.e & 15] * 10 + numbers.counts[v.e & 15])

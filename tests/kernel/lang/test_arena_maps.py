@@ -6,6 +6,7 @@ import pytest
 import skep
 from tests.kernel.lang import arena_programs as p
 from tests.kernel.lang.arena_programs import Node
+from tests.kernel.lang.both import live, packets, plain
 
 pytestmark = pytest.mark.requires("map.arena")
 PACKET = bytes(20)
@@ -77,3 +78,8 @@ def test_an_arena_is_at_most_as_large_as_the_kernel_takes() -> None:
 
     with pytest.raises(ValueError, match="4294967296 bytes at most"):
         skep.Arena(Huge)
+
+
+def test_one_of_two_numbers_is_in_an_arena() -> None:
+    given = list(packets(1, 12))
+    assert live(p.of_two_memories, given) == plain(p.of_two_memories, given)

@@ -281,10 +281,10 @@ def _atomic(w: Writer, node: Atomic) -> Value:
 def atomic(w: Writer, node: Atomic, order: str) -> str:
     """An atomic operation; ``order`` monotonic where the old value is not wanted."""
     where, kind = memory.address(w, node.place), llvm_type(node.place.type)
+    expected = w.expr(node.expected).text if node.expected is not None else ""
     value = w.expr(node.operand).text
-    if node.expected is None:
+    if not expected:
         return w.get(f"atomicrmw {node.op} ptr {where}, {kind} {value} {order}")
-    expected = w.expr(node.expected).text
     pair = w.get(f"cmpxchg ptr {where}, {kind} {expected}, {kind} {value} seq_cst seq_cst")
     return w.get(f"extractvalue {{ {kind}, i1 }} {pair}, 0")
 

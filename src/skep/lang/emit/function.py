@@ -233,6 +233,14 @@ class Writer:
         """An empty instruction, behind which LLVM joins no test with one before it."""
         self.do('call void asm sideeffect "", ""()')
 
+    def accessed(self, kind: Memory) -> None:
+        """Behind an access to memory: an empty instruction that LLVM joins with that behind another access only.
+
+        No instruction reaches an arena on one path and other memory on another.
+        """
+        if kind is Memory.ARENA:
+            self.do('call void asm sideeffect "", "i"(i32 0)')
+
     def helper(self, number: int, args: str, result: str = "i64") -> str:
         """Call a kernel helper; its result's register."""
         return self.get(f"call {result} inttoptr (i64 {number} to ptr)({args})")

@@ -64,7 +64,9 @@ def load(w: Writer, node: Load) -> Value:
     if place.bits:
         return Value(_bits(w, node, place.bits, where))
     claim = size if memory in READERS else _natural(place, size)
-    return Value(w.get(f"load {llvm_type(node.type)}, ptr {where}, align {claim}"))
+    loaded = w.get(f"load {llvm_type(node.type)}, ptr {where}, align {claim}")
+    w.accessed(memory)
+    return Value(loaded)
 
 
 def _natural(place: Place, size: int) -> int:
@@ -102,6 +104,7 @@ def store(w: Writer, node: Store) -> None:
         value = _merged(w, node, node.place.bits, where, value)
     claim = _natural(node.place, int(node.place.type.size))
     w.do(f"store {kind} {value}, ptr {where}, align {claim}")
+    w.accessed(memory_of(node.place))
 
 
 def _merged(w: Writer, node: Store, bits: Bitfield, where: str, value: str) -> str:

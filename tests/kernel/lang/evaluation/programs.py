@@ -240,3 +240,16 @@ def truth_beside_a_number(ctx):
     found = table.lookup(8)
     none = found is None
     return u32(n < (found is None)) + u32(n < none) * 2
+
+
+@skep.xdp
+def expected_before_new(ctx):
+    """What is expected in a place is worked out before what it is to become."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    steps.seen = 0
+    steps.cells[7] = v.c
+    old = skep.atomic_cmpxchg(steps.cells[7], noted(1), told(2))
+    v.a = steps.seen
+    return old * 1000 + steps.cells[7]
