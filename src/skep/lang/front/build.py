@@ -4,6 +4,7 @@ A program's parameters come from its context; a subprogram is made anew for each
 """
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -63,6 +64,10 @@ ROUNDS = 50
 REGISTERS = 5
 
 
+Called = tuple[FunctionType, ...]
+"""A function that is being read, and those that it was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """A function before its body is read: its source, its parameters, and whether the kernel calls it."""
@@ -87,7 +92,7 @@ class Front:
     replaces: object = None
     instances: dict[tuple[Any, ...], Function] = field(default_factory=dict)
     sources: dict[FunctionType, Source] = field(default_factory=dict)
-    open: list[FunctionType] = field(default_factory=list)
+    open: list[Called] = field(default_factory=list)
 
     def program(self, function: FunctionType) -> Function:
         """The typed tree of the program ``function``. Raises CompileError."""
@@ -159,13 +164,14 @@ class Front:
             )
         key = (function, kinds, scope.kind.sleeps)
         if key not in self.instances:
-            if function in self.open:
+            called = (function, *_functions(kinds))
+            if called in self.open:
                 raise scope.error(
                     node,
                     f"{function.__name__}() calls itself: recursion is not part of the language",
                     "write a for loop",
                 )
-            self.open.append(function)
+            self.open.append(called)
             span = source.span(source.tree)
             parameters = _parameters(names, kinds, span, alone=alone)
             before, self.kind = self.kind, scope.kind  # what a program has done later may wait
@@ -343,6 +349,15 @@ def _parameter(
 def _in_place(result: Several, asked: bool | None) -> bool:  # noqa: FBT001 - what a decorator says, or nothing
     """Whether the body of a function of several results goes where it is called: through memory pointers get lost."""
     return asked is not False or any(isinstance(item, Pointer) for item in result.items)
+
+
+def _functions(kinds: Sequence[Type]) -> Called:
+    """The functions among arguments."""
+    return tuple(
+        kind.value
+        for kind in kinds
+        if isinstance(kind, Static) and isinstance(kind.value, FunctionType)
+    )
 
 
 def _settle(scope: Scope) -> dict[str, IntType]:

@@ -64,6 +64,11 @@ def squared(number: u32):
     return number * number
 
 
+def fourfold(number: u32):
+    """A function that is given to the one that it calls."""
+    return applied(doubled, number)
+
+
 def begins(v, what):
     """Text that is known where it is called."""
     return v.data.startswith(what) or v.data[8:].find(what) == 3
@@ -87,6 +92,7 @@ def generic(ctx):
     total += seen(ctx, Small, v.e & 15) + seen(ctx, Wide, 8) + seen(ctx, Wide, len(ctx) - 4)
     total += class_of(v.b, LIMITS) * 1000 + class_of(v.c, OTHERS) * 5000
     total += applied(doubled, v.b) + applied(squared, v.c)
+    total += applied(fourfold, v.c) * 3
     total += made(Small, v.b) + made(Wide, v.c)
     kind = be16
     port = ctx.view(kind, 16)
