@@ -346,7 +346,20 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's names have any t
         helpers = importlib.import_module("skep.lang.helpers").HELPERS
         if name in helpers:
             return helpers[name]
-    raise AttributeError(f"module 'skep' has no attribute {name!r}{_meant(name)}")
+    raise AttributeError(_Missing(name))
+
+
+class _Missing:
+    """The text of an error, made where it is read: most who ask for a name only want to know whether it is there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"module 'skep' has no attribute {self.name!r}{_meant(self.name)}"
+
+    def __repr__(self) -> str:
+        return repr(str(self))
 
 
 def _meant(name: str) -> str:

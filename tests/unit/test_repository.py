@@ -195,3 +195,13 @@ def test_the_start_path_imports_nothing_that_is_slow(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert sorted(set(done.stdout.split()) & set(slow)) == []
+
+
+def test_who_asks_whether_a_name_is_there_waits_for_no_other_to_be_proposed() -> None:
+    code = (
+        "import sys, skep; assert not hasattr(skep, 'Hsh'); print('difflib' in sys.modules)\n"
+        "try: skep.Hsh\nexcept AttributeError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = "module 'skep' has no attribute 'Hsh'; did you mean 'Hash'?"
+    assert done.stdout.splitlines() == ["False", said]
