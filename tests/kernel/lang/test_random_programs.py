@@ -7,6 +7,7 @@ import pytest
 
 from tests.kernel.lang.random_tables import Everything
 
+pytestmark = pytest.mark.native("writes random programs, and asks no kernel")
 SEEDS, LEAST = 700, 2
 FAMILIES = {
     "match": r"case \d+ \|",
