@@ -11,8 +11,7 @@ from itertools import chain
 from skep.base.errors import BadInput, Forbidden, SkepError, Unsupported
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
-from skep.kernel import vmlinux
-from skep.kernel.modules import unloaded
+from skep.kernel.modules import numbered
 from skep.kernel.symbols import KALLSYMS, blocks
 from skep.lang.spec import AddressReference, ProgramSpec
 
@@ -46,18 +45,12 @@ def put(
 
 def _variable(symbol: str, btf: Btf | None) -> tuple[str, int]:
     """The module and the number of a variable; the module "" where it is the kernel's own."""
-    module, _, name = symbol.rpartition(":")
-    types = vmlinux.module(module, btf) if module and btf else None
-    own = types.find_own(Kind.VAR, name) if types else None
-    if own is not None:
-        return module, own
-    number = btf.find(Kind.VAR, name) if btf else None
-    if number is None and module and types is None:
-        raise unloaded(module)
+    owner, number = numbered(symbol, Kind.VAR, btf)
     if number is None:
+        module, _, name = symbol.rpartition(":")
         where = f"the types of module {module}" if module else "its types"
         raise Unsupported(f"the variable {name}", f"{where} tell of none of that name")
-    return "", number
+    return owner, number
 
 
 def _addresses(wanted: Iterable[AddressReference], path: str) -> dict[str, int]:

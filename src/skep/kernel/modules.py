@@ -63,6 +63,22 @@ def name(number: int, door: Door) -> str:
         door.close(fd)
 
 
+def numbered(symbol: str, kind: Kind, btf: Btf | None) -> tuple[str, int | None]:
+    """The module and the number of a type by its name, which may be ``module:name``; None where there is no such type.
+
+    The module is "" where the type is the kernel's own. Unsupported where it is in a module that is not loaded.
+    """
+    owner, _, name = symbol.rpartition(":")
+    types = module(owner, btf) if owner and btf else None
+    own = types.find_own(kind, name) if types else None
+    if own is not None:
+        return owner, own
+    number = btf.find(kind, name) if btf else None
+    if number is None and owner and types is None:
+        raise unloaded(owner)
+    return "", number
+
+
 def unloaded(name: str) -> Unsupported:
     """The error for a module that is not there."""
     return Unsupported(

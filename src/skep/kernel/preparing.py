@@ -15,7 +15,7 @@ from skep.btf.types import Kind
 from skep.btf.types import Struct as StructOf
 from skep.kernel import kernel_symbols, vmlinux
 from skep.kernel.commands import Load
-from skep.kernel.modules import unloaded
+from skep.kernel.modules import numbered, unloaded
 from skep.kernel.tracefs import TRACEPOINTS, absent
 from skep.lang.modules import split
 from skep.lang.spec import BOUND, Hook, ProgramSpec
@@ -96,22 +96,12 @@ def resolve(spec: ProgramSpec, fds: Sequence[int], btf: Btf | None) -> Resolved:
 
 def _function(symbol: str, btf: Btf | None) -> tuple[str, int]:
     """The module and the id of a function that the kernel offers; the module "" where it is the kernel's own."""
-    module, _, name = symbol.rpartition(":")
-    types = vmlinux.module(module, btf) if module and btf else None
-    own = types.find_own(Kind.FUNC, name) if types else None
-    if own is not None:
-        return module, own
-    number = btf.find(Kind.FUNC, name) if btf else None
+    owner, number = numbered(symbol, Kind.FUNC, btf)
     if number is None:
-        raise _no_function(module, name, loaded=types is not None)
-    return "", number
-
-
-def _no_function(module: str, name: str, *, loaded: bool) -> Unsupported:
-    if module and not loaded:
-        return unloaded(module)
-    where = f"the types of module {module} do" if module else "its BTF does"
-    return Unsupported(f"the kernel function {name}", f"{where} not have it")
+        module, _, name = symbol.rpartition(":")
+        where = f"the types of module {module} do" if module else "its BTF does"
+        raise Unsupported(f"the kernel function {name}", f"{where} not have it")
+    return owner, number
 
 
 def _patch(code: bytearray, insn: int, source: int, value: int) -> None:
