@@ -15,9 +15,9 @@ help: ## list the targets
 	@echo "make TARGET [ARGS=...]"
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-install: $(STAMPS)/install ## make the virtual environment .venv with skep in it
+install: $(STAMPS)/bytecode ## make the virtual environment .venv with skep in it
 
-up: $(STAMPS)/install ## start the node agent and show this node live (ARGS="--for 10s"); needs root
+up: $(STAMPS)/bytecode ## start the node agent and show this node live (ARGS="--for 10s"); needs root
 	@$(BIN)/skep up $(ARGS)
 
 test: $(STAMPS)/dev ## lint, types, layers, unit tests, kernel tests here and on other kernels in a virtual machine
@@ -26,7 +26,7 @@ test: $(STAMPS)/dev ## lint, types, layers, unit tests, kernel tests here and on
 lint: $(STAMPS)/dev ## lint, types and layers only
 	@$(BIN)/python -m tools.check --only lint $(ARGS)
 
-bench: $(STAMPS)/dev ## measure (ARGS="drain start --quick"; ARGS=--list names all)
+bench: $(STAMPS)/dev $(STAMPS)/bytecode ## measure (ARGS="drain start --quick"; ARGS=--list names all)
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(STAMPS)/dev ## check the documentation: links, lists, examples
@@ -51,6 +51,10 @@ $(STAMPS)/install: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "make: skep and what it needs (about 100 MB the first time)"
 	@$(PIP) --editable .
 	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/bytecode: $(STAMPS)/install $(shell find src -name '*.py')
+	@$(BIN)/python -m compileall -q src
+	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/install
 	@echo "make: what the tests need"
