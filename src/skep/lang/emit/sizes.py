@@ -16,6 +16,7 @@ from skep.lang.tree import (
     HelperCall,
     Item,
     Local,
+    MapCall,
     SubCall,
     Swap,
     walk,
@@ -65,6 +66,8 @@ def _given(node: object, known: Known) -> list[Expr]:
     match node:
         case HelperCall(helper=helper, args=args):
             return [one for kind, one in zip(helper.args, args, strict=False) if kind is Arg.SIZE]
+        case MapCall(method="write" | "output" | "perf_output", args=args):
+            return [args[-1]]
         case SubCall(function=function, args=args):
             wanted = sizes(function, known)
             pairs = zip(function.parameters, args, strict=False)

@@ -1,7 +1,7 @@
 """Programs whose records have a tail."""
 
 import skep
-from skep import Global, Hash, PerCpuArray, Record, Struct, char, u8, u32, u64
+from skep import Global, Hash, PerCpuArray, Record, Struct, char, s16, u8, u32, u64
 from tests.kernel.lang.both import Given
 
 
@@ -57,6 +57,33 @@ def tells(ctx):
         return 4
     said.past = u64(e.write(length, room, 1))
     said.at_end = u64(e.write(1 << 40, room, 1))
+    e.submit()
+    return 2
+
+
+@skep.noinline
+def steep(number: u64) -> s16:
+    """A number of which LLVM knows that many bits are never set."""
+    return s16((number % 5) << 11)
+
+
+@skep.xdp
+def masked(ctx):
+    """As many bytes as a mask leaves of what a called function gives, or as a swap gives where that is not nothing."""
+    v = ctx.view(Given)
+    room = rooms.lookup(0)
+    if v is None or room is None:
+        return 1
+    length: u32 = (u8(steep(v.a) >> 9) & 7) + 1
+    room[:44] = v.data
+    turned = skep.htonl(v.b)
+    e = lines.reserve(64)
+    if e is None:
+        return 3
+    e.write(0, room)
+    e.write(8, room, length)
+    if turned != 0 and turned <= 32:
+        e.write(16, room, turned)
     e.submit()
     return 2
 

@@ -18,7 +18,12 @@ from tests.kernel.lang.both import Given, compiled_so, packets
 from tests.kernel.lang.long_records import programs
 from tests.kernel.lang.long_records.programs import lines, notes, said
 
-RECORDS = {programs.tells: (lines,), programs.parts: (lines, notes), programs.many: (lines,)}
+RECORDS = {
+    programs.tells: (lines,),
+    programs.masked: (lines,),
+    programs.parts: (lines, notes),
+    programs.many: (lines,),
+}
 SIZES = (10, 1 << 13, 1 << 24, (1 << 32) - 8, (1 << 64) - 8)
 Left = tuple[list[int], list[object], int]
 
