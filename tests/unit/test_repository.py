@@ -133,6 +133,23 @@ def test_each_dependency_has_a_version_that_ci_runs_with() -> None:
     assert requirements() - pinned == set()
 
 
+def test_each_dependency_to_run_is_imported_somewhere() -> None:
+    modules = {"pyyaml": "yaml"}
+    source = "\n".join(written(path) for path in (ROOT / "src").rglob("*.py"))
+    unused = [
+        package
+        for package in (
+            re.split(r"[<>=]", item)[0] for item in project()["project"]["dependencies"]
+        )
+        if not re.search(
+            rf"^\s*(?:import|from) {(name := modules.get(package, package))}\b|lazy\(\"{name}\b",
+            source,
+            re.MULTILINE,
+        )
+    ]
+    assert unused == []
+
+
 def constraints() -> list[str]:
     lines = written(ROOT / "constraints.txt").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
@@ -189,7 +206,7 @@ def test_make_help_lists_every_target() -> None:
 
 @pytest.mark.parametrize("module", ["skep", "skep.program.live", "skep.lang.programs"])
 def test_the_start_path_imports_nothing_that_is_slow(module: str) -> None:
-    slow = ("numpy", "llvmlite", "rich", "pyarrow", "asyncio", "ssl", "yaml", "h2", "pathlib")
+    slow = ("numpy", "llvmlite", "pyarrow", "asyncio", "ssl", "yaml", "h2", "pathlib")
     code = (
         f"import sys; before = set(sys.modules); import {module}; print(*set(sys.modules) - before)"
     )

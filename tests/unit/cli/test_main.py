@@ -141,7 +141,7 @@ def test_each_exit_code_is_in_the_help_and_in_the_documentation(
         assert f"{getattr(exits, name)} " in exits.HELP
 
 
-HEAVY = ("asyncio", "json", "llvmlite", "numpy", "rich", "skep.api.client", "skep.kernel", "socket")
+HEAVY = ("asyncio", "json", "llvmlite", "numpy", "skep.api.client", "skep.kernel", "socket")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ HEAVY = ("asyncio", "json", "llvmlite", "numpy", "rich", "skep.api.client", "ske
     [
         (["--version"], set()),
         (["--help"], set()),
-        (["up", "--help"], set(HEAVY) - {"numpy", "llvmlite", "rich", "asyncio"}),
+        (["up", "--help"], set(HEAVY) - {"numpy", "llvmlite", "asyncio"}),
     ],
 )
 def test_little_is_imported_for_little(words: list[str], may: set[str]) -> None:
