@@ -26,8 +26,11 @@ TRIPLE = "bpfel"
 DATA_LAYOUT = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"
 LOOP = "\nhead"
 """What the text of a module with loops has: the block in which one begins is named so."""
+LOCAL = "\ndefine internal"
+"""What the text of a module with functions has that the program calls."""
 _PHI = re.compile(r"= phi (ptr|i\d+) .*")
 _NOTHING = re.compile(r"(?<=\[ )(?:poison|undef)(?=,)")
+_RANGE = re.compile(r"(?<= )range\(i\d+ -?\d+, -?\d+\) ")
 _REQUEST = struct.Struct("<2sI")
 _ANSWER = struct.Struct("<cI")
 
@@ -58,16 +61,19 @@ def emit(text: str, target: llvm.TargetMachine) -> bytes:
     module.verify()
     builder = llvm.create_pass_builder(target, options())
     builder.getModulePassManager().run(module, builder)
-    return bytes(target.emit_object(_defined(module) if LOOP in text else module))
+    return bytes(target.emit_object(_plain(module) if LOOP in text or LOCAL in text else module))
 
 
-def _defined(module: llvm.ModuleRef) -> llvm.ModuleRef:
-    """The module with zeros for what no value was given to when a loop begins: the verifier lets nobody read that.
+def _plain(module: llvm.ModuleRef) -> llvm.ModuleRef:
+    """The module without what the passes know and the verifier does not.
 
-    A store that is moved behind its loop has no value before the first round, and the register is copied all the same.
+    A store that is moved behind its loop has no value before the first round, and the register is copied all the same:
+    the verifier lets nobody read that, so there are zeros. And of ``& 7`` of what a called function gives, ``& 0xC007``
+    would be made where some bits of it are never set: the verifier would have no bound.
     """
     text = str(module)
     some = _PHI.sub(lambda phi: _NOTHING.sub("null" if phi[1] == "ptr" else "0", phi[0]), text)
+    some = _RANGE.sub("", some)
     if some == text:
         return module
     made = llvm.parse_assembly(some, llvm.create_context())

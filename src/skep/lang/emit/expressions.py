@@ -34,7 +34,6 @@ from skep.lang.tree import (
     ContextValue,
     Convert,
     Expr,
-    Function,
     HelperCall,
     IsNone,
     Item,
@@ -258,14 +257,8 @@ def _call(w: Writer, node: SubCall) -> Value:
     kind = llvm_type(node.function.result)
     given = w.get(f"call {kind} @{w.symbols(node.function)}({', '.join(args)})")
     if not paired(node.function.result):
-        return Value(w.concealed(kind, given) if _known_to_llvm(node.function) else given)
+        return Value(given)
     return Value(given, w.get(f"icmp ne ptr {given}, null"))
-
-
-def _known_to_llvm(function: Function) -> bool:
-    """Whether LLVM knows more of a function's number than a verifier may: it would make ``& 0xC007`` of ``& 7``."""
-    local = function.inline is False and not function.is_global
-    return local and isinstance(function.result, IntType)
 
 
 def _item(w: Writer, node: Item) -> Value:

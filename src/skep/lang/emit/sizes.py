@@ -21,6 +21,7 @@ from skep.lang.tree import (
     Swap,
     walk,
 )
+from skep.lang.types import IntType
 
 Known = dict[int, frozenset[str]]
 
@@ -76,4 +77,4 @@ def _given(node: object, known: Known) -> list[Expr]:
 
 
 def _of(value: Expr) -> list[str]:
-    return [part.name for part in walk(value) if isinstance(part, Local)]
+    return [p.name for p in walk(value) if isinstance(p, Local) and isinstance(p.type, IntType)]

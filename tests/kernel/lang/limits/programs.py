@@ -1,7 +1,7 @@
 """Programs near to what the checks refuse, which the verifier takes: the checks tell only what is sure."""
 
 import skep
-from skep import Hash, Struct, u8, u32, u64
+from skep import Hash, Struct, s16, u8, u32, u64
 from skep.lang.library.headers import Ethernet
 
 
@@ -13,6 +13,7 @@ class Wide(Struct):
 
 
 wides = Hash(u32, Wide, 4)
+seen = Hash(u64, u64, 4)
 
 
 def small(i):
@@ -21,6 +22,22 @@ def small(i):
 
 def put(wide, i):
     wide.bytes[i] = 1
+
+
+def winding(number: u64) -> s16:
+    """Too long to be part of who calls it; of what it gives, many bits are never set."""
+    if number % 7 == 3:
+        seen[number * 3] = seen[number * 5] = number
+        return s16((number % 3) << 11)
+    seen[number] = number
+    seen[number + 1] = number // 3
+    seen[number + 2] = number // 5
+    seen[number // 2] = number
+    seen[number // 5] = number
+    seen[number // 7] = number // 3
+    seen[number // 9] = number // 4
+    seen[number // 11] = number
+    return s16((number % 5) << 11)
 
 
 def family(sk):
@@ -40,6 +57,16 @@ def cut_off(regs, number):
     if i > 7:
         return
     wide.bytes[i] = 1
+
+
+@skep.raw_tp("sys_enter")
+def cut_off_what_a_function_gives(regs, number):
+    wide = wides.lookup(1)
+    if wide is None:
+        return
+    wide.bytes[winding(number) & 7] = 1
+    i = winding(number + 1) & 7
+    put(wide, i)
 
 
 @skep.raw_tp("sys_enter")

@@ -84,6 +84,12 @@ def masked(ctx):
     e.write(8, room, length)
     if turned != 0 and turned <= 32:
         e.write(16, room, turned)
+    other = rooms.lookup(u32(steep(v.a)) & 1)
+    e.write(48, room, (u32(other[0]) & 7) + 1 if other is not None else 3)
+    more = rooms.lookup(u32(steep(v.a)) & 0)
+    if more is not None:
+        some = (u32(more[1]) & 7) + 1
+        e.write(40, room, some)
     e.submit()
     return 2
 
