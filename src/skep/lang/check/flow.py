@@ -14,6 +14,7 @@ from skep.lang.check.bounds import refuse_boundless
 from skep.lang.check.loans import assigned, entering, refuse_unnamed
 from skep.lang.check.pointers import refuse_misused
 from skep.lang.check.records import Records, Touch, anything, nothing
+from skep.lang.check.results import refuse_missing
 from skep.lang.check.state import State, merge
 from skep.lang.check.uses import condition, expr, place
 from skep.lang.reach import goes_on
@@ -68,7 +69,7 @@ class Flow:
     """The walk over one function.
 
     ``returns`` is the range of results that the kernel takes; ``records`` follows what is set in records; ``leaving``
-    is what holds wherever the function ends.
+    is what holds wherever the function ends, ``goes_behind`` whether it does so behind its last line.
     """
 
     kind: ProgramKind
@@ -76,11 +77,13 @@ class Flow:
     records: Records
     loops: list[Loop] = field(default_factory=list)
     leaving: State | None = None
+    goes_behind: bool = False
 
     def function(self, function: Function) -> tuple[Touch, ...]:
         """Check one function; what it does with its parameters. Raises CompileError."""
         begin = State(loans=entering(function), open=sections.entering(function))
         state = self.block(begin, function.body)
+        self.goes_behind = state is not None
         if state is not None:
             _refuse_held(state, _whole(function.body[-1].span) if function.body else None)
         left = merge(self.leaving, state)
@@ -351,13 +354,17 @@ def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple
     The result gives, for a reservation, the (offset, size) of the bytes that are to be zeroed.
     """
     queue, looked = [entry], {id(entry)}
+    ending: list[Function] = []
     for function in queue:
-        _flow(function, kind, Records({}, nothing)).function(function)
+        flow = _flow(function, kind, Records({}, nothing))
+        flow.function(function)
+        ending += [function] if flow.goes_behind else []
         refuse_boundless(function, kind)
         refuse_misused(function)
         new = [one for one in function.calls if id(one) not in looked]
         looked |= {id(one) for one in new}
         queue += new
+    refuse_missing(queue, ending)
     unset: dict[int, int] = {}
     found: dict[int, tuple[Touch, ...]] = {}
 
