@@ -4,10 +4,11 @@ A declaration is compared by identity: two programs that capture the same one sh
 methods are compiled; in plain Python they are those of the fakes that a test binds (``skep.testing``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Unpack
 
+from skep.base.lazy import lazy
 from skep.base.similar import similar
 from skep.lang.forms import Form
 from skep.lang.objects import objects_of
@@ -16,10 +17,14 @@ from skep.lang.special import check_special, special
 from skep.lang.struct import Struct, StructType, sized
 from skep.lang.types import IntType, s32, u8, u32, u64
 
+inspect = lazy("inspect")
+
 PREALLOCATED, NO_PREALLOC = 0, 1
 READ_ONLY = 1 << 7
 MMAPABLE = 1 << 10
 NAME = 15
+VARIADIC = 0x04
+"""``inspect.CO_VARARGS``."""
 
 LIVE = "the live map is live[...] of skep.load(...)"
 
@@ -39,7 +44,40 @@ class Options(TypedDict, total=False):
     migrate: Migrate
 
 
-class Declaration:
+class _Declared(type):
+    """The class of declarations: one that is given too few or too many arguments says what it takes."""
+
+    def __call__(cls, *given: Any, **named: Any) -> Any:
+        wrong = _miscalled(cls, given, named)
+        if wrong:
+            raise TypeError(wrong)
+        return super().__call__(*given, **named)
+
+    @property
+    def __signature__(cls) -> Any:
+        made = inspect.signature(cls.__init__)  # type: ignore[misc]  # of the very class
+        return made.replace(parameters=list(made.parameters.values())[1:])
+
+
+def _miscalled(declared: Any, given: Sequence[Any], named: Mapping[str, Any]) -> str:
+    """What is wrong with the arguments of a declaration; options by name are its own business."""
+    code, defaults = declared.__init__.__code__, declared.__init__.__defaults__ or ()
+    names = code.co_varnames[1 : code.co_argcount]
+    taken = f"{declared.__name__}({', '.join(names)})"
+    if code.co_flags & VARIADIC:
+        return ""
+    if len(given) > len(names):
+        return f"{taken} takes no more; what may stand behind them has a name, as name="
+    twice = [name for name in names[: len(given)] if name in named]
+    missing = [name for name in names[len(given) : len(names) - len(defaults)] if name not in named]
+    if not twice and not missing:
+        return ""
+    problem = "is given twice" if twice else "are missing" if len(missing) > 1 else "is missing"
+    example = "; it is how many the map holds, as 1024" if missing == ["entries"] else ""
+    return f"{taken}: {' and '.join(twice or missing)} {problem}{example}"
+
+
+class Declaration(metaclass=_Declared):
     """A map to be: its type, key, value and number of entries (of bytes, for a ring).
 
     ``inner`` is the pattern of the maps in it, ``carries`` the Struct of what goes through it.
