@@ -168,6 +168,7 @@ _PLACES = {
     "skep.program.run": ("run",),
 }
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
+__all__ = list(_HOME)
 
 if TYPE_CHECKING:
     from skep.base.errors import CompileError as CompileError

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import skep
 from bench.__main__ import benches
 from tools.debian import BUNDLES
 
@@ -180,6 +181,15 @@ def test_paths_that_documents_name_exist() -> None:
     assert missing == []
 
 
+def test_the_program_of_the_readme_is_that_of_the_first_example() -> None:
+    [code] = re.findall(
+        r"^```python\n(.*?)^```", written(ROOT / "README.md"), re.MULTILINE | re.DOTALL
+    )
+    program, _, _ = code.partition("\nwith ")
+    assert "event.submit()" in program
+    assert program in written(ROOT / "examples/01_hello.py")
+
+
 def test_decisions_are_numbered_and_have_their_parts() -> None:
     pages = sorted((ROOT / "docs/decisions").glob("*.md"))
     numbers = [page.name[:4] for page in pages]
@@ -222,3 +232,10 @@ def test_who_asks_whether_a_name_is_there_waits_for_no_other_to_be_proposed() ->
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = "module 'skep' has no attribute 'Hsh'; did you mean 'Hash'?"
     assert done.stdout.splitlines() == ["False", said]
+
+
+def test_all_names_are_imported_by_a_star_too() -> None:
+    names: dict[str, object] = {}
+    exec("from skep import *", names)
+    assert names["Struct"] is skep.Struct
+    assert names.keys() - {"__builtins__"} == set(skep.__all__)
