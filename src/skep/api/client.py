@@ -10,12 +10,14 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
-from skep.api import http, query
-from skep.api.http import Answer, Chunks, Malformed
+import h11
+
+from skep.api import query
+from skep.api.http import LARGEST_HEAD, Malformed, malformed
 from skep.api.query import Query
 from skep.api.version import HEADER, VERSION, compatible
 from skep.base.errors import Busy, Forbidden, Refused, SkepError, Unreachable
@@ -74,32 +76,27 @@ class Client:
 
         It waits for as long as the stream lasts, or until descriptor ``until`` is readable. Raises Cut.
         """
-        with self._sent("GET", f"/v1/events?{query.write(choice)}") as connection:
-            answer, rest = _read_head(connection)
+        with self._sent("GET", f"/v1/events?{query.write(choice)}") as answer:
             if answer.status != 200:
-                raise _refused(answer, _read_body(connection, answer, rest))
-            connection.settimeout(None)
-            yield from _unchunk(connection, rest, until)
+                raise _refused(answer.status, answer.body())
+            yield from answer.pieces(until)
 
     def _json(self, method: str, target: str) -> dict[str, Any]:
-        with self._sent(method, target) as connection:
-            answer, rest = _read_head(connection)
-            body = _read_body(connection, answer, rest)
+        with self._sent(method, target) as answer:
+            body = answer.body()
         if answer.status != 200:
-            raise _refused(answer, body)
+            raise _refused(answer.status, body)
         found = json.loads(body)
         if not isinstance(found, dict):
             raise Malformed(500, "the agent did not answer with an object")
         return found
 
     @contextmanager
-    def _sent(self, method: str, target: str) -> Iterator[socket.socket]:
+    def _sent(self, method: str, target: str) -> Iterator["_Answer"]:
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
             try:
                 self._connect(connection)
-                headers = {"Host": "skep", HEADER: VERSION, "Connection": "close"}
-                connection.sendall(http.write_request(method, target, headers))
-                yield connection
+                yield _Answer(connection, method, target)
             except PermissionError as error:
                 raise Forbidden("speaking to the agent") from error
             except (TimeoutError, BlockingIOError) as error:
@@ -116,61 +113,75 @@ class Client:
         connection.settimeout(self.seconds)
 
 
-def _read_head(connection: socket.socket) -> tuple[Answer, bytes]:
-    data = b""
-    while http.END_OF_HEAD not in data:
-        piece = connection.recv(http.LARGEST_HEAD)
-        if not piece or len(data) > http.LARGEST_HEAD:
+class _Answer:
+    """What comes back on a connection to which a request was sent: its status is there, its body is read in one way."""
+
+    def __init__(self, connection: socket.socket, method: str, target: str) -> None:
+        self._connection = connection
+        self._wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
+        fields = [("Host", "skep"), (HEADER, VERSION), ("Connection", "close")]
+        self._send(h11.Request(method=method, target=target, headers=fields))
+        self._send(h11.EndOfMessage())
+        head = self._next()
+        if not isinstance(head, h11.Response):
             raise ConnectionResetError(104, "the agent closed the connection")
-        data += piece
-    head, _, rest = data.partition(http.END_OF_HEAD)
-    answer = http.parse_answer(head)
-    release = answer.headers.get(HEADER.lower(), "")
-    if answer.status == 200 and not compatible(VERSION, release):
-        raise Refused(
-            426, f"the agent is skep {release or '?'}, this is skep {VERSION}: too far apart"
-        )
-    return answer, rest
+        self.status = head.status_code
+        release = dict(head.headers).get(HEADER.lower().encode(), b"").decode("latin-1")
+        if self.status == 200 and not compatible(VERSION, release):
+            raise Refused(
+                426, f"the agent is skep {release or '?'}, this is skep {VERSION}: too far apart"
+            )
+
+    def body(self) -> bytes:
+        """The whole of it."""
+        return b"".join(self._data())
+
+    def pieces(self, until: int) -> Iterator[bytes]:
+        """What was sent at a time, as it becomes whole, until the end, or until descriptor ``until`` is readable."""
+        self._connection.settimeout(None)
+        poll, parts = select.poll(), list[bytes]()
+        poll.register(self._connection, select.POLLIN)
+        if until >= 0:
+            poll.register(until, select.POLLIN)
+
+        def over() -> bool:
+            return any(fd == until for fd, _ in poll.poll())
+
+        try:
+            while isinstance(event := self._next(over), h11.Data):
+                parts.append(event.data)
+                if event.chunk_end:
+                    yield b"".join(parts)
+                    parts.clear()
+        except ConnectionError as error:
+            raise Cut from error
+
+    def _data(self) -> Iterator[bytes]:
+        while isinstance(event := self._next(), h11.Data):
+            yield event.data
+
+    def _send(self, event: h11.Event) -> None:
+        """Send it; an agent that has answered and closed meanwhile has its answer read all the same."""
+        with suppress(BrokenPipeError):
+            self._connection.sendall(self._wire.send(event) or b"")
+
+    def _next(
+        self, over: Callable[[], bool] = lambda: False
+    ) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
+        """The next event; NEED_DATA where one would have to be waited for, and it is ``over``."""
+        try:
+            while (event := self._wire.next_event()) is h11.NEED_DATA and not over():
+                self._wire.receive_data(self._connection.recv(PIECE))
+        except h11.RemoteProtocolError as error:
+            if self._wire.trailing_data[1]:
+                raise ConnectionResetError(104, "the agent closed the connection") from error
+            raise malformed(error) from error
+        return event
 
 
-def _read_body(connection: socket.socket, answer: Answer, rest: bytes) -> bytes:
-    wanted = int(answer.headers.get("content-length", "0"))
-    parts, have = [rest], len(rest)
-    while have < wanted:
-        parts.append(connection.recv(PIECE))
-        if not parts[-1]:
-            raise ConnectionResetError(104, "the agent closed the connection")
-        have += len(parts[-1])
-    return b"".join(parts)[:wanted]
-
-
-def _unchunk(connection: socket.socket, piece: bytes, until: int) -> Iterator[bytes]:
-    chunks, poll = Chunks(), select.poll()
-    poll.register(connection, select.POLLIN)
-    if until >= 0:
-        poll.register(until, select.POLLIN)
-    while True:
-        ready = chunks.feed(piece)
-        if ready:
-            yield ready
-        if chunks.ended or any(fd == until for fd, _ in poll.poll()):
-            return
-        piece = _received(connection)
-
-
-def _received(connection: socket.socket) -> bytes:
-    try:
-        piece = connection.recv(PIECE)
-    except ConnectionError as error:
-        raise Cut from error
-    if not piece:
-        raise Cut
-    return piece
-
-
-def _refused(answer: Answer, body: bytes) -> Refused:
+def _refused(status: int, body: bytes) -> Refused:
     try:
         text = str(json.loads(body)["error"]["text"])
     except (ValueError, KeyError, TypeError):
-        text = f"status {answer.status}"
-    return Refused(answer.status, text)
+        text = f"status {status}"
+    return Refused(status, text)

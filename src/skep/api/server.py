@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from skep.api import http
+from skep.api.conversation import Conversation
 from skep.api.http import Malformed, Request
 from skep.api.sink import PATIENCE, Sink, notice
 from skep.api.version import HEADER, VERSION, compatible
@@ -59,7 +59,6 @@ class Feed:
 
 Handler = Callable[[Request, bytes], Awaitable[Body | Feed]]
 Routes = Mapping[str, Mapping[str, Handler]]
-Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -100,18 +99,14 @@ class Server:
             os.unlink(path)
         mask = os.umask(0o177)
         try:
-            server = await asyncio.start_unix_server(self._accept, path, limit=http.LARGEST_HEAD)
+            server = await asyncio.start_unix_server(self._accept, path)
         finally:
             os.umask(mask)
         self._servers.append(server)
 
     async def listen_tcp(self, host: str, port: int) -> None:
         """Serve on a TCP port; OSError when it is taken."""
-        self._servers.append(
-            await asyncio.start_server(
-                self._accept, host, port, limit=http.LARGEST_HEAD, backlog=WAITING
-            )
-        )
+        self._servers.append(await asyncio.start_server(self._accept, host, port, backlog=WAITING))
 
     async def close(self) -> None:
         """Stop listening and end every connection; streams get their end if the client still reads."""
@@ -127,61 +122,59 @@ class Server:
             self.counts.refused += 1
             writer.transport.abort()
             return
-        converse = self._converse if beyond < 0 else self._turn_away
-        task = asyncio.ensure_future(self._serve(converse, reader, writer))
+        talk = Conversation(reader, writer)
+        task = asyncio.ensure_future(self._serve(talk, refuse=beyond >= 0))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(
-        self, converse: Converse, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _serve(self, talk: Conversation, *, refuse: bool) -> None:
         self.counts.connections += 1
         try:
-            await converse(reader, writer)
+            await (self._turn_away(talk) if refuse else self._converse(talk))
         except (ConnectionError, TimeoutError, asyncio.CancelledError):
-            writer.transport.abort()
+            talk.writer.transport.abort()
         finally:
             self.counts.connections -= 1
-            writer.close()
+            talk.writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, talk: Conversation) -> None:
         seconds = HEAD_SECONDS
-        while await self._exchange(reader, writer, seconds):
+        while await self._exchange(talk, seconds):
             seconds = IDLE_SECONDS
 
-    async def _turn_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _turn_away(self, talk: Conversation) -> None:
         with suppress(Malformed, EOFError):  # whatever it asks
             async with asyncio.timeout(HEAD_SECONDS):
-                await _read_request(reader)
+                await talk.request()
         text = f"the agent serves {MOST_CONNECTIONS} connections already"
-        await self._reply(writer, error_body(503, text))
+        await self._reply(talk, error_body(503, text), keep=False)
 
-    def _refusal(self, writer: asyncio.StreamWriter) -> Body | None:
-        connection = writer.get_extra_info("socket")
+    def _refusal(self, talk: Conversation) -> Body | None:
+        connection = talk.writer.get_extra_info("socket")
         if connection.family == socket.AF_UNIX and peer_uid(connection) not in (0, os.geteuid()):
             return error_body(403, "only root may ask this agent")
         return None
 
-    async def _exchange(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
-    ) -> bool:
+    async def _exchange(self, talk: Conversation, seconds: float) -> bool:
         """One request and its answer; whether another may follow."""
         try:
             async with asyncio.timeout(seconds):
-                request, body = await _read_request(reader)
+                request, body = await talk.request()
         except EOFError:
             return False
         except TimeoutError:
-            return await self._reply(writer, error_body(408, f"no request within {seconds:g} s"))
+            late = error_body(408, f"no request within {seconds:g} s")
+            return await self._reply(talk, late, keep=False)
         except Malformed as error:
-            return await self._reply(writer, error_body(error.status, error.problem))
+            return await self._reply(talk, error_body(error.status, error.problem), keep=False)
         self.counts.requests += 1
-        answer = self._refusal(writer) or await self._answer(request, body)
+        answer = self._refusal(talk) or await self._answer(request, body)
         if request.method == "HEAD":
-            return await self._reply_bare(writer, answer, keep=request.keep_alive)
-        if isinstance(answer, Feed):
-            return await self._stream(reader, writer, answer, chunked=not request.http10)
-        return await self._reply(writer, answer, keep=request.keep_alive)
+            return await self._reply(talk, answer, bare=True)
+        if isinstance(answer, Body):
+            return await self._reply(talk, answer)
+        await self._stream(talk, answer)
+        return False
 
     async def _answer(self, request: Request, body: bytes) -> Body | Feed:
         theirs = request.headers.get(HEADER.lower(), VERSION)
@@ -207,39 +200,28 @@ class Server:
             return error_body(500, "the agent failed to answer; its log says why")
 
     async def _reply(
-        self, writer: asyncio.StreamWriter, answer: Body, *, keep: bool = False
+        self, talk: Conversation, answer: Body | Feed, *, keep: bool = True, bare: bool = False
     ) -> bool:
-        self.counts.refused += answer.status >= FIRST_ERROR
-        writer.write(http.write_head(answer.status, _headers(answer, keep=keep)) + answer.data)
-        async with asyncio.timeout(LINGER_SECONDS):
-            await writer.drain()
-        return keep
-
-    async def _reply_bare(
-        self, writer: asyncio.StreamWriter, answer: Body | Feed, *, keep: bool
-    ) -> bool:
-        """Answer as GET would, without a body: one would be taken for the next answer."""
+        """Send an answer, ``bare``: without its body, as HEAD wants it. Whether another request may follow."""
         body = answer if isinstance(answer, Body) else Body(b"", answer.kind)
         self.counts.refused += body.status >= FIRST_ERROR
-        writer.write(http.write_head(body.status, _headers(body, keep=keep)))
-        await writer.drain()
-        return keep
+        headers = {"Content-Type": body.kind, HEADER: VERSION}
+        headers |= {"Content-Length": str(len(body.data))} if body is answer else {}
+        headers |= {"Allow": body.allow} if body.allow else {}
+        headers |= {} if keep else {"Connection": "close"}
+        talk.begin(body.status, headers)
+        if not bare:
+            talk.send(body.data)
+        more = talk.end()
+        async with asyncio.timeout(LINGER_SECONDS):
+            await talk.writer.drain()
+        return more
 
-    async def _stream(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        feed: Feed,
-        *,
-        chunked: bool,
-    ) -> bool:
-        headers = {"Content-Type": feed.kind, HEADER: VERSION, "Connection": "close"}
-        if chunked:
-            headers["Transfer-Encoding"] = "chunked"
-        writer.write(http.write_head(200, headers))
-        sink = Sink(writer, chunked=chunked, patience=self._patience, dropped=self._count_dropped)
+    async def _stream(self, talk: Conversation, feed: Feed) -> None:
+        talk.begin(200, {"Content-Type": feed.kind, HEADER: VERSION, "Connection": "close"})
+        sink = Sink(talk, patience=self._patience, dropped=self._count_dropped)
         running = asyncio.ensure_future(feed.run(sink))
-        gone = asyncio.ensure_future(_hung_up(reader))
+        gone = asyncio.ensure_future(_hung_up(talk.reader))
         done = asyncio.ensure_future(sink.done.wait())
         try:
             await asyncio.wait({running, gone, done}, return_when=asyncio.FIRST_COMPLETED)
@@ -248,8 +230,7 @@ class Server:
                 task.cancel()
             outcome = await asyncio.gather(running, gone, done, return_exceptions=True)
             sink.end(_epitaph(outcome[0]))
-        await _linger(writer)
-        return False
+        await _linger(talk.writer)
 
     def _count_dropped(self) -> None:
         self.counts.dropped += 1
@@ -261,22 +242,6 @@ def _epitaph(outcome: object) -> bytes:
         return b""
     traceback.print_exception(outcome, file=sys.stderr)
     return notice("failed", reason="the agent failed; its log says why")
-
-
-async def _read_request(reader: asyncio.StreamReader) -> tuple[Request, bytes]:
-    try:
-        head = await reader.readuntil(http.END_OF_HEAD)
-    except asyncio.LimitOverrunError as error:
-        raise Malformed(431, f"a head has at most {http.LARGEST_HEAD} bytes") from error
-    except asyncio.IncompleteReadError as error:
-        if not error.partial:
-            raise EOFError from error
-        raise Malformed(400, "the request ends within its head") from error
-    request = http.parse_request(head[: -len(http.END_OF_HEAD)])
-    try:
-        return request, await reader.readexactly(request.body_bytes)
-    except asyncio.IncompleteReadError as error:
-        raise Malformed(400, "the body is shorter than Content-Length says") from error
 
 
 async def _hung_up(reader: asyncio.StreamReader) -> None:
@@ -292,13 +257,3 @@ async def _linger(writer: asyncio.StreamWriter) -> None:
             await writer.wait_closed()
     except TimeoutError:
         writer.transport.abort()
-
-
-def _headers(answer: Body, *, keep: bool) -> dict[str, str]:
-    headers = {
-        "Content-Type": answer.kind,
-        "Content-Length": str(len(answer.data)),
-        HEADER: VERSION,
-        "Connection": "keep-alive" if keep else "close",
-    }
-    return headers | ({"Allow": answer.allow} if answer.allow else {})

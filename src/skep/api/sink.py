@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from skep.api.http import LAST_CHUNK, chunk
+from skep.api.conversation import Conversation
 
 MOST_UNREAD = 4 << 20
 PATIENCE = 10.0
@@ -25,21 +25,20 @@ class Sink:
 
     def __init__(
         self,
-        writer: asyncio.StreamWriter,
+        talk: Conversation,
         *,
-        chunked: bool = True,
         most: int = MOST_UNREAD,
         patience: float = PATIENCE,
         dropped: Callable[[], None] = lambda: None,
     ) -> None:
-        self._writer, self._chunked, self._most, self._dropped = writer, chunked, most, dropped
+        self._talk, self._most, self._dropped = talk, most, dropped
         self._patience = patience
         self.done = asyncio.Event()
 
     @property
     def unread(self) -> int:
         """Bytes that wait for the client."""
-        return self._writer.transport.get_write_buffer_size()
+        return self._talk.writer.transport.get_write_buffer_size()
 
     def send(self, lines: bytes) -> bool:
         """Queue whole lines; False, and they are not taken, where the client has more than the limit unread."""
@@ -53,8 +52,7 @@ class Sink:
         if self.done.is_set():
             return
         self._write(last)
-        if self._chunked:
-            self._writer.write(LAST_CHUNK)
+        self._talk.end()
         self.done.set()
 
     async def flushed(self) -> None:
@@ -63,7 +61,7 @@ class Sink:
         while not self.done.is_set():
             try:
                 async with asyncio.timeout(self._patience):
-                    await self._writer.drain()
+                    await self._talk.writer.drain()
                     return
             except TimeoutError:
                 if self.unread >= before:
@@ -75,4 +73,4 @@ class Sink:
 
     def _write(self, lines: bytes) -> None:
         if lines:
-            self._writer.write(chunk(lines) if self._chunked else lines)
+            self._talk.send(lines)
