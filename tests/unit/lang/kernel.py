@@ -267,6 +267,7 @@ class _Kernel:
             ("bpf_iter_each_destroy", 0, [("it", each)]),
             ("bpf_stamp", self.s32, [("skops", kern)]),
             ("bpf_scale", self.s32, [("by", ratio)]),
+            ("bpf_page_of", self.s32, [("address", self.u64)]),
             ("bpf_counted_by", self.s32, [("by", b.ptr(self.u32))]),
             ("bpf_port", order, [("port", order)]),
             ("bpf_sums", self.s32, [("sums", sums)]),

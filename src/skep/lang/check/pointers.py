@@ -3,7 +3,7 @@
 A value is followed through conversions that keep all of it, and through variables that are set once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from skep.base.errors import CompileError
@@ -39,6 +39,8 @@ FOLLOWED = frozenset(
 REFUSED = frozenset({"*", "//", "%", "<<", ">>", "&", "|", "^"})
 """What it lets no program do with them."""
 WORD = 64
+NUMBER = "what memory holds is a number, as is u64(skep.get_current_task())"
+"""Where an address comes from that the verifier does not follow."""
 
 Source = Callable[[Expr], Expr]
 """What a value was before it was converted, or kept in a variable; of a parameter of a function, that parameter."""
@@ -90,15 +92,24 @@ def _computed(node: Binary, source: Source) -> None:
 
 def _passed(node: SubCall, source: Source) -> None:
     """Refuse an address as an argument of a global function."""
-    if not node.function.is_global:
-        return
-    for argument in node.args:
+    if node.function.is_global:
+        hint = "pass the numbers that the function needs, or leave @skep.global_function out"
+        _refuse_addresses(node.args, hint, source)
+
+
+def _refuse_addresses(args: Sequence[Expr], hint: str, source: Source) -> None:
+    for argument in args:
         if isinstance(argument.type, IntType) and _is_address(source(argument)):
             problem = (
                 "the address of an object is no number to the verifier, so it is not passed as one"
             )
-            hint = "pass the numbers that the function needs, or leave @skep.global_function out"
             raise CompileError(problem, argument.span, hint)
+
+
+def _called(node: KernelCall, source: Source) -> None:
+    """Refuse an address where a function of the kernel takes a number, and to give back what nobody acquired."""
+    _refuse_addresses(node.args, NUMBER, source)
+    _released(node, source)
 
 
 def _released(node: HelperCall | KernelCall, source: Source) -> None:
@@ -119,5 +130,5 @@ RULES: dict[type[Node], Callable[[Any, Source], None]] = {
     Binary: _computed,
     SubCall: _passed,
     HelperCall: _released,
-    KernelCall: _released,
+    KernelCall: _called,
 }

@@ -3,8 +3,8 @@
 The names of parameters tell what is written: ``x__sz`` is the size of the memory before it, which may be left out;
 ``x__str`` is text, which is written out or captured;
 ``meta__ign``, ``aux__ign`` and ``x__prog`` are the verifier's to fill in, and never written; any other ``x__ign`` is
-any address, as that of a string; ``x__nullable`` and ``x__opt`` may be None; ``x__map`` is a map. What a function takes
-hold of, or gives back, is not described: the verifier says so when the program is loaded.
+any address, as that of text, which may be written out too; ``x__nullable`` and ``x__opt`` may be None; ``x__map`` is a
+map. What a function takes hold of, or gives back, is not described: the verifier says so when the program is loaded.
 """
 
 import ast
@@ -150,7 +150,7 @@ def _arguments(scope: Scope, node: ast.Call, params: list[Parameter]) -> tuple[E
             with_size, given = behind is not None and behind.ends(SIZES), queue.pop(0)
             args.append(
                 _text(scope, param, given)
-                if param.ends(TEXT)
+                if param.ends(TEXT) or (_is_text(param) and isinstance(known(scope, given), str))
                 else _argument(scope, param, given, with_size=with_size)
             )
     return tuple(args)
@@ -205,6 +205,12 @@ def _text(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
         hint = 'write it out, or capture it, as in NAME = "user.name" above the program'
         raise scope.error(node, f"{param.name.removesuffix(TEXT[0])} is text", hint)
     return ConstantText(scope.span(node), Pointer(char, Memory.CONSTANT), text.encode() + b"\0")
+
+
+def _is_text(param: Parameter) -> bool:
+    """Whether it is the address of text, wherever that lies."""
+    to = param.type.target if isinstance(param.type, KernelPointer) else None
+    return to is char and param.ends(("__ign",))
 
 
 def _address(scope: Scope, value: Expr, node: ast.expr) -> Expr:

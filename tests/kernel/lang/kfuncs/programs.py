@@ -62,6 +62,21 @@ def measures(ctx):
     return text_length(name) if wrong < 0 else 0
 
 
+text_in, texts_compared = skep.kfunc("bpf_strstr"), skep.kfunc("bpf_strcmp")
+PART = "cd"
+
+
+@skep.xdp
+def looks_for_text(ctx):
+    """Text that is written out, or captured, where any address is taken."""
+    if text_in is None or texts_compared is None:
+        return 99
+    name = char[16]()
+    name[:4] = "abcd"
+    same = texts_compared("abcd", name) == 0 and texts_compared(name, "abce") < 0
+    return text_in(name, PART) * 10 + (text_in(name, "x") == -2) if same else 0
+
+
 class Digits(Struct):
     """A number in text, and as one."""
 

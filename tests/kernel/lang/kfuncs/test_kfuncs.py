@@ -53,6 +53,11 @@ def test_an_address_that_the_verifier_does_not_look_at_is_an_argument() -> None:
     assert programs.measures.py(bytes(64), kernel=skep.FakeKernel(helpers=plain)) == 3
 
 
+@pytest.mark.requires("kfunc.bpf_strcmp")
+def test_text_is_written_out_where_any_address_is_taken() -> None:
+    assert skep.run(programs.looks_for_text, bytes(64)).verdict == 21
+
+
 def test_plain_python_takes_a_fake() -> None:
     released: list[object] = []
     helpers = {
