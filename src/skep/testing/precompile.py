@@ -18,18 +18,23 @@ from typing import Any
 
 import skep
 from skep.base.errors import SkepError
+from skep.base.lazy import lazy
 from skep.btf.reader import Btf
 from skep.kernel import modules, vmlinux
 from skep.kernel.probing import static_ways
 from skep.kernel.tracefs import Tracefs
+from skep.lang.cache import Cache
 from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
 from skep.lang.private import CacheRefusal
 from skep.lang.programs import Program
 from skep.lang.syscalls import CLASSIC, raw_form
-from skep.program.objects import compiled
+from skep.program.objects import compiled, compiler_identity, key
 
+compiler = lazy("skep.lang.compile")
 LISTED = "PROGRAMS"
+TOGETHER = 100
+"""Programs that one back end is given, whose time of a processor is limited."""
 
 
 class SavedKernel:
@@ -136,15 +141,40 @@ class Made:
 
 
 def compile_for(wanted: Sequence[Program], folder: str, cache: str) -> Made:
-    """Compile programs for the target in ``folder`` into ``cache``: together, and one by one where one is wrong."""
+    """Compile programs for the target in ``folder`` into ``cache``.
+
+    Those that the compiler's front end refuses are told apart first: a back end, which takes longer to start than to
+    compile ten programs, is started for many others at once.
+    """
     kernel = SavedKernel(folder, os.path.abspath(cache))
     made = Made()
-    try:
-        compiled(wanted, kernel)
-    except SkepError:
-        for program in wanted:
-            try:
-                compiled([program], kernel)
-            except SkepError as error:
-                made.refused[program.name] = error
+    sound = [program for program in wanted if _is_missing(program, kernel, made)]
+    for first in range(0, len(sound), TOGETHER):
+        _compile(sound[first : first + TOGETHER], kernel, made)
     return made
+
+
+def _is_missing(program: Program, kernel: SavedKernel, made: Made) -> bool:
+    """Whether a program is to be compiled: the cache has it not, and the front end takes it."""
+    try:
+        kept = key(program, kernel, compiler_identity())
+        if Cache(f"{kernel.cache}/objects").get(kept) is not None:
+            return False
+        compiler.ir(program, kernel.target)
+    except SkepError as error:
+        made.refused[program.name] = error
+        return False
+    return True
+
+
+def _compile(some: Sequence[Program], kernel: SavedKernel, made: Made) -> None:
+    """Compile programs together, and by halves where the back end or the linker refuses one of them."""
+    try:
+        compiled(some, kernel)
+    except SkepError as error:
+        if len(some) == 1:
+            made.refused[some[0].name] = error
+            return
+        middle = len(some) // 2
+        _compile(some[:middle], kernel, made)
+        _compile(some[middle:], kernel, made)

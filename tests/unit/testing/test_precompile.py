@@ -31,6 +31,14 @@ def wrong(packet):  # type: ignore[no-untyped-def] # as above
     return [2]
 
 
+@skep.xdp
+def too_much(packet):  # type: ignore[no-untyped-def] # as above
+    some = skep.u64[100]()
+    for i in range(100):
+        some[i] = skep.u64(i)
+    return 2 if some[skep.get_prandom_u32() % 100] else 1
+
+
 @skep.syscall("openat")
 def subscribes(number):  # type: ignore[no-untyped-def] # as above
     return
@@ -91,6 +99,7 @@ def test_a_program_that_is_wrong_does_not_keep_others_from_being_compiled(
     target: Path, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
-    made = compile_for([wrong, passes], str(target), str(cache))
-    assert list(made.refused) == ["wrong"]
+    made = compile_for([too_much, wrong, passes], str(target), str(cache))
+    assert sorted(made.refused) == ["too_much", "wrong"]
+    assert "more than the 512 bytes" in str(made.refused["too_much"])
     assert len(list((cache / "objects").iterdir())) == 1
