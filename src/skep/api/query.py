@@ -18,6 +18,8 @@ from skep.base.similar import similar
 from skep.base.units import parse_duration
 
 MOST = 1_000_000
+LONGEST = 15 << 10
+"""Bytes of a query as it is written: a request's head has 16 KB, of which its fields take some."""
 
 
 class Position(NamedTuple):
@@ -88,19 +90,28 @@ def parse(parameters: Iterable[tuple[str, str]], now: int) -> Query:
 
 
 def write(query: Query) -> str:
-    """The parameters of ``query``, percent-encoded: what ``parse`` reads."""
+    """The parameters of ``query``, percent-encoded: what ``parse`` reads. BadInput where a request cannot hold them."""
     pairs = [("kind", kind) for kind in sorted(query.kinds)]
-    pairs += [("pid", str(pid)) for pid in sorted(query.pids)]
+    pairs += _joined("pid", query.pids)
     pairs += [("comm", comm) for comm in query.comms]
     pairs += [("container", container) for container in query.containers]
     pairs += [("pod", pod) for pod in query.pods]
     pairs += [("user", user) for user in query.users]
     pairs += [("address", address) for address in query.addresses]
-    pairs += [("port", str(port)) for port in sorted(query.ports)]
+    pairs += _joined("port", query.ports)
     pairs += [("follow", "1")] if query.follow else []
     pairs += [("last", str(query.last))] if query.last is not None else []
     pairs += [("since", f"@{query.since}")] if query.since is not None else []
-    return urlencode(pairs)
+    written = urlencode(pairs, safe=",")
+    if len(written) > LONGEST:
+        problem = f"they take {len(written)} bytes of a request, {LONGEST} are the most"
+        raise BadInput("filters", problem, "give fewer at a time")
+    return written
+
+
+def _joined(name: str, numbers: Iterable[int]) -> list[tuple[str, str]]:
+    text = ",".join(map(str, sorted(numbers)))
+    return [(name, text)] if text else []
 
 
 def parse_since(text: str, now: int, place: str = "since") -> int:

@@ -11,36 +11,18 @@ from skep.api.query import (
     MOST,
     Query,
     parse_address,
-    parse_since,
 )
 from skep.base import exits
-from skep.base.clock import boot_ns, wall_offset_ns
 from skep.base.errors import BadInput
 from skep.cli import stream, terminal
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
-from skep.cli.options import for_option, instance_option, json_option
+from skep.cli.options import Number, for_option, instance_option, json_option, told
 from skep.cli.reach import ALL_KINDS, Kinds, client
+from skep.cli.since import Since
 from skep.events.shown import readable
 
 USUAL = 100
-
-
-class Since(click.ParamType[int]):
-    """A duration before now, or a time: wall ns."""
-
-    name = "time"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Nanoseconds since 1970."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_since(str(value), boot_ns() + wall_offset_ns())
-        except BadInput as error:
-            self.fail(str(error), param, ctx)
 
 
 class Address(click.ParamType[str]):
@@ -55,7 +37,7 @@ class Address(click.ParamType[str]):
         try:
             return parse_address("address", str(value))[0]
         except BadInput as error:
-            self.fail(str(error), param, ctx)
+            self.fail(told(error), param, ctx)
 
 
 class Name(click.ParamType[str]):
@@ -78,13 +60,14 @@ class Name(click.ParamType[str]):
         "skep events                                the newest 100",
         "skep events --follow --kind exec           as programs start",
         "skep events --since 10m --comm 'nginx*'    what nginx did in ten minutes",
+        "skep events --since '2026-01-31 23:50'     since then, in this machine's time",
         "skep events --pod shop/web-1 --json        of one pod, as JSON lines",
         "skep events -f --port 5432 --user app      who speaks to the database as app",
     )
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
-@click.option("-n", "--last", type=click.IntRange(0, MOST), help="The newest N that are stored.")
-@click.option("--since", type=Since(), help="Stored ones since: 10m, or 2026-01-31T08:00:00Z.")
+@click.option("-n", "--last", type=Number(0, MOST), help="The newest N that are stored.")
+@click.option("--since", type=Since(), help="Stored ones since: 10m, 08:00, yesterday.")
 @click.option(
     "-k", "--kind", "kinds", type=Kinds(), default=frozenset(), help=f"Of kinds: {ALL_KINDS}."
 )
@@ -92,7 +75,7 @@ class Name(click.ParamType[str]):
     "-p",
     "--pid",
     "pids",
-    type=click.IntRange(0, LARGEST_PID),
+    type=Number(0, LARGEST_PID),
     multiple=True,
     help="Of a process.",
 )
@@ -118,7 +101,7 @@ class Name(click.ParamType[str]):
 @click.option(
     "--port",
     "ports",
-    type=click.IntRange(0, LARGEST_PORT),
+    type=Number(0, LARGEST_PORT),
     multiple=True,
     help="With an end at this port.",
 )

@@ -17,6 +17,17 @@ LONGEST = 3650 * 86400 * SECOND
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def told(error: BadInput) -> str:
+    """What click says behind the option's name: the error without its place."""
+    return error.problem + (f"; {error.expected}" if error.expected else "")
+
+
+class Number(click.IntRange):
+    """A number in a range, called so in errors."""
+
+    name = "number"
+
+
 class Duration(click.ParamType[float]):
     """``10s``, ``1m30s``: seconds."""
 
@@ -31,9 +42,9 @@ class Duration(click.ParamType[float]):
         try:
             nanos = parse_duration(str(value), "duration")
         except BadInput as error:
-            self.fail(str(error), param, ctx)
+            self.fail(told(error), param, ctx)
         if nanos > LONGEST:
-            self.fail(f"duration: {value!r} is too long; take at most 3650d", param, ctx)
+            self.fail(f"{value!r} is too long; take at most 3650d", param, ctx)
         return nanos / SECOND
 
 

@@ -8,6 +8,7 @@ from skep.api.query import parse_kinds
 from skep.base import config
 from skep.base.errors import BadInput
 from skep.base.paths import Paths, check_instance, instance_paths
+from skep.cli.options import told
 
 ALL_KINDS = ", ".join(config.EVENT_KINDS)
 """For help texts."""
@@ -27,7 +28,7 @@ class Kinds(click.ParamType[frozenset[str]]):
         try:
             return frozenset(parse_kinds("kind", str(value)))
         except BadInput as error:
-            self.fail(str(error), param, ctx)
+            self.fail(told(error), param, ctx)
 
     def shell_complete(
         self,

@@ -75,7 +75,7 @@ def errors() -> str:
         ("up", "--for", "99999999999h"),
         ("up", "--only", "exce"),
         ("up", "--instance", "No_Name"),
-        ("events", "--since", "yesterday"),
+        ("events", "--since", "soon"),
         ("events", "--last", "-1"),
         ("events", "--pid", "99999999999"),
         ("events", "--address", "10.0.0"),

@@ -138,3 +138,10 @@ NAMES = st.lists(st.text("abc*/ü &=", min_size=1, max_size=6), max_size=3).map(
 )
 def test_what_the_client_writes_the_agent_reads(choice: Query) -> None:
     assert query.parse(parse_qsl(query.write(choice), keep_blank_values=True), NOW) == choice
+
+
+def test_filters_that_no_request_can_hold_are_refused_before_one_is_made() -> None:
+    pids = frozenset(range(1_000_000, 1_001_800))
+    assert query.parse(parse_qsl(query.write(Query(pids=pids))), NOW).pids == pids
+    with pytest.raises(BadInput, match=r"they take \d+ bytes of a request, 15360 are the most"):
+        query.write(Query(pids=pids | frozenset(range(2_000_000, 2_000_300))))
