@@ -1,5 +1,8 @@
 """Draining: every complete record once, in order, whatever else lies in the ring."""
 
+import weakref
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from skep.lang.types import u32, u64
 from tests.unit.events.synthetic import PATIENT, Note, Other, SyntheticRing, note, objects, other
 
 BOTH = (Note, Other)
+Rows = np.ndarray[Any, Any]
 
 
 def seqs(batches: list[Batch]) -> list[int]:
@@ -132,6 +136,24 @@ def test_a_large_window_that_wraps_around_is_one_batch() -> None:
     (batch,) = Drain(ring, [Note]).batches()
     assert batch["seq"].tolist() == list(range(count))
     assert (batch["pid"] == batch["seq"] * 3).all()
+
+
+def test_a_batch_that_was_let_go_of_is_gone_before_the_next_is_made() -> None:
+    ring = SyntheticRing()
+    for seq in range(9):
+        ring.put(note(seq) if seq % 2 else other(seq))
+    alive: list[weakref.ref[Any]] = []
+    seen: list[int] = []
+
+    def keep(record: object, rows: Rows) -> Rows:
+        seen.append(sum(column() is not None for column in alive))
+        return np.ones(len(rows), "?")
+
+    for batch in Drain(ring, BOTH, keep=keep, chunk=3).batches():
+        alive.append(weakref.ref(batch["seq"]))
+        del batch
+    assert len(alive) == 6
+    assert seen == [0] * 6
 
 
 def test_a_pass_reads_one_snapshot_and_does_not_chase_the_producer() -> None:
