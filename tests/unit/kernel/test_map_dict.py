@@ -254,3 +254,20 @@ def test_a_value_with_a_lock_is_read_and_written_under_it(door: FakeDoor) -> Non
 def test_no_entry_at_a_time_is_no_batch(numbers: Map) -> None:
     with pytest.raises(ValueError, match="at least one entry, not 0"):
         numbers.batches(0)
+
+
+def test_an_array_is_drained_into_zeros(door: FakeDoor) -> None:
+    counts = live(door, MapType.ARRAY, u32, u64, entries=3)
+    counts[1] = 7
+    assert counts.drain() == [(0, 0), (1, 7), (2, 0)]
+    assert list(counts.values()) == [0, 0, 0]
+
+
+def test_the_length_of_an_array_and_no_entries_at_all_ask_nothing_of_the_kernel(
+    door: FakeDoor,
+) -> None:
+    counts = live(door, MapType.ARRAY, u32, u64, entries=3)
+    door.calls.clear()
+    assert len(counts) == 3
+    counts.update_arrays(np.empty(0, "u4"), np.empty(0, "u8"))
+    assert door.calls == []

@@ -87,3 +87,30 @@ def test_what_no_path_sets_is_zeroed_and_nothing_else(
     lines: str, zeroed: tuple[tuple[int, int], ...]
 ) -> None:
     assert unset(lines) == zeroed
+
+
+# --- objects that are looked at -----------------------------------------------------------------------------------
+
+LOOKS = """
+@skep.tc("ingress")
+def p(ctx):
+    bucket = buckets.lookup(1)
+    if bucket is None:
+        return 1
+    with bucket.lock:
+        {}
+    return 1
+"""
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "bucket.tree.first()",
+        "least = bucket.tree.first()\nbucket.tree.first()\nif least is not None:\n    least.key += 1",
+    ],
+    ids=["without a name", "another look before it is used"],
+)
+def test_a_look_at_a_tree_takes_nothing_out_of_it(lines: str) -> None:
+    source = LOOKS.format(lines.replace("\n", "\n        "))
+    assert compiler.ir(corpus.program(source), TARGET).name == "p"

@@ -57,6 +57,14 @@ def test_an_event_that_comes_later_finds_its_process() -> None:
     assert told.table.counts.strangers == 1
 
 
+def test_who_of_a_flood_ended_something_is_called_as_what_it_runs_by_then() -> None:
+    told = script()
+    flood(told)
+    event = {"pid": [1_007], "time": [START + 178], "uid": [0], "cgroup": [1], "comm": [b"bash"]}
+    (ref,) = told.table.resolve_ends(event, [START + 171])
+    assert told.fragment(ref)["comm"] == "true"
+
+
 def test_a_pid_of_a_flood_that_is_used_again_is_told_apart_by_time() -> None:
     told = script()
     flood(told)

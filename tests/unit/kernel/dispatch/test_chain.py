@@ -270,3 +270,13 @@ def test_an_empty_chain_may_begin_anew_in_another_mode(bench: Bench) -> None:
     owner.attach_xdp(made, 1, mode="native")
     with pytest.raises(BadInput, match="begun in mode='native', not in 'generic'"):
         owner.attach_xdp(bench.program("b", 2), 1, mode="generic")
+
+
+def test_whoever_comes_to_a_chain_hears_what_its_device_fell_back_to(bench: Bench) -> None:
+    owner = Dispatcher()
+    first, second = bench.program("a", 1), bench.program("b", 2)
+    bench.door.refuse(Command.LINK_CREATE, errno.EOPNOTSUPP)
+    links = [owner.attach_xdp(one, 1) for one in (first, second)]
+    assert [len(link.remarks) for link in links] == [1, 1]
+    assert all("generic mode" in link.remarks[0] for link in links)
+    assert owner.attach_xdp(bench.program("c", 1), 2).remarks == ()
