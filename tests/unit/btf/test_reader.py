@@ -136,6 +136,12 @@ def test_ids_and_strings_out_of_range_are_refused(btf: Btf) -> None:
         list(btf.fields(found(btf, Kind.INT, "unsigned char")))
 
 
+def test_a_blob_whose_strings_are_cut_off_is_refused() -> None:
+    blob = kernel()
+    with pytest.raises(BadInput, match=rf"a section ends at byte {len(blob)}"):
+        Btf(blob[:-1])
+
+
 def test_types_that_contain_themselves_end() -> None:
     make = Builder()
     make.typedef("loop", 1)
