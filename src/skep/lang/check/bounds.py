@@ -7,7 +7,7 @@ program's, a helper), is at most converted on the way, and is compared, computed
 from dataclasses import dataclass, field
 
 from skep.base.errors import CompileError
-from skep.lang.bounds import Bound, upper_bound
+from skep.lang.bounds import Bound, most, upper_bound
 from skep.lang.spec import ProgramKind
 from skep.lang.tree import (
     Argument,
@@ -84,7 +84,7 @@ class _Facts:
             case Argument():
                 return self.alone  # a caller may have limited what it passes
             case SubCall(function=function):
-                return function.is_global
+                return function.is_global or most(node) is not None
             case HelperCall(helper=helper):
                 return helper.name in BOUNDLESS
             case Load(place=place):
@@ -120,6 +120,7 @@ def refuse_boundless(function: Function, kind: ProgramKind) -> None:
     """Raises CompileError at an index, size or result that nothing limits."""
     bounds = (*function.bounds, *_results(function, kind))
     asked = [Bound(*one) for one in bounds if upper_bound(one[0]) > one[1]]
+    asked = [one for one in asked if one.known or not _is_within(one)]
     facts = _facts(function) if asked else _Facts()
     for bound in asked:
         refused = facts.unknown if bound.known else facts.boundless
@@ -128,6 +129,12 @@ def refuse_boundless(function: Function, kind: ProgramKind) -> None:
     for loop in statements(*function.body):
         if isinstance(loop, For) and asked:
             _refuse_overrun(loop, asked)
+
+
+def _is_within(bound: Bound) -> bool:
+    """Whether it is an index that ``access`` bounded, for what it calls gives no more."""
+    high = most(bound.value)
+    return high is not None and high <= bound.high
 
 
 def _refuse_overrun(loop: For, bounds: list[Bound]) -> None:

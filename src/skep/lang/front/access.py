@@ -6,7 +6,7 @@ from math import gcd
 from typing import cast
 
 from skep.base.errors import CompileError
-from skep.lang.bounds import Bound
+from skep.lang.bounds import Bound, most
 from skep.lang.front import contexts, instead
 from skep.lang.front.integers import converted, loaded, number
 from skep.lang.front.looked_for import meant
@@ -155,7 +155,17 @@ def element(scope: Scope, base: Expr, index: ast.expr, node: ast.AST) -> Place:
     if isinstance(where, Const) and not _is_endless(pointer.target):
         return step(scope, base, kind, where.value * kind.size, node)
     _limit(scope, base, where, index, node)
-    return _moving(scope, base, kind, where, node)
+    return _moving(scope, base, kind, _within(base, where), node)
+
+
+def _within(base: Expr, where: Expr) -> Expr:
+    """An index that is what a call gives, which is never outside of the array, so that the verifier knows it."""
+    kind, high = base.type.target, most(where)
+    if high is None or not isinstance(kind, ArrayType) or base.type.memory not in FINITE:
+        return where
+    if high >= kind.count:
+        return where
+    return Binary(where.span, where.type, "&", where, Const(where.span, where.type, high))
 
 
 def _moving(scope: Scope, base: Expr, kind: Type, where: Expr, node: ast.AST) -> Place:
@@ -193,7 +203,9 @@ def _index_bound(where: Expr, index: ast.expr, last: int, length: int) -> Bound:
     """That an index is at most ``last``, behind which there is no room for ``length`` elements."""
     name = ast.unparse(index)
     masked, signed = not last & (last + 1), isinstance(where.type, IntType) and where.type.signed
-    if masked:
+    if most(where) is not None:
+        hint = f"cut it off: min({name}, {last})"
+    elif masked:
         hint = f"cut it off: {name} & {last}"
     elif signed:
         hint = f"make it a number without a sign, i = u64({name}), and test that: if i > {last}: return"

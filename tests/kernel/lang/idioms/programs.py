@@ -325,6 +325,30 @@ def leaves(ctx):
     return v.b & 3
 
 
+class Slots(Struct):
+    """As many as a histogram has at most."""
+
+    of: u32[64]
+
+
+histograms = Array(Slots, 2)
+
+
+@skep.xdp
+def histogram(ctx):
+    """A number falls into one of 64 slots, which no test of its own bounds."""
+    v = ctx.view(Given)
+    here = histograms.lookup(1)
+    if v is None or here is None:
+        return 0
+    here.of[skep.log2(v.a)] += 1
+    skep.atomic_add(here.of[skep.log2(u64(v.b))], 2)
+    total: u32 = 0
+    for i in range(64):
+        total = total * 3 + here.of[i]
+    return s32(total & 0xFFFF)
+
+
 class Tally(Struct):
     """A value that is made where it is missing."""
 
@@ -429,6 +453,7 @@ ALL = (
     moving,
     swaps,
     defaults,
+    histogram,
     walks,
     tuples,
     numbered,
