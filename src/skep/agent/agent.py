@@ -112,7 +112,7 @@ class Agent:
             loop.add_reader(self._face.socket, self._face_moved, self._face)
 
     def _face_moved(self, face: SocketFace) -> None:
-        if not face.socket.recv(64):
+        if not face.asked():
             asyncio.get_running_loop().remove_reader(face.socket)
             face.socket.close()
             self._stopping.set()

@@ -1,7 +1,8 @@
 """The way back to the face that started the agent: what is being done, then that it is ready, or why not.
 
-One line of JSON each: ``{"doing": TEXT}``, ``{"ready": true}``, ``{"error": NAME, "text": TEXT}``. The face
-ends the agent by closing its end; a face that is killed does so too.
+One line of JSON each: ``{"doing": TEXT}``, ``{"ready": true}``, ``{"error": NAME, "text": TEXT}``, and
+``{"alive": true}`` to whatever the face sends. The face ends the agent by closing its end; one that is killed does so
+too.
 """
 
 import json
@@ -39,6 +40,13 @@ class SocketFace:
     def ready(self) -> None:
         """Tell it."""
         self._send({"ready": True})
+
+    def asked(self) -> bool:
+        """Take what it has sent, and answer; False where it is gone. Called when the socket is readable."""
+        if not self.socket.recv(64):
+            return False
+        self._send({"alive": True})
+        return True
 
     def failed(self, error: SkepError) -> None:
         """Tell it: the name of the class, and the text for people."""

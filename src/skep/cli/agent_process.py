@@ -20,6 +20,8 @@ from skep.base.errors import SkepError
 from skep.cli.ending import Ending
 
 PATIENCE_SECONDS = 15.0
+SILENCE_SECONDS = 10.0
+"""After which it is told that nothing was heard."""
 
 
 class NotStarted(SkepError):
@@ -43,20 +45,32 @@ class AgentProcess:
         theirs.close()
         self.pid = self._process.pid
 
-    def wait_ready(self, told: Callable[[str], None], ending: Ending) -> bool:
+    def wait_ready(
+        self,
+        told: Callable[[str], None],
+        ending: Ending,
+        late: Callable[[float], None] = lambda _: None,
+    ) -> bool:
         """Wait until the agent serves; ``told`` hears what it does. False where the end came before.
 
+        ``late`` hears of seconds without a word, once between two words.
         Raises NotStarted with what the agent says, or that it died without a word.
         """
         rest = b""
+        patience: float | None = SILENCE_SECONDS
         while True:
-            ready, _, _ = select.select([self._socket.fileno(), ending.fd], [], [])
+            ready, _, _ = select.select([self._socket.fileno(), ending.fd], [], [], patience)
             if ending.fd in ready:
                 return False
+            if not ready:
+                late(SILENCE_SECONDS)
+                patience = None
+                continue
             data = self._socket.recv(65536)
             if not data:
                 hint = "what it said is above; `skep agent` runs it alone"
                 raise NotStarted("", f"the agent ended at its start ({self._how()}); {hint}")
+            patience = SILENCE_SECONDS
             *lines, rest = (rest + data).split(b"\n")
             for message in map(json.loads, lines):
                 if "error" in message:
@@ -67,14 +81,35 @@ class AgentProcess:
                 if message.get("ready"):
                     return True
 
+    def ask(self) -> None:
+        """Have it say that it is alive."""
+        with suppress(OSError):  # full of questions, or gone
+            self._socket.send(b"?", socket.MSG_DONTWAIT)
+
+    def heard(self, until: int, seconds: float) -> bool | None:
+        """Whether it says anything in ``seconds``; None where ``until`` became readable before, or it is gone."""
+        ready, _, _ = select.select([self._socket.fileno(), until], [], [], seconds)
+        if until in ready or (ready and not self._socket.recv(65536)):
+            return None
+        return bool(ready)
+
     def end(self) -> int:
-        """End it in order; its exit code. One that does not end is killed, and nothing of it stays."""
+        """End it in order; its exit code. One that does not end is killed, and nothing of it stays.
+
+        It is killed at once where somebody interrupts the wait.
+        """
         self._socket.close()
         try:
             return self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+            return self._kill()
+        except KeyboardInterrupt:
+            self._kill()
+            raise
+
+    def _kill(self) -> int:
+        self._process.kill()
+        return self._process.wait()
 
     def _how(self) -> str:
         with suppress(subprocess.TimeoutExpired):

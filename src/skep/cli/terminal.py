@@ -98,14 +98,15 @@ def fit(text: str, width: int) -> str:
 
 
 class Progress:
-    """One line on a terminal that is written over; on anything else, nothing."""
+    """One line on a terminal that is written over; on anything else, nothing. ``text`` is what it says."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream, self._shown = stream, False
-        self._terminal = of(stream)
+        self._terminal, self.text = of(stream), ""
 
     def show(self, text: str) -> None:
         """Replace the line."""
+        self.text = text
         if self._terminal.width:
             self._write("\r\x1b[K" + cut(text, self._terminal.width - 1))
             self._shown = True

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -22,6 +22,7 @@ from skep.cli.event_text import EventText
 from skep.cli.options import for_option, instance_option, json_option
 from skep.cli.reach import ALL_KINDS, Kinds, paths
 from skep.cli.terminal import Terminal
+from skep.cli.watch import Watch
 
 
 @click.command(
@@ -55,16 +56,34 @@ def command(
     with Ending() as ending, AgentProcess(order) as agent:
         privileges.face()
         try:
-            ready = agent.wait_ready(progress.show, ending)
+            ready = agent.wait_ready(progress.show, ending, _late(agent, progress))
         except NotStarted as error:
             progress.clear()
-            click.echo(f"skep: {error}", err=True)
+            _tell(str(error))
             return exits.NAMED.get(error.name, exits.FAILED)
         progress.clear()
         if not ready:
             return exits.DONE
         ending.limit(seconds)
-        return _live(Client(where.agent_socket), ending, only, as_json=as_json)
+        with Watch(agent, _tell):
+            return _live(Client(where.agent_socket), ending, only, as_json=as_json)
+
+
+def _late(agent: AgentProcess, progress: terminal.Progress) -> Callable[[float], None]:
+    """What is told of a start that takes long."""
+
+    def late(seconds: float) -> None:
+        doing = progress.text or "begins"
+        progress.clear()
+        _tell(
+            f"the agent (pid {agent.pid}) has said nothing for {seconds:g} s ({doing}); Ctrl-C ends it"
+        )
+
+    return late
+
+
+def _tell(text: str) -> None:
+    click.echo(f"skep: {text}", err=True)
 
 
 def _live(client: Client, ending: Ending, only: frozenset[str], *, as_json: bool) -> int:

@@ -13,7 +13,7 @@ import pytest
 from skep.kernel import stats
 from skep.kernel.probes import State, probe
 from skep.program.machine import Machine
-from tests.kernel.agent.conftest import SKEP, Up, apart, run_true, seen, skep, wait_for
+from tests.kernel.agent.conftest import PATIENCE, SKEP, Up, apart, run_true, seen, skep, wait_for
 
 pytestmark = [
     pytest.mark.requires("prog.tp_btf", "map.ringbuf", "btf.vmlinux", "cap.sys_admin"),
@@ -185,3 +185,20 @@ def test_the_end_during_the_start_leaves_nothing(up: Callable[..., Up]) -> None:
         assert code in (0, -signal.SIGINT, 130) or PYTHON.match(errors), (code, errors)
         run = agent.paths.run
         wait_for(lambda: not os.path.exists(run), "the run directory is gone")  # noqa: B023 - called at once
+
+
+def test_a_service_that_is_stopped_during_its_start_ends_in_order(tmp_path: Path) -> None:
+    """Wherever its start is: a service manager calls anything but this a failure."""
+    errors = tmp_path / "errors"
+    for number in range(2):
+        name = f"test-stopped-{os.getpid()}-{number}"
+        run = f"/run/skep/{name}"
+        with errors.open("a") as output:
+            words = [*SKEP, "agent", "--only", "exec", "--instance", name]
+            agent = subprocess.Popen(words, stderr=output)
+        wait_for(lambda: os.path.exists(run), "it has begun")  # noqa: B023 - called at once
+        time.sleep(0.15 * number)
+        agent.terminate()
+        assert agent.wait(PATIENCE) == 0, errors.read_text()
+        assert not os.path.exists(run)
+    assert "Traceback" not in errors.read_text()

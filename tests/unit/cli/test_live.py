@@ -5,17 +5,21 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
 
 import pytest
 
 from skep.agent.order import Order
 from skep.api.query import Query
-from skep.cli import stream
+from skep.cli import agent_process, stream
 from skep.cli.agent_process import AgentProcess, NotStarted
 from skep.cli.ending import Ending
 from skep.cli.run_programs import _json, _text
 from skep.cli.terminal import Terminal
+from skep.cli.watch import Watch
 from skep.events.record import Record
 from skep.events.shown import shown
 from skep.lang.types import char, u32
@@ -167,6 +171,73 @@ def test_a_start_that_fails_is_told(
 def test_the_end_may_come_before_the_agent_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     with start(monkeypatch, "face.recv(1)") as agent, Ending(0.0) as ending:
         assert not agent.wait_ready(lambda _: None, ending)
+
+
+def said_by(path: Path) -> str:
+    """A line of a program: wait until somebody has opened ``path``, a pipe, to write."""
+    os.mkfifo(path)
+    return f"open({str(path)!r}).read()\n"
+
+
+def test_a_start_without_a_word_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(agent_process, "SILENCE_SECONDS", 0.05)
+    heard: list[float] = []
+
+    def late(seconds: float) -> None:
+        heard.append(seconds)
+        (tmp_path / "pipe").write_text("")
+
+    program = said_by(tmp_path / "pipe") + "say(ready=True)\nface.recv(1)"
+    with start(monkeypatch, program) as agent, Ending() as ending:
+        assert agent.wait_ready(lambda _: None, ending, late)
+    assert heard == [0.05]
+
+
+def test_an_agent_that_gives_no_answer_is_told_of_and_that_it_answers_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answers = "while face.recv(9): say(alive=True)"
+    program = "say(ready=True)\n" + said_by(tmp_path / "pipe") + answers
+    heard = Queue[str]()
+    with start(monkeypatch, program) as agent, Ending() as ending:
+        assert agent.wait_ready(lambda _: None, ending)
+        with Watch(agent, heard.put, every=0.01, patience=0.05):
+            who = f"the agent (pid {agent.pid})"
+            assert heard.get(timeout=60) == f"{who} gives no answer for 0.05 s; Ctrl-C ends it"
+            (tmp_path / "pipe").write_text("")
+            assert heard.get(timeout=60) == f"{who} answers again"
+
+
+def test_of_an_agent_that_answers_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    third = f"open({str(tmp_path / 'pipe')!r}, 'w').close()"
+    program = (
+        f"say(ready=True)\nfor n in range(3): face.recv(1), say(alive=True)\n{third}\nface.recv(1)"
+    )
+    heard = Queue[str]()
+    with start(monkeypatch, program) as agent, Ending() as ending:
+        assert agent.wait_ready(lambda _: None, ending)
+        with Watch(agent, heard.put, every=0.01, patience=60):
+            assert (tmp_path / "pipe").read_text() == ""
+    assert heard.empty()
+
+
+def test_who_interrupts_the_end_of_an_agent_that_hangs_leaves_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    agent = start(monkeypatch, "say(ready=True)\n" + said_by(tmp_path / "pipe"))
+    with Ending() as ending:
+        assert agent.wait_ready(lambda _: None, ending)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        agent.end()
+    with pytest.raises(ProcessLookupError):
+        os.kill(agent.pid, 0)
 
 
 class Mine(Record, kind="mine"):
