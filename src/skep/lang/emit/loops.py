@@ -103,13 +103,18 @@ def _iterated(w: Writer, rounds: str, enter: Callable[[str, str, str], None], no
     blur(w, node, fog)
     enter(index, body, end)
     w.start(body)
+    _turn(w, node, head, end)
+    destroy(w, iterator)
+
+
+def _turn(w: Writer, node: Loop, head: str, end: str) -> None:
+    """The body of a loop over the newest iterator, and back to ``head``; what follows stands at ``end``."""
     inside(w, node.body, (end, head))
     w.iterators.pop()
     w.at(node.span)
     if not w.done:
         w.jump(head)
     w.start(end)
-    destroy(w, iterator)
 
 
 def destroy(w: Writer, iterator: str) -> None:
@@ -147,12 +152,7 @@ def _over_the_kernels(w: Writer, node: While) -> None:
     w.start(head)
     w.iterators.append(lambda: _ended(w, ends))
     blur(w, node, fog)
-    inside(w, node.body, (end, head))
-    w.iterators.pop()
-    w.at(node.span)
-    if not w.done:
-        w.jump(head)
-    w.start(end)
+    _turn(w, node, head, end)
     _ended(w, ends)
 
 
