@@ -4,14 +4,14 @@ It reads the counts when it is asked, and names what they are about.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from skep.base.frozen import frozen
 from skep.flows.drops import SiteTotal
 from skep.kernel.symbols import Symbols
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropSite:
     """Drops of one reason at one place: all, and those that have an event or a lost one."""
 

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Protocol
 
 from skep.agent import losses
@@ -34,6 +33,7 @@ from skep.api.sink import notice
 from skep.base.clock import Clock, boot_ns
 from skep.base.config import Config
 from skep.base.errors import SkepError
+from skep.base.frozen import frozen
 from skep.base.units import nanos_text
 from skep.events.blocks import Receiver
 from skep.flows.drops import SiteTotal
@@ -82,12 +82,15 @@ class Kernel(Protocol):
         """Ids and names of all links."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowed:
     """Blocks in which the process may do more than otherwise: start a drain, have the kernel count runs."""
 
     draining: Callable[[], AbstractContextManager[None]] = nullcontext
     counting: Callable[[], AbstractContextManager[None]] = stats.enabled
+
+
+_AS_IT_IS = Allowed()
 
 
 class Engine:
@@ -101,7 +104,7 @@ class Engine:
         names: DropNames,
         clock: Clock | None = None,
         *,
-        allowed: Allowed = Allowed(),
+        allowed: Allowed = _AS_IT_IS,
         log: Log | None = None,
     ) -> None:
         self.programs, self.settings, self._names = programs, settings, names

@@ -18,10 +18,11 @@ from skep.agent import files, processes
 from skep.agent.processes import Identity
 from skep.base.clock import rfc3339, wall_offset_ns
 from skep.base.errors import Conflict, SkepError
+from skep.base.frozen import frozen
 from skep.base.paths import DEFAULT_INSTANCE, Paths, make_private
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Owned:
     """What an agent holds: itself, its children, kernel objects by id and name, and paths of pins."""
 
@@ -53,7 +54,7 @@ class Owned:
             raise ValueError(f"not a record of what an agent owns: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cleared:
     """What a clean-up took away, by kind: names or paths."""
 

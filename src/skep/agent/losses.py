@@ -1,14 +1,14 @@
 """What was lost, by queue, as the faces are told: one row for each queue between the kernel and a client."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from skep.agent.stall import RingCount
+from skep.base.frozen import frozen
 from skep.events.losses import LossCounter
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loss:
     """A queue, what went through it and what was lost there, and why that happens."""
 

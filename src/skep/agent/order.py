@@ -2,15 +2,16 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Self
 
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 
 MODULE = "skep.agent"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """``instance`` and ``config`` as given, "" where not. ``only``: kinds of events, none for all.
 

@@ -4,13 +4,14 @@ Descriptors are numbers in the drain's own table. Nothing here is opened.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Self
 
 from skep.base.config import Processes
+from skep.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RingPlan:
     """A ring: its name, its descriptor and that of its state, its size in bytes."""
 
@@ -20,7 +21,7 @@ class RingPlan:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """Everything that a drain needs.
 

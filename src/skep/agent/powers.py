@@ -6,17 +6,17 @@ long as the `Live` that they were loaded into. Which powers there are is in `wir
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Protocol
 
 from skep.base.errors import CompileError, KernelError, SkepError, Unsupported, VerifierError
+from skep.base.frozen import frozen
 from skep.lang.finish import Compiled
 from skep.lang.programs import Program
 
 REFUSALS = (CompileError, KernelError, Unsupported, VerifierError)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """Programs that together serve a power, the hook that they use and what that costs, in words.
 
@@ -29,7 +29,7 @@ class Way:
     narrows: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """A hook that this kernel refused, and why."""
 
@@ -37,7 +37,7 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Power:
     """What a person turns on: the kinds of events that come of it, and ways, the best first.
 
@@ -60,7 +60,7 @@ class Power:
         return tuple(p for way in self.ways if isinstance(way, Way) for p in way.programs)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What became of a power: the way that is used, None where there is none, and what was refused."""
 

@@ -8,10 +8,10 @@ import select
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from skep.base.clock import SECOND
 from skep.base.errors import SkepError
+from skep.base.frozen import frozen
 
 TICKS = os.sysconf("SC_CLK_TCK")
 RING, HEX = "anon_inode:bpf-map", frozenset("0123456789abcdef")
@@ -22,7 +22,7 @@ class Gone(SkepError):
     """The process ended while it was asked about."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """A process beyond reuse of its pid: the pid, and its start in clock ticks since boot."""
 
@@ -43,7 +43,7 @@ class Identity:
         return int(fields[START]) == self.start and fields[STATE] not in ("Z", "X")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """CPU seconds since the start of the process, and bytes of memory (proportional set size).
 

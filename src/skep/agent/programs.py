@@ -5,7 +5,7 @@ budget. Only this module of the agent asks `program` and `kernel` for live thing
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +13,7 @@ from skep.agent.plan import RingPlan
 from skep.agent.powers import Outcome, Power, Way, turn_on
 from skep.agent.stall import RingCount
 from skep.base.errors import CompileError, Forbidden, Unsupported
+from skep.base.frozen import frozen
 from skep.flows.drops import SiteTotal, sites, totals
 from skep.kernel import stats
 from skep.kernel.budget import Want, divide
@@ -34,7 +35,7 @@ REFUSED = (CompileError, Forbidden, Unsupported)
 LEAST_RING, LARGEST_RING = 256 << 10, 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapUse:
     """A map and the kernel memory that it takes."""
 

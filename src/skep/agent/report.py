@@ -1,7 +1,7 @@
 """What the agent says of itself, as the objects of the API and as metrics. Pure: facts in, values out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from skep.agent.dropped import DropSite
 from skep.agent.losses import Loss
@@ -10,12 +10,13 @@ from skep.agent.programs import MapUse
 from skep.agent.usage import ProcessUse, ProgramUse
 from skep.api.metrics import COUNTER, GAUGE, Family, Sample
 from skep.api.routes import Object
+from skep.base.frozen import frozen
 
 NANOS = 1e-9
 Samples = Sequence[tuple[Mapping[str, str], float]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """Everything that a report is made from, read at one moment."""
 

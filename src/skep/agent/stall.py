@@ -4,13 +4,14 @@ A value and a state. Who keeps the drain looks once a second, and decides.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from skep.base.frozen import frozen
 
 TOLD_SECONDS, KILLED_SECONDS = 10.0, 30.0
 """After these a drain that takes nothing of what waits is told of, and is replaced."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RingCount:
     """How a ring stands: bytes that were taken and that came, records that programs tried to make and found no room."""
 

@@ -6,9 +6,9 @@ lives and dies with the agent and knows no client.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.events.batch import Batch
 from skep.events.record import RecordType
@@ -31,7 +31,7 @@ def kind_of(batch: Batch) -> str:
     return batch.record.kind_name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """Rows of one class. ``who`` has a definition for each, None where no process has to do with them."""
 
@@ -72,7 +72,7 @@ class Part:
         return self.select(np.argsort(time, kind="stable"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pulse:
     """What came at once. ``serial`` counts pulses from 0; ``newest`` is the newest event's boot time.
 
@@ -104,7 +104,7 @@ def pulse(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bounds:
     """How much is kept: bytes, events, and age in ns."""
 

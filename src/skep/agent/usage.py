@@ -6,16 +6,16 @@ so runs are sampled, for a second now and then. Losses by recursion are counted 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass
 
 from skep.agent import processes
+from skep.base.frozen import frozen
 from skep.kernel import privileges, stats
 from skep.kernel.objects import ProgramInfo
 
 FIRST_SAMPLE, SAMPLE_SECONDS, SAMPLE_EVERY = 0.5, 1.0, 9.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProcessUse:
     """A process of the agent: CPU since its start, memory, and pages of rings that it has mapped.
 
@@ -32,7 +32,7 @@ class ProcessUse:
     no_new_privileges: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProgramUse:
     """A program: ``runs`` and ``ns`` while it was sampled, ``misses`` by recursion since the start."""
 

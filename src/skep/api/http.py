@@ -4,12 +4,12 @@ What is malformed raises Malformed with the status that answers it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
 from skep.base.errors import SkepError
+from skep.base.frozen import frozen
 
 LARGEST_HEAD, LARGEST_BODY = 16 * 1024, 64 * 1024
 HEAD_TOO_LARGE, CONTENT_TOO_LARGE = 431, 413
@@ -23,7 +23,7 @@ class Malformed(SkepError):
         super().__init__(problem)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """A request: ``query`` keeps order and repetition; names of ``headers`` are in lower case."""
 

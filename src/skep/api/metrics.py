@@ -4,13 +4,14 @@ It knows no metric of ours: the agent gives the families, this writes them.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from skep.base.frozen import frozen
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 COUNTER, GAUGE = "counter", "gauge"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sample:
     """A value and its labels."""
 
@@ -18,7 +19,7 @@ class Sample:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Family:
     """A metric: its name (with ``_total`` for a counter), type, help text, and samples."""
 

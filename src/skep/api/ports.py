@@ -6,13 +6,14 @@ Reads /proc once, when asked. Sockets of other network namespaces are not seen.
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+from skep.base.frozen import frozen
 
 LISTEN = "0A"
 LOCAL, STATE, INODE = 1, 3, 9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holder:
     """The process that listens."""
 

@@ -20,6 +20,7 @@ from skep.api.http import Malformed, Request
 from skep.api.sink import PATIENCE, Sink, notice
 from skep.api.version import HEADER, VERSION, compatible
 from skep.base.errors import BadInput, Conflict, Forbidden, SkepError, Unsupported
+from skep.base.frozen import frozen
 
 HEAD_SECONDS, IDLE_SECONDS, LINGER_SECONDS = 10.0, 60.0, 30.0
 MOST_CONNECTIONS = 64
@@ -38,7 +39,7 @@ STATUSES: tuple[tuple[type[SkepError], int], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Body:
     """A whole answer."""
 
@@ -49,7 +50,7 @@ class Body:
     """The methods that a path takes, where it was asked by another."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Feed:
     """An answer that goes on: ``run`` fills the sink until that is done, or it is cancelled."""
 

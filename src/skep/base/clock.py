@@ -8,8 +8,9 @@ This is the only module that asks the time.
 import time
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from skep.base.frozen import frozen
 
 SECOND = 1_000_000_000
 _STEP = 1_000_000
@@ -34,7 +35,7 @@ def wall_offset_ns() -> int:
     return offset
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """The wall clock was set: seen at boot time ``at``, forward ``by`` ns (negative: back)."""
 

@@ -8,11 +8,12 @@ here. A Config is a value.
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from typing import Any
 
 from skep.base import settings
 from skep.base.errors import BadInput, Forbidden
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.base.paths import DEFAULT_INSTANCE, cache_directory, check_instance
 from skep.base.settings import Check, Place
@@ -26,7 +27,7 @@ _MIB = 1 << 20
 _MAX_FILE = 1 * _MIB
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Environment:
     """What environment variables say; empty where they say nothing."""
 
@@ -69,7 +70,7 @@ def _key(default: object, check: Check) -> Any:  # noqa: ANN401 - dataclass.fiel
     return field(default=default, metadata={"check": check})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metrics:
     """Prometheus metrics over HTTP; ``address`` is host:port."""
 
@@ -77,7 +78,7 @@ class Metrics:
     address: str = _key("127.0.0.1:9565", settings.address)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Memory:
     """The budget of rings and maps: ``percent`` of the memory, at least ``minimum`` bytes."""
 
@@ -85,7 +86,7 @@ class Memory:
     minimum: int = _key(32 * _MIB, settings.size(4 * _MIB, 1 << 40))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Store:
     """Recent events that the agent keeps: at most this many, no older than ``age`` ns."""
 
@@ -93,7 +94,7 @@ class Store:
     age: int = _key(3600 * 10**9, settings.duration(10**9, 30 * 86400 * 10**9))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Processes:
     """Bounds of the process table: processes alive, ended ones kept, ancestors named."""
 
@@ -102,7 +103,7 @@ class Processes:
     ancestors: int = _key(8, settings.integer(0, 64))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runtimes:
     """Sockets of container runtimes, asked in order; one that is not there is passed over."""
 
@@ -119,7 +120,7 @@ class Runtimes:
     podman: tuple[str, ...] = _key(("/run/podman/podman.sock",), settings.sockets)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """All settings of an agent. ``events`` are the kinds that it collects."""
 

@@ -4,15 +4,16 @@ An error carries data; its message is made from the data. Foreign exceptions are
 ``from``.
 """
 
-from dataclasses import dataclass
 from typing import Self
+
+from skep.base.frozen import frozen
 
 
 class SkepError(Exception):
     """Anything that skep itself raises; a face prints its text without a traceback."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """A place in a user's source: lines and columns count from 1 as an editor shows them."""
 

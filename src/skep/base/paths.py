@@ -6,9 +6,9 @@ Paths are plain text: everything that starts imports this, and pathlib costs mor
 import os
 import re
 import stat
-from dataclasses import dataclass
 
 from skep.base.errors import BadInput, Conflict
+from skep.base.frozen import frozen
 
 DEFAULT_INSTANCE = "default"
 RUN_ROOT = "/run/skep"
@@ -28,7 +28,7 @@ def check_instance(name: str, place: str = "instance") -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paths:
     """The directories and files of one instance."""
 

@@ -5,10 +5,10 @@ Works on the nodes of a YAML composer (``tag``, ``value``, ``start_mark``); cons
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 from skep.base.paths import check_instance
 from skep.base.similar import similar
 from skep.base.units import bytes_text, nanos_text, parse_bytes, parse_duration
@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", re.AS
 _KINDS = {"map": "a mapping", "seq": "a list", "str": "text", "null": "nothing"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A node of the file, and where it is: ``key`` is its path, as ``metrics.address``."""
 

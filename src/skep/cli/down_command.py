@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import click
 
@@ -18,6 +18,7 @@ from skep.agent.instance import Cleared, Owned
 from skep.agent.processes import Identity
 from skep.base import exits
 from skep.base.errors import Conflict, Forbidden
+from skep.base.frozen import frozen
 from skep.base.paths import Paths
 from skep.cli.commands import examples
 from skep.cli.options import instance_option, json_option
@@ -28,7 +29,7 @@ FREED_SECONDS = 3.0
 PATIENCE_SECONDS = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """What came of it: the pid that was ended (0: none ran), what was cleared, programs that remain."""
 

@@ -7,11 +7,11 @@ What is read is the agent's JSON, of this release or a neighbour: a key that is 
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from skep.base.frozen import frozen
 from skep.base.units import bytes_text, nanos_text
 from skep.cli.terminal import UNBOUNDED, Terminal, columns, cut, fit, safe
 
@@ -21,7 +21,7 @@ KIND_WIDTH = 7
 LEAST = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """Widths of the columns before WHAT; a user's name may be wider, up to MOST_USER."""
 

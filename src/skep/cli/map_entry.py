@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 from skep.base.similar import similar
 from skep.cli.objects import opened
 from skep.kernel import contents
@@ -32,7 +32,7 @@ _FIELD = re.compile(r"(\w+)=(\[[^\]]*\]|\S*)")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{2}(?:\s+[0-9a-fA-F]{2})*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """What is done to an entry: it gets a value, given as a word, or is deleted; neither: it is only looked at."""
 

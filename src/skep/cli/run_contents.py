@@ -5,11 +5,12 @@ command, and its values are taken out; a pinned one goes on, and keeps them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.lang.declared.nested import INNER, ArrayOfMaps
 from skep.lang.declared.queues import Queue
@@ -41,7 +42,7 @@ UNLISTED = (
 Entry = tuple[Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Content:
     """Entries as they are shown, with names of keys for people, and a sentence behind them.
 

@@ -4,9 +4,8 @@ A place that nobody can name from outside, such as a socket or a map of the file
 file attaches the program itself.
 """
 
-from dataclasses import dataclass
-
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 from skep.lang.programs import Program
 from skep.lang.spec import Hook
 from skep.program.live import Live
@@ -21,7 +20,7 @@ _INSIDE = frozenset({Hook.SOCKET, Hook.SOCKETS})
 _RUN, _BEHIND = "skep.run({0}, ...)", 'live[devices][0] = ("eth0", live.programs["{0}"])'
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where programs go whose place only the user knows."""
 

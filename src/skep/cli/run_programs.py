@@ -5,12 +5,12 @@ import select
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from skep.base import exits
 from skep.base.clock import rfc3339, wall_offset_ns
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.cli import run_maps
 from skep.cli.ending import Ending
@@ -42,7 +42,7 @@ SAMPLE = "sample"
 """The kind of what a perf buffer without a Struct carries."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Showing:
     """For how long what happens is shown, and how: as JSON, with what programs print, maps each ``every`` seconds."""
 
@@ -52,7 +52,7 @@ class Showing:
     every: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loads:
     """What a file has loaded: its programs, and the function tables that hold some of them."""
 

@@ -4,16 +4,16 @@ A table is values in, lines out. Cells are made safe here, styles are laid over 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
+from skep.base.frozen import frozen
 from skep.cli.terminal import Terminal, columns, cut, fit, safe, wrap
 
 GAP = "  "
 NARROWEST = 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """A text and its style."""
 

@@ -5,11 +5,11 @@ Text from events is hostile: control characters are shown as escapes, never sent
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TextIO
 from unicodedata import combining, east_asian_width
 
 from skep.base import config
+from skep.base.frozen import frozen
 
 UNBOUNDED = 0
 STYLES = {
@@ -24,7 +24,7 @@ STYLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terminal:
     """``width`` in columns, UNBOUNDED where lines may have any length; ``colours``, whether to style."""
 

@@ -1,8 +1,8 @@
 """What the verifier says of a program that it takes: how much it looked at, and the stack it found."""
 
 import re
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.kernel.programs import Program
 
 STATISTICS = 4
@@ -10,7 +10,7 @@ _PROCESSED = re.compile(r"processed (\d+) insns .*?total_states (\d+) peak_state
 _STACK = re.compile(r"stack depth ([0-9+]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """``instructions`` of the program, ``processed`` by the verifier in ``states``, ``stack`` in bytes."""
 

@@ -8,9 +8,10 @@ reads it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.events import arrow
 from skep.events.columns import Kind, Plan
@@ -28,7 +29,7 @@ else:
     np, pa = lazy("numpy"), lazy("pyarrow")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch:
     """Rows of ``record``: one contiguous array for each field and each column that a stage added.
 

@@ -4,9 +4,9 @@ A plan is made once for each class that a ring carries. It knows layouts only, n
 what fields mean.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.lang.struct import StructType
 from skep.lang.types import ArrayType, IntType, char
@@ -21,7 +21,7 @@ Kind = IntType | ArrayType | StructType
 """The type of a field."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """One field: its format inside a row, and the dtype and shape of an element of its column."""
 

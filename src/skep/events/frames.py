@@ -10,11 +10,11 @@ import json
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.events.arena import padded
 from skep.events.batch import Batch
@@ -34,7 +34,7 @@ _LONGER = struct.Struct("<III")
 _PAD = [bytes(n) for n in range(8)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Definitions:
     """What rows of later batches refer to: the inside of a JSON object each; empty: forget it."""
 
@@ -42,7 +42,7 @@ class Definitions:
     fragments: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """Anything else that one side tells the other, in order with the batches."""
 

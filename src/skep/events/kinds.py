@@ -5,14 +5,15 @@ other class, be it called as one of ours, gets a number of its own, derived from
 the same number in every process and release.
 """
 
-from dataclasses import dataclass
 from zlib import crc32
+
+from skep.base.frozen import frozen
 
 FIRST_OF_USERS = 1024
 _END = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """A row: what JSON calls it, and its number."""
 

@@ -1,9 +1,9 @@
 """What was lost, and where: exact counts as values. Every queue that can lose has one."""
 
-from dataclasses import dataclass
+from skep.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LossCounter:
     """The account of the queue ``name``, in events: ``passed`` went through, ``lost`` did not."""
 
@@ -16,7 +16,7 @@ class LossCounter:
         return LossCounter(self.name, self.passed - earlier.passed, self.lost - earlier.lost)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RingAccount:
     """A ring's account, in records.
 

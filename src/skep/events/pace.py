@@ -7,12 +7,12 @@ next record ends the sleep. A wake-up costs the kernel some 8 us in a virtual ma
 for each record.
 """
 
-from dataclasses import dataclass
+from skep.base.frozen import frozen
 
 MS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rhythm:
     """Intervals in ns: ``usual`` where passes find something, ``shortest`` under pressure.
 

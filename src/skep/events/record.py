@@ -5,10 +5,10 @@ page of documentation. A class is made once, at import; nothing here asks a kern
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from skep.base.frozen import frozen
 from skep.events import arrow, kinds
 from skep.events.kinds import Kind
 from skep.lang.forms import Form, Hidden
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEP = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldDoc:
     """A row of a record's documentation; ``offset`` in bytes, the rest as far as it is written."""
 

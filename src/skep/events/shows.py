@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
+from skep.base.frozen import frozen
 from skep.events.columns import Kind
 from skep.events.shown import INET, INET6, IPV4, IPV6, address, is_octets, readable, value
 from skep.lang.forms import Address, Bytes, Form, Given, Hex, Marks, Names, Symbol, Unless, Words
@@ -59,7 +59,7 @@ def words(raw: bytes) -> bytes:
     return b"[" + b",".join([escaped(readable(part)) for part in parts]) + b"]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Show:
     """``place`` is the template's place; ``column(batch, field name)`` lists what goes there."""
 

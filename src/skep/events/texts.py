@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from skep.base.frozen import frozen
 from skep.events import kinds
 from skep.events.drain import BUSY, DISCARD, HEADER, slot_bytes
 from skep.events.losses import LossCounter
@@ -48,7 +49,7 @@ class Text(Record, kind=kinds.TEXT):
 TEXT_HEADER = Text.size - PIECE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """One piece, copied out of the ring."""
 
@@ -82,7 +83,7 @@ def _piece(raw: bytes) -> Piece:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Whole:
     """A value as far as it came; where it is ``cut``, ``data`` ends before the first gap."""
 

@@ -4,9 +4,9 @@ Values and pure functions; who loads the program reads the ring ``drops`` and th
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from skep.base.errors import Unsupported
+from skep.base.frozen import frozen
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
 from skep.flows.programs.drops import (
@@ -77,7 +77,7 @@ class Reasons:
         self._names.setdefault(number, f"{name}_{number & (1 << _SUBSYSTEM) - 1}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SiteTotal:
     """Drops of one reason at one place: all, and those that have an event (or a lost one)."""
 

@@ -6,8 +6,8 @@ given up with ``confine`` does not come back: not by root's id, not by a program
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.kernel.bpf import PRIVILEGES, Privileges
 
 # In the order of their bits, from include/uapi/linux/capability.h.
@@ -27,7 +27,7 @@ _AMBIENT_RAISE, _AMBIENT_CLEAR_ALL = 2, 4
 _NOROOT_LOCKED = 0b11
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """The capabilities of a thread as bit masks (capabilities(7)), and whether exec can give it no new ones."""
 

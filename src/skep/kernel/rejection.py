@@ -1,9 +1,9 @@
 """``Rejection``: what the verifier says, and what it means: a row of the tables of rejections."""
 
-from dataclasses import dataclass
+from skep.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rejection:
     """A row: the verifier's words, the cause, the fix.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from skep.base.errors import Span
+from skep.base.frozen import frozen
 from skep.lang.lines import Lines
 
 _END = 1000  # characters in which the last line of a whole log stands
@@ -34,7 +35,7 @@ _PLAIN_INSN = r"  insn (\d+)$"
 _LABEL = r"\^-- (\w+): "
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """An instruction of the path, and the source line that it came from."""
 
@@ -43,7 +44,7 @@ class Step:
     span: Span | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """A step that a report names, and what for: error, branch, update, acquired, ..."""
 
@@ -51,7 +52,7 @@ class Event:
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """The report of Linux 7.3 on; texts are unwrapped, and empty where it has none."""
 
@@ -61,7 +62,7 @@ class Report:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trace:
     """``messages`` are the lines behind the last instruction; ``whole``: the log has its end."""
 

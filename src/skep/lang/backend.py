@@ -14,11 +14,11 @@ import struct
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any, Self
 
 from skep.base.errors import CompileError, Span
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 
 linecache, resource, subprocess = lazy("linecache"), lazy("resource"), lazy("subprocess")
@@ -44,7 +44,7 @@ _HINTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IrModule:
     """A module to compile: the program's name (for errors), LLVM text, BPF cpu ("v3" or "v4")."""
 
@@ -145,7 +145,7 @@ class Backend:
         return _error(name, outcome)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Outcome:
     """What a child left: objects, then a refusal or last words. ``status`` None: out of time."""
 

@@ -5,14 +5,15 @@ written while packets run through it, and where a program stands in it is no par
 jump falls through, and the program ends with its verdict.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from skep.base.frozen import distinct
 from skep.lang.declared.nested import ProgArray
 
 XDP_PASS = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Chain:
     """How a program goes on: at verdict ``go_on`` (None: at any) to the program in ``next``, by a tail call."""
 

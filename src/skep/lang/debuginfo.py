@@ -7,9 +7,9 @@ BadInput. It knows nothing of instructions.
 """
 
 import struct
-from dataclasses import dataclass
 
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 
 FUNC_INFO, LINE_INFO = 8, 16
 _HEADER = struct.Struct("<HBBIIIII")
@@ -27,7 +27,7 @@ _CONST_VOID = _TYPE.pack(0, 10 << 24, 0)
 Rows = dict[str, list[tuple[int, bytes]]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Records:
     """By section name, in rising order: (offset in bytes, the other bytes of the record)."""
 

@@ -7,10 +7,10 @@ raised for it. It knows nothing of a running kernel.
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from skep.base.errors import Span
+from skep.base.frozen import frozen
 from skep.btf.reader import Btf
 from skep.lang.lines import Lines
 
@@ -64,7 +64,7 @@ _ATOMIC_OTHER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Insn:
     """A decoded instruction; ``value`` is the immediate, of 64 bits for a two-slot load."""
 
@@ -76,7 +76,7 @@ class Insn:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Names:
     """What instructions refer to.
 

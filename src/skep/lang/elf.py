@@ -6,10 +6,10 @@ place in it. It knows nothing of what the sections mean; ``link`` does.
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 
 MAX_SECTIONS = 4096
 MAX_NAME = 512
@@ -42,7 +42,7 @@ class SymbolKind(IntEnum):
     FILE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """A section. ``data`` is empty where the file holds no bytes of it (.bss), ``size`` is not."""
 
@@ -67,7 +67,7 @@ class Section:
         return bool(self.flags & _ALLOCATED) and not self.flags & (_WRITABLE | _EXECUTABLE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Symbol:
     """A symbol; ``section`` is an index, 0 where another object defines it."""
 
@@ -78,7 +78,7 @@ class Symbol:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relocation:
     """``offset`` in its section (bytes) is to be changed as ``type`` says, by ``symbol``."""
 
@@ -87,7 +87,7 @@ class Relocation:
     symbol: Symbol
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Elf:
     """An object, called ``place`` by errors; ``relocations`` by the section that they change."""
 

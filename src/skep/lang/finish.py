@@ -3,9 +3,10 @@
 It needs neither syntax trees nor LLVM.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from skep.base.errors import CompileError
+from skep.base.frozen import frozen
 from skep.lang.capture import declarations, reached
 from skep.lang.kernel_variables import Wanted
 from skep.lang.linked import CONSTANTS, Linked
@@ -30,7 +31,7 @@ TEXTS = "texts"
 """The name of the map that holds a program's constant memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Compiled:
     """A spec and the declarations of its maps: ``maps[i]`` declares ``spec.maps[i]``."""
 

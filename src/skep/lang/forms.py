@@ -5,24 +5,24 @@ does not depend on them.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, EnumMeta
 from typing import Any, cast
 
+from skep.base.frozen import frozen
 from skep.lang.kernel_names import KernelEnum
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hidden:
     """Not shown: it serves the machinery."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hex:
     """An integer as text in hexadecimal: ``"0xffffffff81000000"``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """The text of an IP address: 4 bytes are IPv4, 16 are IPv6.
 
@@ -33,7 +33,7 @@ class Address:
     family: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Words:
     """``u8[N]`` as a list of texts, each ended by a NUL: an argument vector.
 
@@ -43,7 +43,7 @@ class Words:
     used: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bytes:
     """``u8[N]`` as one text that ends at the first NUL."""
 
@@ -53,7 +53,7 @@ Named = _Pairs | EnumMeta | KernelEnum
 """What gives names to numbers."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@frozen
 class Names:
     """An integer as a name, and as the number where it has none: ``Names({1: "one"})``, or pairs of both.
 
@@ -75,14 +75,14 @@ class Names:
         object.__setattr__(self, "enum", enum)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marks:
     """Bits as keys: ``Marks(((1 << 2, "cut"),))`` adds ``"cut":true`` where the bit is set."""
 
     bits: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Given:
     """Shown as ``form`` (None: a plain number or text); no key where ``by`` (the field itself) is 0, or zeroes."""
 
@@ -90,7 +90,7 @@ class Given:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unless:
     """Shown as ``form``; no key where another field, ``by``, is not 0."""
 
@@ -98,7 +98,7 @@ class Unless:
     form: "Form | None" = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frames:
     """The number of a stack in ``stacks``, a declared StackTraces, as the names of its functions, innermost first.
 
@@ -109,7 +109,7 @@ class Frames:
     pid: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Symbol:
     """An address as the function it lies in, and how far: the kernel's, or one of the process in the field ``pid``.
 

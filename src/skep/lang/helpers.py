@@ -5,10 +5,10 @@ the buffer. A helper is a value of the language; in plain Python a run binds fak
 ``availability`` tells which kinds of programs may call one.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from skep.base.frozen import frozen
 from skep.lang.helper_rows import ROWS, SETS
 from skep.lang.types import IntType, s32, s64, u32, u64
 
@@ -29,7 +29,7 @@ class Arg(Enum):
     FUNCTION = "a function of the program's"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelResult:
     """A helper's result that points to a kernel struct; ``probe``: not to be dereferenced directly."""
 
@@ -38,7 +38,7 @@ class KernelResult:
     probe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Helper:
     """A row: name, number, arguments, result, the release it came in, what it does, and where it works.
 

@@ -7,13 +7,13 @@ an integer gave. In plain Python such an integer is a ``Reference`` (``skep.test
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from skep.base.frozen import frozen
 from skep.lang.types import u16, u32, u64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Intrinsic:
     """A function that the compiler lowers itself: its name, and what it does in plain Python."""
 

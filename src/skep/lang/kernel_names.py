@@ -4,11 +4,12 @@
 ``SOCKET(file.private_data).sk`` sees an address as that struct, and ``STATE.TCP_LISTEN`` is a number of that kernel.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
+from skep.base.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class KernelView:
     """A struct or union by name. What is reached through one is read by probe: a wrong address reads as zero."""
 
@@ -27,7 +28,7 @@ class KernelView:
         return KernelViewOrNone(self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelViewOrNone:
     """Of a parameter: such a struct, or None."""
 
@@ -53,7 +54,7 @@ class KernelEnum:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelFunction:
     """A function that the kernel offers to programs, by name; its types are those of the kernel compiled for.
 
@@ -79,7 +80,7 @@ class KernelFunction:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelIterator:
     """What the kernel lets a program go over, by name: three functions, ``bpf_iter_NAME_new``, ``_next``, ``_destroy``.
 

@@ -1,8 +1,8 @@
 """The kernel's BTF as types of the compiler: structs, members, arguments of tracepoints."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.btf import types as btf
 from skep.btf.reader import Btf
 from skep.btf.types import Kind
@@ -23,7 +23,7 @@ X86_64, AARCH64 = ("di", "si", "dx", "cx", "r8", "r9"), 8
 SYSCALL = ("di", "si", "dx", "r10", "r8", "r9")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """A member of a kernel struct: type, offset in bytes, and its bits where it is a bit field."""
 
@@ -32,7 +32,7 @@ class Member:
     bits: Bitfield | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """A function of the kernel: its arguments' types, the context's slot of 8 bytes of each, and the slot behind them.
 
@@ -70,7 +70,7 @@ class Signature:
         return Signature(tuple(kinds), result, tuple(range(len(kinds))), len(kinds))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registers:
     """Where a machine's calling convention keeps arguments and the result: words of ``struct pt_regs``."""
 
@@ -84,7 +84,7 @@ class Registers:
         return tuple(self.names[name] for name in SYSCALL if name in self.names) or self.arguments
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prototype:
     """A function: (name, type) of each parameter, and its result."""
 

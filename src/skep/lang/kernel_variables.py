@@ -5,11 +5,12 @@ kernel_address("bpf_map_fops")`` stand outside a program. In it, ``this_cpu_ptr(
 of this CPU, and ``FOPS`` is a number of the kernel that the program is loaded into.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
+from skep.base.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class KernelVariable:
     """A variable of each CPU, by name; its type is that of the kernel compiled for. ``module``: "" for the kernel's."""
 
@@ -26,7 +27,7 @@ class KernelVariable:
         return f"{self.module}:{self.name}" if self.module else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelAddress:
     """The address of a variable or function, by name; it is found when a program is loaded."""
 

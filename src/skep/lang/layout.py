@@ -5,13 +5,13 @@ that does not fit into what is left of the unit begins the next. Of a packed Str
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from skep.base.frozen import distinct, frozen
 from skep.lang.types import IntType
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bits:
     """``width`` bits of a number; ``shift`` is that of the lowest one in its unit."""
 
@@ -29,7 +29,7 @@ class Bits:
         return (unit & ~mask) | ((value << self.shift) & mask)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Bitfield:
     """Bits of a member: shift right by ``shift`` within a unit of ``size`` bytes, then ``width`` bits."""
 
@@ -46,7 +46,7 @@ def bits(width: int) -> Any:
     return Bits(width)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """A member: its name, type and offset in bytes; of a bit field, those of its unit."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 from skep.lang import debuginfo
 from skep.lang.elf import Elf, Relocation, Section, Symbol, SymbolKind, read
 from skep.lang.linked import CONSTANTS, Linked, Reference
@@ -28,7 +29,7 @@ _R_BPF_64_64, _R_BPF_64_32 = 1, 10
 _TRAP = "__bpf_trap"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Function:
     """Instructions ``start`` to ``end`` of a section."""
 

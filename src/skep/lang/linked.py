@@ -7,9 +7,9 @@ not import LLVM, nor the linker: a cached start loads this only.
 """
 
 import struct
-from dataclasses import dataclass
 
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 from skep.lang.spec import KfuncReference
 
 CONSTANTS = ".rodata"
@@ -19,7 +19,7 @@ _REFERENCE = struct.Struct("<IqH")
 _KFUNC = struct.Struct("<IH")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """``insns[insn]`` (a two-slot load) takes the address of ``symbol`` plus ``addend`` bytes.
 
@@ -32,7 +32,7 @@ class Reference:
     addend: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Linked:
     """A program without its maps.
 

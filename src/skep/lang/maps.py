@@ -5,9 +5,9 @@ methods are compiled; in plain Python they are those of the fakes that a test bi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Unpack
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.base.similar import similar
 from skep.lang.forms import Form
@@ -134,7 +134,7 @@ class Declaration(metaclass=_Declared):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bars:
     """``Hash(u32, u64, 64, bars=Bars("us"))``: its values are counts and its keys slots, and `skep run` shows bars.
 

@@ -1,15 +1,15 @@
 """The node of the typed tree by which objects are made, given back, linked and taken out."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from skep.base.frozen import distinct
 from skep.lang.tree import Expr
 
 PEEKS = frozenset({"first", "front", "back", "root", "left", "right"})
 """What finds an object that stays where it is linked."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class ObjectCall(Expr):
     """What is done with objects of class ``object``: ``new``, ``drop``, ``acquire``, or a method of a list or tree.
 

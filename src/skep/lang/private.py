@@ -10,9 +10,10 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import Enum
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
+
+from skep.base.frozen import frozen
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -36,7 +37,7 @@ class Reason(Enum):
     DENIED = "the system refuses it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheRefusal:
     """What is not used, and why; ``detail`` is the system's own word where there is one."""
 

@@ -8,13 +8,14 @@ import ast
 import linecache
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from skep.base.errors import CompileError, Span
+from skep.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """Where a function stands: its file, its first line (counted from 1) and its source, indented as it is."""
 
@@ -68,7 +69,7 @@ def _closing(line: str) -> bool:
     return bool(line.strip()) and not line.strip().strip(")]},:")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """A parsed function; the places of its nodes are made once, for it is read several times."""
 

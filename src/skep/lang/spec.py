@@ -3,9 +3,10 @@
 Equal source, captured constants and kernel types give equal specs, byte for byte.
 """
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any
+
+from skep.base.frozen import frozen
 
 
 class MapType(IntEnum):
@@ -49,7 +50,7 @@ class MapType(IntEnum):
         return self in (MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapSpec:
     """A map to be created. ``key`` and ``value`` are types of ``skep.lang`` (None: the map has none); sizes in bytes.
 
@@ -131,7 +132,7 @@ SLEEPABLE, FRAGS, BOUND = 1 << 4, 1 << 5, 1 << 6
 """BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS and BPF_F_XDP_DEV_BOUND_ONLY: flags of a program."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProgramKind:
     """A row of the table of program kinds: the numbers of bpf.h and the rules of the compiler.
 
@@ -173,7 +174,7 @@ class ProgramKind:
         return bool(self.flags & SLEEPABLE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapReference:
     """``insns[insn]`` (two slots) takes the descriptor of map ``index``, or its value's address plus ``offset``."""
 
@@ -182,7 +183,7 @@ class MapReference:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TypeReference:
     """``insns[insn]`` (two slots) takes the BTF id that a class of objects has among the program's types."""
 
@@ -190,7 +191,7 @@ class TypeReference:
     type: Any
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KfuncReference:
     """``insns[insn]`` calls the kernel function of that name."""
 
@@ -198,7 +199,7 @@ class KfuncReference:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VariableReference:
     """``insns[insn]`` (two slots) takes the kernel's variable of that name."""
 
@@ -206,7 +207,7 @@ class VariableReference:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressReference:
     """``insns[insn]`` (two slots) takes the address of what has that name in the kernel, plus ``addend`` bytes.
 
@@ -219,7 +220,7 @@ class AddressReference:
     tested: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProgramSpec:
     """A compiled program.
 

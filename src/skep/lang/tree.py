@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from skep.base.errors import Span
+from skep.base.frozen import distinct
 from skep.lang.helpers import Helper
 from skep.lang.layout import Bitfield
 from skep.lang.maps import Declaration, Ring
@@ -14,57 +15,57 @@ from skep.lang.struct import StructType
 from skep.lang.values import Type
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Node:
     """What all nodes have."""
 
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Expr(Node):
     """A value."""
 
     type: Type
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Const(Expr):
     """An integer known while compiling."""
 
     value: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class NoneValue(Expr):
     """``None`` as a pointer."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class StaticValue(Expr):
     """A Python object known while compiling."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Local(Expr):
     """A variable's value."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Argument(Expr):
     """Slot ``index`` of a program's context, 8 bytes, as the node's type."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class ContextValue(Expr):
     """The program's context."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Place(Node):
     """Memory: ``base`` (a pointer) plus ``offset`` bytes plus, where there is one, ``index`` times ``stride`` bytes."""
 
@@ -76,21 +77,21 @@ class Place(Node):
     bits: Bitfield | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Load(Expr):
     """The number or pointer at a place."""
 
     place: Place
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Address(Expr):
     """The address of a place."""
 
     place: Place
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Binary(Expr):
     """Arithmetic on two operands of the node's type."""
 
@@ -99,7 +100,7 @@ class Binary(Expr):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Compare(Expr):
     """``left op right``, both of one type."""
 
@@ -108,21 +109,21 @@ class Compare(Expr):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class IsNone(Expr):
     """Whether a pointer is None."""
 
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Not(Expr):
     """Boolean negation."""
 
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Logic(Expr):
     """``and`` or ``or``: evaluated from the left, as far as needed."""
 
@@ -130,14 +131,14 @@ class Logic(Expr):
     operands: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Convert(Expr):
     """An integer or truth value as another integer type."""
 
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Select(Expr):
     """``then if test else other``; only one of the two is evaluated."""
 
@@ -146,7 +147,7 @@ class Select(Expr):
     other: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class HelperCall(Expr):
     """A call of a kernel helper; arguments are in the helper's own order, sizes included."""
 
@@ -155,7 +156,7 @@ class HelperCall(Expr):
     writes: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class KernelCall(Expr):
     """A call of a kernel function: its name, with that of its module as ``symbol``, and its parameters' types."""
 
@@ -165,7 +166,7 @@ class KernelCall(Expr):
     args: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class SubCall(Expr):
     """A call of another compiled function; several results go to stack slot ``out``."""
 
@@ -174,7 +175,7 @@ class SubCall(Expr):
     out: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Item(Expr):
     """One of several results, in the stack slot of ``size`` bytes that a call filled."""
 
@@ -183,28 +184,28 @@ class Item(Expr):
     index: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Together(Expr):
     """Several values, as a function returns them."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class MapAddress(Expr):
     """A map, as an argument of a helper."""
 
     map: Declaration
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class ValueAddress(Expr):
     """The address of a Global's value."""
 
     map: Declaration
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Build(Expr):
     """Memory made in stack slot ``slot``: zero, then filled by statements; the node's value is its address."""
 
@@ -212,14 +213,14 @@ class Build(Expr):
     stores: tuple["Store | Copy | Write | Evaluate", ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Slot(Expr):
     """The address of stack slot ``slot``."""
 
     slot: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Spill(Expr):
     """A value put into stack slot ``slot``; the node's value is its address."""
 
@@ -227,7 +228,7 @@ class Spill(Expr):
     value: "Expr | Place"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class MapCall(Expr):
     """A method of a map: ``lookup``, ``update``, ``delete``, ``increment`` ...; key and value are in memory.
 
@@ -240,7 +241,7 @@ class MapCall(Expr):
     via: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Callback(Expr):
     """A function that a helper calls, as an argument; ``shape`` names what the kernel hands to it."""
 
@@ -248,7 +249,7 @@ class Callback(Expr):
     shape: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class ReferenceCall(Expr):
     """``set`` or ``clear`` of the reference of type ``reference`` that the first argument points at."""
 
@@ -257,7 +258,7 @@ class ReferenceCall(Expr):
     args: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Reserve(Expr):
     """A record reserved in a ring, with its header stamped; a ``tail`` of bytes is in the dynptr at ``room``."""
 
@@ -267,7 +268,7 @@ class Reserve(Expr):
     room: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Release(Expr):
     """``submit`` or ``discard`` of the record that variable ``name`` holds, and the dynptr in ``room``."""
 
@@ -278,7 +279,7 @@ class Release(Expr):
     room: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class View(Expr):
     """The bytes of a packet from ``offset`` on as the type pointed at, or None where the packet is too short.
 
@@ -292,7 +293,7 @@ class View(Expr):
     wide: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Atomic(Expr):
     """An atomic operation on an integer in memory; its value is the old one."""
 
@@ -302,21 +303,21 @@ class Atomic(Expr):
     expected: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Once(Expr):
     """A value that stands in several places of one expression: worked out at the first, which is always reached."""
 
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Opaque(Expr):
     """A value of which LLVM is to know nothing, so that it keeps the bound that the source puts on it."""
 
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Swap(Expr):
     """The bytes of an integer reversed; ``read``: as it was read from where it lies in network order."""
 
@@ -324,7 +325,7 @@ class Swap(Expr):
     read: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Assign(Node):
     """A variable gets a value of its type."""
 
@@ -332,7 +333,7 @@ class Assign(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Store(Node):
     """An integer or pointer goes to memory."""
 
@@ -340,7 +341,7 @@ class Store(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Copy(Node):
     """``size`` bytes go from one place to another."""
 
@@ -349,7 +350,7 @@ class Copy(Node):
     size: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Write(Node):
     """Bytes that are known while compiling go to memory."""
 
@@ -357,7 +358,7 @@ class Write(Node):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Zero(Node):
     """``size`` bytes of a place become zero."""
 
@@ -365,14 +366,14 @@ class Zero(Node):
     size: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Evaluate(Node):
     """An expression for its effect."""
 
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class If(Node):
     """A branch."""
 
@@ -381,7 +382,7 @@ class If(Node):
     other: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class For(Node):
     """``for name in range(start, stop, step)``; ``step`` is a constant other than 0."""
 
@@ -393,7 +394,7 @@ class For(Node):
     body: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class While(Node):
     """``while test``. One over an iterator of the kernel's has the call that ends it, for those that return within."""
 
@@ -402,24 +403,24 @@ class While(Node):
     end: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Break(Node):
     """Leaves the innermost loop."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Continue(Node):
     """Goes on with the innermost loop."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Return(Node):
     """Ends the function."""
 
     value: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Parameter:
     """A parameter: a program's comes from its context, a subprogram's in a register."""
 

@@ -4,10 +4,11 @@ Integer, array and Struct types are those of the language (``types``, ``struct``
 All are immutable and compared by value.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from skep.base.frozen import frozen
 from skep.lang.types import (
     ArrayType,
     Int,
@@ -77,7 +78,7 @@ WRITABLE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Literal:
     """An integer whose width is still open: it takes the type of what it meets. ``names`` are the variables in it."""
 
@@ -105,7 +106,7 @@ class Simple(Enum):
 BOOL, NONE, VOID, UNKNOWN = Simple.BOOL, Simple.NONE, Simple.VOID, Simple.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelStruct:
     """A struct or union of the kernel's BTF; ``module`` is the one among whose own types it is, "" where in none's."""
 
@@ -116,7 +117,7 @@ class KernelStruct:
     module: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelPointer:
     """A pointer as it lies in memory: 8 bytes. ``target`` None: ``void *``."""
 
@@ -126,7 +127,7 @@ class KernelPointer:
     align: int = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pointer:
     """An address in a register. ``what`` names it in messages ("a map lookup"); ``owner`` is a record's ring.
 
@@ -147,14 +148,14 @@ class Pointer:
         return replace(self, nullable=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Static:
     """A Python object that is known while compiling: a map, a helper, a function, a class, a module, a type."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Several:
     """The results of a function that gives more than one."""
 

@@ -1,9 +1,11 @@
 """A container and the pod that it belongs to, as plain values; knows no runtime and no I/O."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from skep.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mount:
     """A path of the host (or a volume) seen in a container at ``destination``."""
 
@@ -12,7 +14,7 @@ class Mount:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pod:
     """A pod as its runtime knows it: of Kubernetes, or Podman's own, which has no namespace."""
 
@@ -22,7 +24,7 @@ class Pod:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Container:
     """A container as its runtime tells of it.
 

@@ -5,9 +5,9 @@ Exec itself: whoever reads the Exec can read them. A part that was lost leaves i
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from skep.base.frozen import frozen
 from skep.node.jsontext import readable
 
 FILENAME, ARGS = 0, 1
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A whole value, or what is known of it: ``cut`` says that bytes lack at its end."""
 

@@ -6,13 +6,14 @@ so that kind, k3s in Docker and Docker in Docker name the container that a proce
 """
 
 import re
-from dataclasses import dataclass
+
+from skep.base.frozen import frozen
 
 _ID = r"(?P<id>[0-9a-f]{64})"
 _UID = r"(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cgroup:
     """A cgroup's path and what it says; a text is empty where the path says nothing of it.
 
@@ -30,7 +31,7 @@ class Cgroup:
     outer: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pattern:
     """A convention: a segment of a path that fits ``form`` is a container of ``runtime``.
 
@@ -180,7 +181,7 @@ def unified_path(text: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CgroupMounts:
     """Where cgroups are mounted.
 

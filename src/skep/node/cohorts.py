@@ -5,9 +5,9 @@ steps over columns, and kept as columns until somebody asks for one of them. Pur
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.node.images import Lineage, Row
 
@@ -31,7 +31,7 @@ class Columns(Protocol):
         """The column ``name``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rows:
     """Processes by ascending pid, and the numbers of their rows: of some the exec is NONE."""
 
@@ -48,7 +48,7 @@ class Rows:
         return Rows(self.pids[which], self.forks[which], self.execs[which], self.exits[which])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Life:
     """One process: its images from when on, the first first; when it ended; its ancestors."""
 

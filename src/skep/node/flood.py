@@ -5,9 +5,10 @@ known and does nothing else here, nothing about them changes. All others are lef
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.node.cohorts import Cohort, Columns, Rows, find
 from skep.node.fragments import Fragments
@@ -25,7 +26,7 @@ FEW = 24
 """Forks in a batch below which one by one is as cheap."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """``left``: the rows that are not done, of each kind of which some are. ``newest``: time of what is done."""
 

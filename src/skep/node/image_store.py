@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from skep.base.frozen import frozen
 from skep.node.cohorts import Cohort
 from skep.node.images import NO_LINEAGE, Image, Lineage, Row, chain, cut, insert
 
@@ -21,7 +22,7 @@ _STRANGERS = 4_096
 _VARIANTS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bounds:
     """Live and ended processes that are kept (these for ``grace`` ns); ancestors in a fragment."""
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from skep.base.frozen import distinct
+
 TICK = 10_000_000
 """Nanoseconds of a clock tick, in which /proc gives the start of a process; programs give ns."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@distinct
 class Lineage:
     """Ancestors, nearest first, as pieces of JSON and joined for a fragment; siblings share it.
 

@@ -1,9 +1,9 @@
 """How often what was measured fell into which slot: counts of a map, printed as bars. Values only."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+from skep.base.frozen import frozen
 from skep.lang.struct import Struct
 
 WIDTH = 50
@@ -17,7 +17,7 @@ class Counts(Protocol):
         """Keys, and counts (of a per-CPU map a list of them)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Histogram:
     """``print(skep.Histogram.of(live[waits], "us"))``: the bars of a map's counts.
 

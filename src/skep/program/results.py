@@ -8,10 +8,11 @@ import errno
 import struct
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from skep.base.errors import BadInput, KernelError, Unsupported
+from skep.base.frozen import frozen
 from skep.btf.reader import Btf
 from skep.kernel.commands import Run
 from skep.kernel.maps import Map
@@ -50,7 +51,7 @@ Contents = Mapping[Any, Any]
 """What maps hold, by declaration; the key is Any, for a mapping takes only the very class that it names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What a run left: the verdict, the packet, the context's bytes, each map's content, and what of it changed.
 

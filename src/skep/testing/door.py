@@ -9,8 +9,8 @@ import errno
 import mmap
 import os
 import struct
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.kernel.bpf import memory
 from skep.kernel.commands import Command
 from skep.kernel.rings import BUSY, HEADER, PAGE
@@ -23,7 +23,7 @@ _COMMANDS = MAP_COMMANDS | PROGRAM_COMMANDS
 ALL_CAPABILITIES = (1 << 41) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Refusal:
     """How a command fails: its errno, and what the verifier says."""
 

@@ -10,8 +10,8 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.kernel.bpf import DOOR, NEW_NETWORK
 from skep.kernel.namespaces import inside
 
@@ -89,7 +89,7 @@ class Namespace:
         self._holder.wait()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wire:
     """Two namespaces joined by a veth pair: device ``wire`` in each, 10.99.0.1 and fd99::1 left, 2 right."""
 
@@ -111,7 +111,7 @@ def join(left: Namespace, right: Namespace) -> Wire:
     return wire
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """An end of a veth pair: a device of a namespace, with its addresses and their prefixes, as "10.0.0.1/24"."""
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from skep.base.frozen import frozen
 from skep.base.similar import similar
 from skep.kernel.probe_table import FEATURES
 from skep.kernel.probes import Probe, State, probe
@@ -53,7 +54,7 @@ OPTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """Whether the lack of a feature is accepted, and the sentence that says which and why."""
 

@@ -4,10 +4,11 @@ Only what is sure is told; what a function hands on to another name, function or
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Self
 
 from skep.base.errors import CompileError, Span
+from skep.base.frozen import frozen
 from skep.lang.object_calls import PEEKS, ObjectCall
 from skep.lang.tree import Assign, Expr, Function, HelperCall, KernelCall, Local, SubCall
 from skep.lang.values import Memory, Pointer, Type
@@ -49,7 +50,7 @@ DROP = "drop"
 """What gives an allocated object back, where it is not linked into a list or a tree."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Owned:
     """An object that the program is to give back: where it came from, and to which function it goes.
 
@@ -67,7 +68,7 @@ class Owned:
         return f"every path on which it is not None calls {self.release}({name})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loans:
     """What is known of such pointers at a point, by variable, on some path to it.
 

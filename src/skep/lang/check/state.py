@@ -1,15 +1,16 @@
 """What is known at one point of a program: variables that are set, pointers that are checked, records that are held."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Self
 
+from skep.base.frozen import frozen
 from skep.lang.check import sections
 from skep.lang.check.loans import NO_LOANS, Loans, merged
 from skep.lang.check.sections import Open
 from skep.lang.tree import Reserve
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """A record that is reserved and not yet released; ``written`` has a bit for each byte that was set."""
 
@@ -17,7 +18,7 @@ class Held:
     written: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """Facts that hold on every path to a point, but ``held`` and ``released``: those that hold on some path.
 

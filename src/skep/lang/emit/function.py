@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from skep.base.errors import Span
+from skep.base.frozen import frozen
 from skep.lang.chains import Chain
 from skep.lang.check.loops import Lowering, Lowerings
 from skep.lang.emit.text import Module, llvm_type
@@ -34,7 +35,7 @@ def paired(kind: Type) -> bool:
     return isinstance(kind, Pointer) and kind.nullable and kind.memory in FLAGGED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What is known of a whole program while it is written."""
 

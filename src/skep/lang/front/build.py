@@ -68,7 +68,7 @@ Called = tuple[FunctionType, ...]
 """A function that is being read, and those that it was given."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # not @frozen: mypy would take the function for a method
 class Head:
     """A function before its body is read: its source, its parameters, and whether the kernel calls it."""
 

@@ -2,8 +2,8 @@
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.lang.front.comparisons import compared
 from skep.lang.front.constants import static
 from skep.lang.front.expressions import truth
@@ -17,7 +17,7 @@ from skep.lang.values import BOOL, UNKNOWN, Literal, describe
 TAKES = "a case takes constant numbers, with | between them, a name, or _"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """What the cases look at: its source, and its value, which may stand in many places."""
 

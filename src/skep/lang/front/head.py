@@ -20,7 +20,7 @@ from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Type,
 RESULT, CONTEXT = "result", "ctx"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # not @frozen: mypy would take the function for a method
 class Head:
     """A program before its body is read: its function, kind, hook, source and the names of its parameters."""
 

@@ -5,9 +5,9 @@ Each is a number of rounds that is known while compiling, and what the loop's va
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from skep.base.frozen import frozen
 from skep.lang.front import instead
 from skep.lang.front.access import told
 from skep.lang.front.integers import constant, number
@@ -23,7 +23,7 @@ Item = Expr | tuple["Item", ...]
 """What the variables of a loop get: one value, or as many as the loop has variables."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rounds:
     """``count`` rounds; ``item`` gives what the variables get in the round of a number. ``before`` is done first."""
 

@@ -9,8 +9,8 @@ map. What a function takes hold of, or gives back, is not described: the verifie
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.base.similar import similar
 from skep.lang.constant_text import ConstantText
 from skep.lang.front.access import buffer
@@ -63,7 +63,7 @@ SLICES = {"bpf_dynptr_slice": Memory.CONSTANT, "bpf_dynptr_slice_rdwr": Memory.V
 """Functions that give memory like that which they are given, and how it may be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """A parameter: its function's name, its own, and its type."""
 

@@ -8,8 +8,8 @@ The format is made while compiling, and stands on the stack. Numbers are shown a
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.lang.front.integers import converted, dereferenced
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import Arg, Helper
@@ -51,7 +51,7 @@ SPEC = re.compile(r"([<>]?)(#?)(0?)([1-9]\d?)?([dx]?)")
 TEXT_SPEC = re.compile(r"([<>]?)([1-9]\d?)?s?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """A piece of a line: what stands in the format, and the value that goes with it."""
 

@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from skep.base.errors import CompileError, Span
+from skep.base.frozen import frozen
 from skep.lang.bounds import Bound
 from skep.lang.kernel_types import KernelTypes, Modules, no_modules
 from skep.lang.source import Source
@@ -56,7 +57,7 @@ def no_formats(_category: str, _name: str) -> StructType | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """What a program is compiled for: a kernel's types, an instruction set, and its tracepoints' formats.
 

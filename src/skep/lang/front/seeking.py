@@ -6,9 +6,9 @@ array.
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from skep.base.errors import Span
+from skep.base.frozen import frozen
 from skep.lang.front.scope import Scope
 from skep.lang.tree import (
     Address,
@@ -36,7 +36,7 @@ from skep.lang.values import BOOL, Memory, Pointer, Type
 NAMES = ("text", "other")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Search:
     """A function over one array or two: its name, the arrays, its result, and where it is called."""
 
@@ -46,7 +46,7 @@ class Search:
     node: ast.AST
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Make:
     """Makes the nodes of a search, whose arrays are ``pointers`` and whose loop is over ``i``."""
 

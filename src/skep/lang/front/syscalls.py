@@ -5,9 +5,9 @@ registers, in which the arguments lie as the ABI of x86-64 says.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from skep.base.errors import CompileError, Span
+from skep.base.frozen import frozen
 from skep.base.similar import similar
 from skep.lang.front.head import Annotation, address, pointed
 from skep.lang.front.network_order import turned
@@ -52,7 +52,7 @@ def _annotated(
     return Parameter(name, value.type, value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subscription:
     """What a subscriber asks for: ``calls`` by name (none: all), at the entry or at the exit."""
 

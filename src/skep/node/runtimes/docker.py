@@ -2,8 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
 
+from skep.base.frozen import frozen
 from skep.model.container import Container, Mount
 from skep.node.runtimes import http, labels
 from skep.node.runtimes.client import NoAnswer, part, text, texts
@@ -12,7 +12,7 @@ _ID = re.compile(r"[0-9a-f]{12,64}")
 _OK, _NOT_FOUND = 200, 404
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Docker:
     """A client of one socket; ``family`` is docker or podman, and the runtime of its containers."""
 

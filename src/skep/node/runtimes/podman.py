@@ -2,8 +2,9 @@
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from skep.base.frozen import frozen
 from skep.model.container import Container, Pod
 from skep.node.runtimes import http
 from skep.node.runtimes.client import part, text, texts
@@ -15,7 +16,7 @@ _API = "/v4.0.0/libpod"
 """The version that Podman 4 and 5 take; an older one refuses it, and its pods are not told."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Podman:
     """A client of one socket. A pod has no namespace; one of Kubernetes (by labels) goes before it."""
 
