@@ -10,7 +10,7 @@ from skep.kernel import cpus
 from skep.kernel.commands import Command
 from skep.kernel.elements import EXIST, NOEXIST
 from skep.kernel.maps import Map
-from skep.kernel.pinned import reuse
+from skep.kernel.pinned import hold, reuse
 from skep.lang.spec import MapSpec, MapType
 from skep.lang.types import char, u32, u64
 from skep.testing.door import FakeDoor
@@ -234,6 +234,20 @@ def test_a_pin_of_another_layout_is_a_conflict_that_says_in_what(
     with pytest.raises(Conflict, match="entries 100 instead of 50"):
         reuse(Map, other, "/pins/flows", door=door)
     assert len(door.open) == before
+
+
+def test_a_pin_that_may_not_be_opened_is_told_of_and_not_taken_for_none(door: FakeDoor) -> None:
+    door.refuse(Command.OBJ_GET, errno.EACCES)
+    with pytest.raises(KernelError, match=r"BPF_OBJ_GET of /pins/flows: .*\[EACCES\]"):
+        hold(Map, HASH, "/pins/flows", door=door)
+    assert not door.open
+
+
+def test_a_map_that_cannot_be_pinned_is_told_of_and_not_kept(door: FakeDoor) -> None:
+    door.refuse(Command.OBJ_PIN, errno.ENOSPC)
+    with pytest.raises(KernelError, match="ENOSPC"):
+        hold(Map, HASH, "/pins/flows", door=door)
+    assert not door.open
 
 
 def test_a_name_that_is_taken_in_the_bpffs_is_a_conflict(flows: Map) -> None:
