@@ -61,6 +61,7 @@ _PLACES = {
         "SpinLock",
         "TaskReference",
         "Timer",
+        "TaskWork",
         "Work",
     ),
     "skep.lang.declared.arena": ("Arena",),
@@ -308,6 +309,7 @@ if TYPE_CHECKING:
     from skep.lang.special import ResilientSpinLock as ResilientSpinLock
     from skep.lang.special import SpinLock as SpinLock
     from skep.lang.special import TaskReference as TaskReference
+    from skep.lang.special import TaskWork as TaskWork
     from skep.lang.special import Timer as Timer
     from skep.lang.special import Work as Work
     from skep.lang.struct import Struct as Struct

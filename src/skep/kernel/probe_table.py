@@ -232,6 +232,7 @@ _KFUNCS = {
     "bpf_res_spin_lock": "6.15",
     "bpf_rbtree_root": "6.16",
     "bpf_strcmp": "6.17",
+    "bpf_task_work_schedule_resume_impl": "6.18",
 }
 
 _OTHERS = {

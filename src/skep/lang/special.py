@@ -41,6 +41,13 @@ class Work(Struct):
     opaque: u64[2]
 
 
+class TaskWork(Struct):
+    """Work that a task does, ``value.work.start(task, function)``; a value has one at most. Linux 6.18."""
+
+    btf_name = "bpf_task_work"
+    opaque: u64
+
+
 class Reference(Struct):
     """A kernel object that a map's value keeps alive; what the references below have in common."""
 
@@ -80,7 +87,7 @@ REFERENCES: tuple[type[Reference], ...] = (
     CpumaskReference,
     CryptoReference,
 )
-SINGLE: tuple[StructType, ...] = (SpinLock, ResilientSpinLock, Timer, Work)
+SINGLE: tuple[StructType, ...] = (SpinLock, ResilientSpinLock, Timer, Work, TaskWork)
 SPECIAL: tuple[StructType, ...] = (*SINGLE, *REFERENCES)
 STORAGES = frozenset(
     {MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE}
@@ -91,6 +98,7 @@ HOLDERS: dict[StructType, frozenset[MapType]] = {
     ),
     Timer: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
     Work: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
+    TaskWork: frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}),
     **dict.fromkeys(
         REFERENCES, frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}) | STORAGES
     ),
@@ -113,7 +121,7 @@ def is_locked(value: Any) -> bool:
 
 def is_timed(value: Any) -> bool:
     """Whether a value holds a timer, or work."""
-    return any(field.type in (Timer, Work) for field in special(value))
+    return any(field.type in (Timer, Work, TaskWork) for field in special(value))
 
 
 def check_special(kind: MapType, value: Any) -> None:

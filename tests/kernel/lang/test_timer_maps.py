@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 import skep
 from tests.kernel.lang import timer_programs as p
 from tests.kernel.lang.timer_programs import MS, Session
@@ -30,6 +32,29 @@ def test_a_timer_rests() -> None:
     with skep.load(p.rests, attach=False) as live:
         live[p.sessions][20] = Session()
         assert live.programs["rests"].test_run(PACKET).retval == 2
+
+
+@pytest.mark.requires("kfunc.bpf_wq_init")  # a kernel of which the flags are older: 6.4 and 6.7
+def test_a_timer_runs_at_a_time_on_the_cpu_that_set_it() -> None:
+    with skep.load(p.begins_at, attach=False) as live:
+        assert live.programs["begins_at"].test_run(PACKET).retval == 2
+        deadline = time.monotonic() + SECONDS
+        while 2 not in live[p.on_cpus]:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        assert live[p.on_cpus][1] == live[p.on_cpus][0]
+        assert live[p.sessions][20].ticks == 2
+
+
+def test_it_does_so_as_plain_python() -> None:
+    kernel = skep.FakeKernel(now=50 * MS)
+    assert p.begins_at.py(PACKET, kernel=kernel) == 2
+    kernel.advance(MS - 1)
+    assert kernel[p.sessions][20].ticks == 0
+    kernel.advance(1)
+    assert kernel[p.sessions][20].ticks == 1
+    kernel.advance(MS)
+    assert kernel[p.sessions][20].ticks == 2
 
 
 def test_the_same_as_plain_python() -> None:

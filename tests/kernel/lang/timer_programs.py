@@ -53,3 +53,28 @@ def rests(ctx):
     if session.timer.cancel() != 1:
         return 12
     return 2 if session.timer.cancel() == 0 else 13
+
+
+ABSOLUTE, THIS_CPU = 1, 2
+on_cpus = Hash(u32, u32, 8)
+
+
+def notes_cpu(key, session):
+    session.ticks += 1
+    on_cpus[session.ticks] = skep.get_smp_processor_id()
+    if session.ticks == 1:
+        session.timer.start(skep.ktime_get_ns() + MS, ABSOLUTE)
+
+
+@skep.tc("ingress")
+def begins_at(ctx):
+    """A timer that runs at a time and on the CPU that sets it, and then at a time again."""
+    key = u32(len(ctx))
+    sessions.update(key, Session(packets=5), 1)
+    session = sessions.lookup(key)
+    if session is None:
+        return 10
+    on_cpus[0] = skep.get_smp_processor_id()
+    if session.timer.start(skep.ktime_get_ns() + MS, notes_cpu, ABSOLUTE | THIS_CPU) != 0:
+        return 11
+    return 2

@@ -18,11 +18,11 @@ WORK = {
 
 def start(w: Writer, node: MapCall) -> Value:
     """The timer runs a function later, once; a timer that is there already is not made again."""
-    timer, nanoseconds, *function = operands(w, node)
+    timer, nanoseconds, flags, *function = operands(w, node)
     if function:
         w.helper(INIT, f"ptr {timer}, ptr {w.map(node.map)}, i64 {MONOTONIC}")
         w.helper(SET_CALLBACK, f"ptr {timer}, ptr {function[0]}")
-    return Value(result(w, w.helper(START, f"ptr {timer}, i64 {nanoseconds}, i64 0")))
+    return Value(result(w, w.helper(START, f"ptr {timer}, i64 {nanoseconds}, i64 {flags}")))
 
 
 def cancel(w: Writer, node: MapCall) -> Value:
@@ -41,8 +41,23 @@ def work(w: Writer, node: MapCall) -> Value:
     return Value(w.get(f"call i32 @bpf_wq_start(ptr {place}, i32 0)"))
 
 
+def given_to_task(name: str) -> Callable[[Writer, MapCall], Value]:
+    """A task runs a function on its way back to its program."""
+
+    def write(w: Writer, node: MapCall) -> Value:
+        place, task, function = operands(w, node)
+        kinds = "ptr, ptr, ptr, ptr, ptr"
+        w.module.kernel.setdefault(name, f'declare i32 @{name}({kinds}) section ".ksyms"')
+        args = f"ptr {task}, ptr {place}, ptr {w.map(node.map)}, ptr {function}, ptr null"
+        return Value(w.get(f"call i32 @{name}({args})"))
+
+    return write
+
+
 CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {
     "timer_start": start,
     "timer_cancel": cancel,
     "work_start": work,
+    "task_start": given_to_task("bpf_task_work_schedule_resume_impl"),
+    "task_interrupt": given_to_task("bpf_task_work_schedule_signal_impl"),
 }

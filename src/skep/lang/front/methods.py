@@ -17,10 +17,10 @@ from skep.lang.front.scope import Scope
 from skep.lang.front.storage_methods import BY_TYPE as STORAGES
 from skep.lang.front.stream_methods import BY_TYPE as STREAMS
 from skep.lang.front.stream_methods import written
-from skep.lang.front.timers import TIMER, WORK
+from skep.lang.front.timers import TASK_WORK, TIMER, WORK
 from skep.lang.maps import Declaration, Ring
 from skep.lang.spec import MapType
-from skep.lang.special import REFERENCES, SpinLock, Timer, Work, special
+from skep.lang.special import REFERENCES, SpinLock, TaskWork, Timer, Work, special
 from skep.lang.struct import StructType
 from skep.lang.tree import Expr, IsNone, MapCall, Not, Release, Reserve
 from skep.lang.types import s64
@@ -32,12 +32,8 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
     if is_map(owner):
         _refuse_special(scope, node, declared_by(owner))
         table, kind = BY_TYPE.get(declared_by(owner).type, (TABLE, "a map"))
-    elif isinstance(owner.type, Pointer) and owner.type.target is Timer:
-        table, kind = TIMER, "a timer"
-    elif isinstance(owner.type, Pointer) and owner.type.target is Work:
-        table, kind = WORK, "work"
-    elif isinstance(owner.type, Pointer) and owner.type.target in REFERENCES:
-        table, kind = REFERENCE, "a reference"
+    elif isinstance(owner.type, Pointer) and owner.type.target in KEPT:
+        table, kind = KEPT[owner.type.target]
     elif linked := objects.methods_of(owner.type.target, owner.type.memory):
         table, kind = linked
     elif owner.type.memory is Memory.RECORD:
@@ -186,6 +182,13 @@ REFUSING: dict[StructType, frozenset[str]] = {
 }
 """The families of kinds that use no values with each."""
 
+KEPT: dict[object, tuple[dict[str, Method], str]] = {
+    Timer: (TIMER, "a timer"),
+    Work: (WORK, "work"),
+    TaskWork: (TASK_WORK, "work of a task"),
+    **dict.fromkeys(REFERENCES, (REFERENCE, "a reference")),
+}
+"""The methods of what the kernel keeps in values, and its name in messages."""
 RING_METHODS: dict[str, Method] = {"reserve": _reserve, "output": _output}
 RECORD_METHODS: dict[str, Method] = {"submit": _release("submit"), "discard": _release("discard")}
 LONG_METHODS: dict[str, Method] = {**RECORD_METHODS, "write": long_records.write}

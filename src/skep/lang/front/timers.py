@@ -10,9 +10,9 @@ from skep.lang.front.map_methods import BY_RESULT, Method
 from skep.lang.front.scope import Scope
 from skep.lang.spec import SLEEPABLE
 from skep.lang.special import Timer
-from skep.lang.tree import Address, Expr, MapCall
-from skep.lang.types import u64
-from skep.lang.values import Memory, Pointer, Static
+from skep.lang.tree import Address, Const, Expr, MapCall
+from skep.lang.types import IntType, u64
+from skep.lang.values import UNKNOWN, Literal, Memory, Pointer, Static, describe
 
 
 def _owner(scope: Scope, node: ast.Call, owner: Expr) -> Any:
@@ -26,13 +26,27 @@ def _owner(scope: Scope, node: ast.Call, owner: Expr) -> Any:
 
 
 def _start(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    """``start(ns, function, flags)``: the function may be left out, and what it ran last runs again; the flags too."""
     declared = _owner(scope, node, owner)
-    after, *function = scope.arguments(node, 1, 2, "start(ns, function)")
-    args: tuple[Expr, ...] = (owner, converted(scope, scope.expr(after), u64, after))
+    after, *more = scope.arguments(node, 1, 3, "start(ns, function, flags)")
+    function = more[:1] if len(more) > 1 or (more and not _is_number(scope, more[0])) else []
+    rest = more[len(function) :]
+    args: tuple[Expr, ...] = (
+        owner,
+        converted(scope, scope.expr(after), u64, after),
+        converted(scope, scope.expr(rest[0]), u64, rest[0])
+        if rest
+        else Const(scope.span(node), u64, 0),
+    )
     if function:
         _refuse_itself(scope, function[0])
         args = (*args, _called(scope, function[0], declared))
     return MapCall(scope.span(node), BY_RESULT, "timer_start", declared, args)
+
+
+def _is_number(scope: Scope, node: ast.expr) -> bool:
+    kind = scope.expr(node).type
+    return isinstance(kind, Literal | IntType)
 
 
 def _refuse_itself(scope: Scope, node: ast.expr) -> None:
@@ -55,10 +69,38 @@ def _work(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     if not scope.target.types.function(QUEUED):
         raise scope.error(node, "this kernel does no work for programs", "Linux 6.10 does")
     (function,) = scope.arguments(node, 1, 1, "start(function)")
-    before, scope.kind = scope.kind, replace(scope.kind, flags=scope.kind.flags | SLEEPABLE)
-    called = _called(scope, function, declared)
-    scope.kind = before
+    called = _waiting(scope, function, declared)
     return MapCall(scope.span(node), BY_RESULT, "work_start", declared, (owner, called))
+
+
+def _of_task(name: str) -> Method:
+    """``value.work.start(task, function)``: the task runs it, and may wait, on its way back to its own program."""
+
+    def run(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+        declared = _owner(scope, node, owner)
+        whose, function = scope.arguments(node, 2, 2, f"{name}(task, function)")
+        task = scope.expr(whose)
+        kind = task.type.target if isinstance(task.type, Pointer) else None
+        if task.type is not UNKNOWN and getattr(kind, "name", "") != "task_struct":
+            hint = "as skep.get_current_task_btf() gives one"
+            raise scope.error(whose, f"a task is wanted here, not {describe(task.type)}", hint)
+        if not scope.target.types.function(GIVEN_TO_TASKS):
+            raise scope.error(
+                node, "this kernel gives tasks no work of programs", "Linux 6.18 does"
+            )
+        called = _waiting(scope, function, declared)
+        args = (owner, task, called)
+        return MapCall(scope.span(node), BY_RESULT, f"task_{name}", declared, args)
+
+    return run
+
+
+def _waiting(scope: Scope, node: ast.expr, declared: Any) -> Expr:
+    """The function that gets key and value, where it may wait."""
+    before, scope.kind = scope.kind, replace(scope.kind, flags=scope.kind.flags | SLEEPABLE)
+    called = _called(scope, node, declared)
+    scope.kind = before
+    return called
 
 
 def _cancel(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
@@ -68,5 +110,7 @@ def _cancel(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
 
 
 QUEUED = "bpf_wq_set_callback_impl"
+GIVEN_TO_TASKS = "bpf_task_work_schedule_resume_impl"
 WORK: dict[str, Method] = {"start": _work}
+TASK_WORK: dict[str, Method] = {"start": _of_task("start"), "interrupt": _of_task("interrupt")}
 TIMER: dict[str, Method] = {"start": _start, "cancel": _cancel}

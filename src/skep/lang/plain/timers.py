@@ -11,9 +11,12 @@ from skep.lang.objects import is_head
 from skep.lang.plain.memory import StructView, pointer
 from skep.lang.plain.numbers import gives
 from skep.lang.plain.objects import Body, FakeHead, Owned
-from skep.lang.special import REFERENCES, Timer, Work
+from skep.lang.special import REFERENCES, TaskWork, Timer, Work
 from skep.lang.struct import StructType
 from skep.lang.types import s32
+
+ABSOLUTE = 1
+"""``BPF_F_TIMER_ABS``."""
 
 
 class Pending(NamedTuple):
@@ -85,11 +88,13 @@ class FakeTimer:
         self._view = view
 
     @gives(s32)
-    def start(self, nanoseconds: Any, function: Callable[..., Any] | None = None) -> int:
+    def start(self, nanoseconds: Any, function: Any = None, flags: Any = 0) -> int:
         """Run ``function(key, value)``, or what it ran last, later, once; 0, or a negative error number."""
         view = self._view
         timers: Timers = view.timers
-        return timers.start(view, int(nanoseconds), function)
+        function, flags = (function, flags) if callable(function) else (None, function or flags)
+        since = timers.now() if int(flags) & ABSOLUTE else 0
+        return timers.start(view, max(int(nanoseconds) - since, 0), function)
 
     @gives(s32)
     def cancel(self) -> int:
@@ -109,6 +114,22 @@ class FakeWork:
         view = self._view
         timers: Timers = view.timers
         return timers.queue(view, function)
+
+
+class FakeTaskWork:
+    """Work of a task in a value, done when time passes."""
+
+    def __init__(self, view: "KeptView") -> None:
+        self._view = view
+
+    @gives(s32)
+    def start(self, _task: Any, function: Callable[..., Any]) -> int:
+        """Run ``function(key, value)`` soon; 0, or a negative error number."""
+        view = self._view
+        timers: Timers = view.timers
+        return timers.queue(view, function)
+
+    interrupt = start
 
 
 class FakeReference:
@@ -160,6 +181,8 @@ class KeptView(StructView):
             return FakeTimer(self)
         if field is not None and field.type is Work:
             return FakeWork(self)
+        if field is not None and field.type is TaskWork:
+            return FakeTaskWork(self)
         if field is not None and field.type in REFERENCES:
             return FakeReference(self, name)
         if field is not None and is_head(field.type):
