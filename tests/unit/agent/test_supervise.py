@@ -155,3 +155,17 @@ def test_a_real_child_inherits_what_it_is_given_and_ends_with_its_lifeline() -> 
 
     first, second = asyncio.run(scene())
     assert (first, second in (-9, 1)) == (7, True)
+
+
+def test_the_lifeline_of_a_child_that_ended_by_itself_is_closed() -> None:
+    async def scene() -> int:
+        lifeline, ours = os.pipe()
+        child = Child(["true"], [lifeline], ours)
+        os.close(lifeline)
+        async with asyncio.timeout(60):
+            assert await child.ended() == 0
+        return ours
+
+    ours = asyncio.run(scene())
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(ours)
