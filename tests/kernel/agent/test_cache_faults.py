@@ -34,9 +34,9 @@ def works(agent: Up, marker: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def filled(up: Callable[..., Up]) -> None:
+def filled(agent: Up) -> None:
     """Something is in the machine's cache."""
-    works(up("--only", "exec"), "filled")
+    works(agent, "filled")
 
 
 @pytest.mark.parametrize(
