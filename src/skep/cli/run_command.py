@@ -7,12 +7,14 @@ import click
 
 from skep.base import config, exits
 from skep.base.errors import BadInput, Forbidden
+from skep.base.lazy import lazy
 from skep.cli import user_file
 from skep.cli.commands import examples
 from skep.cli.options import Duration, for_option, json_option
 from skep.cli.run_places import Place
-from skep.cli.run_programs import Loads, Showing, run_programs
 from skep.program.interruption import Interruption
+
+programs = lazy("skep.cli.run_programs")  # only files that leave the loading to us need it
 
 
 @click.command(
@@ -67,8 +69,9 @@ def command(  # noqa: PLR0913 - a parameter for each option
         raise Forbidden("running programs in the kernel")
     if not user_file.has_main(source, file):
         module = user_file.execute(source, file, "__skep_run__", arguments)
-        loads = Loads(user_file.require_programs(module, file), user_file.tables(module))
-        return run_programs(loads, place, Showing(seconds, as_json, trace, every))
+        loads = programs.Loads(user_file.require_programs(module, file), user_file.tables(module))
+        showing = programs.Showing(seconds, as_json, trace, every)
+        return int(programs.run_programs(loads, place, showing))
     if as_json or every or place != Place():
         problem = "the file loads its programs itself: it says what it prints and where it attaches"
         options = "--json, --every, --device, --netns, --cgroup, --at and --pid"
