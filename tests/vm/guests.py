@@ -57,7 +57,7 @@ LEFT_OUT = {
         "tests/kernel/agent/test_files.py",
         "tests/kernel/agent/test_privileges.py",
         "tests/kernel/agent/test_screen.py",
-        "tests/kernel/agent/test_service.py",
+        "tests/kernel/agent/test_systemd.py",
         "tests/kernel/agent/test_start.py",
         "tests/kernel/agent/test_up.py",
     ),
