@@ -1,5 +1,6 @@
 """What all tests share: what is missing is told at the end and fails in CI, where test data lies, long runs."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ TOO_SLOW = {
 }
 # One example runs in guests too, one story, and what the machine's own kernel may refuse.
 KEPT = ("::test_hello_", "::test_an_executable_is_refused_", "[a_service_is_its_backends]")
+OUTCOMES = ("passed", "skipped", "xfailed", "failed", "error")
+WRONG = ("failed", "error")
 NOT_RUN = pytest.StashKey[Counter[str]]()
 
 
@@ -32,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--guest", action="store_true", help="this is a virtual machine (tests/vm)")
     parser.addoption("--record-logs", help="keep here what the kernel says of refused programs")
     parser.addoption("--guest-args", default="tests/kernel", help="of pytest in virtual machines")
+    parser.addoption("--told", type=Path, help="write here what became of the tests (tools/check)")
     parser.addoption("--guest-seconds", type=float, default=540, help="when one is ended")
 
 
@@ -86,13 +90,23 @@ def test_data(absent: Callable[[str], NoReturn]) -> Path:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Iterator[None]:
-    """The last lines before the count: what was not run, and why."""
+    """The last lines before the count: what was not run, and why; of several processes tools/check tells it."""
     yield
     reasons = config.stash[NOT_RUN].copy()
     for report in terminalreporter.stats.get("skipped", ()):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         reasons[reason.removeprefix("Skipped: ")] += 1
+    if told := config.getoption("--told"):
+        told.write_text(json.dumps(outcomes(terminalreporter) | {"not_run": reasons}))
+        return
     if reasons:
         terminalreporter.section("not run, and why")
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"{count:4} test{'s'[: count != 1]:1} {reason}")
+
+
+def outcomes(reporter: pytest.TerminalReporter) -> dict[str, object]:
+    """How many tests had which outcome, and the names of those that failed."""
+    found = {name: reporter.stats[name] for name in OUTCOMES if reporter.stats.get(name)}
+    failed = [report.nodeid for name in WRONG for report in found.get(name, ())]
+    return {"outcomes": {name: len(reports) for name, reports in found.items()}, "failed": failed}
