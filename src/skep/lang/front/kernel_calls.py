@@ -181,6 +181,7 @@ def _argument(scope: Scope, param: Parameter, node: ast.expr, *, with_size: bool
         return MapAddress(value.span, Pointer(None, Memory.KERNEL), value.type.value)
     if param.ends(("__ign",)):
         return _address(scope, value, node)
+    _refuse_arena(scope, param, value, node)
     if isinstance(value.type, Pointer) and _goes(scope, value.type, param.type.target):
         return value
     own = isinstance(value.type, Pointer) and value.type.memory in OWN
@@ -205,6 +206,14 @@ def _text(scope: Scope, param: Parameter, node: ast.expr) -> Expr:
         hint = 'write it out, or capture it, as in NAME = "user.name" above the program'
         raise scope.error(node, f"{param.name.removesuffix(TEXT[0])} is text", hint)
     return ConstantText(scope.span(node), Pointer(char, Memory.CONSTANT), text.encode() + b"\0")
+
+
+def _refuse_arena(scope: Scope, param: Parameter, value: Expr, node: ast.expr) -> None:
+    """Refuse an arena, and a part of one, as an argument."""
+    if isinstance(value.type, Pointer) and value.type.memory is Memory.ARENA:
+        problem = f"{param.name} is no part of an arena: functions of the kernel take none"
+        hint = "copy what it needs; nothing is to be allocated, for it has its pages as they are written"
+        raise scope.error(node, problem, hint)
 
 
 def _is_text(param: Parameter) -> bool:
