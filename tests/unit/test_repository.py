@@ -190,6 +190,15 @@ def test_the_program_of_the_readme_is_that_of_the_first_example() -> None:
     assert program in written(ROOT / "examples/01_hello.py")
 
 
+def test_every_example_is_listed() -> None:
+    folder = ROOT / "examples"
+    large = [
+        f"large/{path.name}" for path in (folder / "large").iterdir() if list(path.glob("*.py"))
+    ]
+    there = {path.name for path in folder.glob("*.py")} | set(large)
+    assert set(LINK.findall(written(folder / "README.md"))) == there
+
+
 def test_decisions_are_numbered_and_have_their_parts() -> None:
     pages = sorted((ROOT / "docs/decisions").glob("*.md"))
     numbers = [page.name[:4] for page in pages]
