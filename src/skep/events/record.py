@@ -147,6 +147,3 @@ class Record(
         if len(values) <= _HEADER.index("kind"):
             named.setdefault("kind", type(self).kind_number)
         super().__init__(*values, **named)
-
-
-HEADER_SIZE = Record.size
