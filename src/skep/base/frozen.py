@@ -8,10 +8,8 @@ their methods compiled when they are first called (docs/decisions/0018-frozen-cl
 Of `dataclasses.field`, ``default`` and ``default_factory`` are understood. A base that has fields is such a class, too.
 """
 
-from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field
-from inspect import get_annotations
 from reprlib import recursive_repr
 from types import FunctionType
 from typing import Any, NoReturn, TypeVar, dataclass_transform
@@ -34,13 +32,14 @@ def distinct(cls: type[T]) -> type[T]:
 def _made(cls: type[T], methods: dict[str, Any]) -> type[T]:
     """The class made anew, for slots are given at the making; what it defines itself goes over ``methods``."""
     own = {name: one for name, one in cls.__dict__.items() if name not in _DESCRIPTORS}
-    inherited: tuple[str, ...] = getattr(cls, "__match_args__", ())
-    added = tuple(name for name in own.get("__annotations__", ()) if name not in inherited)
-    defaults = {name: own.pop(name) for name in (*inherited, *added) if name in own}
+    inherited: dict[str, Any] = getattr(cls, "__field_types__", {})
+    types = inherited | own.get("__annotations__", {})
+    defaults = {name: own.pop(name) for name in types if name in own}
     about = {
         "__qualname__": cls.__qualname__,
-        "__slots__": added,
-        "__match_args__": (*inherited, *added),
+        "__slots__": tuple(name for name in types if name not in inherited),
+        "__match_args__": tuple(types),
+        "__field_types__": types,
         "__field_defaults__": getattr(cls, "__field_defaults__", {}) | defaults,
         "__dataclass_fields__": _Later(_fields),
     }
@@ -66,15 +65,9 @@ class _Later:
 
 def _fields(cls: type[Any]) -> object:
     """``__dataclass_fields__`` as the dataclass of these fields has it."""
-    body = {"__annotations__": _annotations(cls), **cls.__field_defaults__}
+    body = {"__annotations__": cls.__field_types__, **cls.__field_defaults__}
     alike: Any = dataclass(type(cls.__name__, (), body))
     return alike.__dataclass_fields__
-
-
-def _annotations(cls: type[Any]) -> dict[str, Any]:
-    """The types of the fields, in their order."""
-    told = ChainMap(*(get_annotations(one) for one in cls.__mro__))
-    return {name: told[name] for name in cls.__match_args__}
 
 
 def _compiled(cls: type[Any], text: str, **known: object) -> FunctionType:
@@ -96,7 +89,7 @@ def _initializer(cls: type[Any]) -> FunctionType:
     text = f"def __init__({', '.join(('self', *values))}): {body}"
     method = _compiled(cls, text, **known, _absent=_ABSENT)
     method.__defaults__ = tuple(defaults[name] for name in values if name in defaults)
-    method.__annotations__ = _annotations(cls) | {"return": None}
+    method.__annotations__ = cls.__field_types__ | {"return": None}
     return method
 
 

@@ -14,12 +14,12 @@ DEFAULT_INSTANCE = "default"
 RUN_ROOT = "/run/skep"
 PINS_ROOT = "/sys/fs/bpf/skep"
 CACHE_ROOT = "/var/cache/skep"
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
+_NAME = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 
 
 def check_instance(name: str, place: str = "instance") -> str:
     """``name`` if it can name an instance: a directory of /run and bpffs (which takes no dots)."""
-    if _NAME.fullmatch(name):
+    if re.fullmatch(_NAME, name, re.ASCII):
         return name
     raise BadInput(
         place,

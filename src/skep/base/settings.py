@@ -14,8 +14,8 @@ from skep.base.similar import similar
 from skep.base.units import bytes_text, nanos_text, parse_bytes, parse_duration
 
 _SOCKET_PATH = 107
-_INT = re.compile(r"[+-]?[0-9][0-9_]*", re.ASCII)
-_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", re.ASCII)
+_INT = r"[+-]?[0-9][0-9_]*"
+_ADDRESS = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})"
 _KINDS = {"map": "a mapping", "seq": "a list", "str": "text", "null": "nothing"}
 
 
@@ -86,7 +86,7 @@ def integer(low: int, high: int) -> Callable[[Place], int]:
     def check(place: Place) -> int:
         expected = f"a whole number from {low} to {high}"
         text = place.text(expected)
-        if not _INT.fullmatch(text) or not low <= (value := int(text)) <= high:
+        if not re.fullmatch(_INT, text, re.ASCII) or not low <= (value := int(text)) <= high:
             raise place.wrong(expected)
         return value
 
@@ -160,7 +160,7 @@ def address(place: Place) -> str:
     """host:port; an IPv6 host stands in brackets."""
     expected = "host:port, such as 127.0.0.1:9565 or [::1]:9565"
     text = place.text(expected)
-    match = _ADDRESS.fullmatch(text)
+    match = re.fullmatch(_ADDRESS, text, re.ASCII)
     if match is None or not 0 < int(match[2]) < 1 << 16:
         raise place.wrong(expected)
     return text

@@ -28,9 +28,9 @@ _NANOS = {
     "h": 3600 * 1000**3,
     "d": 86400 * 1000**3,
 }
-_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*", re.ASCII)
-_PARTS = re.compile(r"[0-9.]+\s*[a-zA-Z]+", re.ASCII)
-_DURATION = re.compile(rf"(?:{_PARTS.pattern}\s*)+", re.ASCII)
+_QUANTITY = r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*"
+_PARTS = r"[0-9.]+\s*[a-zA-Z]+"
+_DURATION = rf"(?:{_PARTS}\s*)+"
 
 
 def parse_bytes(text: str, place: str = "size") -> int:
@@ -40,13 +40,15 @@ def parse_bytes(text: str, place: str = "size") -> int:
 
 def parse_duration(text: str, place: str = "duration") -> int:
     """``10s``, ``250ms``, ``1m30s``, or plain seconds; in ns. BadInput names ``place``."""
-    parts = _PARTS.findall(text) if _DURATION.fullmatch(text) else [text]
+    parts = (
+        re.findall(_PARTS, text, re.ASCII) if re.fullmatch(_DURATION, text, re.ASCII) else [text]
+    )
     expected = "a duration such as 10s, 250ms or 1m30s"
     return sum(_quantity(part, _NANOS, place, expected) for part in parts)
 
 
 def _quantity(text: str, units: dict[str, int], place: str, expected: str) -> int:
-    match = _QUANTITY.fullmatch(text)
+    match = re.fullmatch(_QUANTITY, text, re.ASCII)
     factor = units.get(match[2].lower()) if match else None
     if match is None or factor is None:
         raise BadInput(place, f"{text!r} is not understood", f"write {expected}")

@@ -7,15 +7,17 @@ report. Nothing here knows what a command does.
 import errno
 import os
 import sys
-import traceback
 
 import click
 
 from skep.api.version import VERSION
 from skep.base import exits
 from skep.base.errors import SkepError
+from skep.base.lazy import lazy
 from skep.cli import standard
 from skep.cli.commands import Commands
+
+traceback = lazy("traceback")  # only a fault needs it
 
 OUTPUT_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 MEANS_ARE_SHORT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)

@@ -12,15 +12,17 @@ import os
 import select
 import stat
 import sys
-import traceback
 from collections.abc import Sequence
 from itertools import takewhile
 from types import CodeType, ModuleType, TracebackType
 from typing import TextIO
 
 from skep.base.errors import BadInput, Forbidden, SkepError
+from skep.base.lazy import lazy
 from skep.lang.programs import Program
 from skep.lang.struct_ops import StructOps
+
+traceback = lazy("traceback")  # only files that fail need it
 
 MAIN = "__main__"
 OWN = "skep"

@@ -6,13 +6,13 @@ one that another program holds is a Conflict; what is fallen back to becomes a r
 
 import errno
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from skep.base.errors import BadInput, KernelError, Unsupported
 from skep.base.lazy import lazy
 from skep.kernel import cgroup_places, commands, cpus, perf
 from skep.kernel.attachment import Attachment
 from skep.kernel.bpf import Door, packed
-from skep.kernel.clsact import ClsactLink
 from skep.kernel.event_links import on_event, together
 from skep.kernel.link import Link
 from skep.kernel.perf import Sampling
@@ -22,6 +22,9 @@ from skep.kernel.refusal import NETWORK, TRACING, refused
 from skep.kernel.tracefs import Tracefs, absent_tracepoint
 from skep.lang.spec import Context, Hook, ProgramSpec
 from skep.lang.syscall_numbers import tracepoint
+
+if TYPE_CHECKING:
+    from skep.kernel.clsact import ClsactLink
 
 probing = lazy("skep.kernel.probing")  # few programs need it
 
@@ -37,7 +40,7 @@ _INSTEAD = {
 _NO_COUNTER = (errno.ENOENT, errno.EOPNOTSUPP)
 """What perf_event_open answers for hardware that is not there."""
 
-AnyLink = Link | ClsactLink | Attachment
+AnyLink: TypeAlias = "Link | ClsactLink | Attachment"
 Taker = Callable[[Program, Place, Door], AnyLink]
 Former = Callable[[ProgramSpec], ProgramSpec]
 

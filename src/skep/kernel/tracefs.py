@@ -20,8 +20,8 @@ MOUNTS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 TRACEPOINTS = "/sys/kernel/tracing/available_events"
 FUNCTIONS = "/sys/kernel/tracing/available_filter_functions"
 
-_FIELD = re.compile(r"\tfield:(.+?);\toffset:(\d+);\tsize:(\d+);\tsigned:([01]);")
-_ARRAY = re.compile(r"(\w+)\s*\[(.*)\]$")
+_FIELD = r"\tfield:(.+?);\toffset:(\d+);\tsize:(\d+);\tsigned:([01]);"
+_ARRAY = r"(\w+)\s*\[(.*)\]$"
 _DYNAMIC = ("__data_loc", "__rel_loc")
 _TYPES: dict[int, tuple[IntType, IntType]] = {
     1: (u8, s8),
@@ -51,7 +51,7 @@ def parse(text: str) -> tuple[TraceField, ...]:
     """The fields in a ``format`` file."""
     return tuple(
         _field(declaration, int(offset), int(size), signed == "1")
-        for declaration, offset, size, signed in _FIELD.findall(text)
+        for declaration, offset, size, signed in re.findall(_FIELD, text)
     )
 
 
@@ -59,7 +59,7 @@ def _field(declaration: str, offset: int, size: int, signed: bool) -> TraceField
     kind, _, name = declaration.rpartition(" ")
     if kind.startswith(_DYNAMIC):
         return TraceField(name, kind, offset, size, signed, dynamic=True)
-    array = _ARRAY.search(declaration)
+    array = re.search(_ARRAY, declaration)
     if array is None:
         return TraceField(name, kind, offset, size, signed)
     kind = declaration[: array.start(1)].strip()

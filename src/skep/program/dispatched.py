@@ -54,7 +54,7 @@ def _raw(side: str, wanted: Sequence[Program], dispatcher: Dispatcher) -> bool:
 
 def attach(
     program: Loaded, place: Place, dispatcher: Dispatcher, machine: Machine
-) -> AnyLink | ChainLink:
+) -> "AnyLink | ChainLink":
     """Puts a loaded program at the hook that it shares with others."""
     kind = program.spec.kind
     if kind is RAW:
