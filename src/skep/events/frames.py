@@ -56,11 +56,12 @@ def batch_bytes(batch: Batch) -> bytes:
     """The body of a message for ``batch``; TypeError where its class is not a Record."""
     if not isinstance(batch.record, RecordType):
         raise TypeError(f"{batch.record!r} is not a Record: the other side could not know it")
-    columns = batch.columns
-    names = _names(tuple([(name, c.dtype.str, *c.shape[1:]) for name, c in columns.items()]))
+    columns = batch.columns.values()
+    shapes = tuple([column.shape[1:] for column in columns])
+    names = _names(tuple(batch.columns), tuple([column.dtype for column in columns]), shapes)
     longer = _longer_bytes(batch)
     parts = [_HEAD.pack(batch.record.kind_number, len(batch), len(names), len(longer)), names]
-    for column in columns.values():
+    for column in columns:
         raw = column.tobytes()
         parts += (raw, _PAD[-len(raw) % 8])
     return b"".join((*parts, longer))
@@ -72,28 +73,33 @@ def batch_of(body: bytes, records: Mapping[int, RecordType]) -> Batch:
     record = records[kind]
     at = _HEAD.size + names_size
     columns: dict[str, Column] = {}
-    for name, dtype, each, shape in _layout(record, body[_HEAD.size : at]):
-        column = np.frombuffer(body, dtype, count * each, at)
-        columns[name] = column.reshape(count, *shape) if shape else column
-        at += padded(column.nbytes)
+    for name, dtype, shape, size in _layout(record, body[_HEAD.size : at]):
+        columns[name] = np.ndarray((count, *shape), dtype, body, at)
+        at += padded(count * size)
     return Batch(record, columns, _longer(body, at, longer_size, list(columns)))
 
 
 @lru_cache(maxsize=64)
 def _layout(
     record: RecordType, names: bytes
-) -> list[tuple[str, np.dtype[Any], int, tuple[int, ...]]]:
-    """Name, dtype, elements in a row and shape of a row, for each column."""
+) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
+    """Name, dtype, shape of a row and bytes of a row, for each column."""
     layout = []
     for name, code, *shape in json.loads(names):
         field = record.field(name)
         dtype = np.dtype(code) if field is None else element(field.type)
-        layout.append((name, dtype, math.prod(shape), tuple(shape)))
+        layout.append((name, dtype, tuple(shape), math.prod(shape) * dtype.itemsize))
     return layout
 
 
 @lru_cache(maxsize=64)
-def _names(columns: tuple[tuple[str | int, ...], ...]) -> bytes:
+def _names(
+    names: tuple[str, ...], dtypes: tuple[np.dtype[Any], ...], shapes: tuple[tuple[int, ...], ...]
+) -> bytes:
+    """How a message says which columns it has. Remembered by dtypes: their words take longer than the rest of it."""
+    columns = [
+        (name, dtype.str, *shape) for name, dtype, shape in zip(names, dtypes, shapes, strict=True)
+    ]
     text = json.dumps(columns, separators=(",", ":"))
     return text.ljust(padded(len(text))).encode()
 

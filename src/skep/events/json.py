@@ -73,20 +73,13 @@ class Formatter:
         second = wall // SECOND
         template, process = self._process(batch, who)
         columns: list[Sequence[Any]] = [
-            self._moments(second),
+            [self._seconds[one] for one in second.tolist()],
             (wall - second * SECOND).tolist(),
             batch["seq"].tolist(),
             *process,
         ]
         columns += [shown.column(batch, name) for name, shown in self._shows.items()]
         return [template % row for row in zip(*columns, strict=True)]
-
-    def _moments(self, second: np.ndarray[Any, Any]) -> list[bytes]:
-        """Each second as text; a batch hardly ever has two of them."""
-        found = [self._seconds[one] for one in np.unique(second).tolist()]
-        if len(found) == 1:
-            return found * len(second)
-        return [self._seconds[one] for one in second.tolist()]
 
     def _process(
         self, batch: Batch, who: Sequence[bytes] | None

@@ -49,8 +49,8 @@ class Flood:
             return Taken()
         rows = self._unknown(find(fork, run, end))
         lineages = self._lineages(fork, run, rows)
-        parents = np.fromiter(lineages, "u4", len(lineages))
-        rows = rows.chosen(np.isin(fork["ppid"][rows.forks], parents))
+        ppids = fork["ppid"][rows.forks].tolist()
+        rows = rows.chosen(np.fromiter(map(lineages.__contains__, ppids), bool, len(ppids)))
         if not len(rows):
             return Taken()
         self._store.remember(Cohort(rows, fork, run, end, lineages))
@@ -67,11 +67,11 @@ class Flood:
         """What children get of those parents that are known and stay as they are in these records."""
         if not len(rows):
             return {}
-        parents = np.unique(fork["ppid"][rows.forks])
-        changing = [fork["pid"]] + ([] if run is None else [run["pid"]])
+        parents = set(fork["ppid"][rows.forks].tolist())
+        parents.difference_update(fork["pid"].tolist(), [] if run is None else run["pid"].tolist())
         begun = int(fork["time"][rows.forks].min())
         found = {}
-        for ppid in parents[~np.isin(parents, np.concatenate(changing))].tolist():
+        for ppid in sorted(parents):
             parent = self._store.heads.get(ppid)
             if parent is not None and parent.since <= begun and parent.place == parent.cgroup:
                 found[ppid] = self._fragments.heirs(parent)

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -220,6 +222,18 @@ def test_a_form_that_does_not_go_with_the_type_is_refused(form: Form) -> None:
 
 def test_an_empty_batch_has_no_lines() -> None:
     assert Formatter(Exec).lines(Batch.of(Exec, []), WALL) == []
+
+
+def test_lines_take_no_more_of_numpy_than_numpy_itself() -> None:
+    code = (
+        "import sys, numpy; before = set(sys.modules);"
+        "from skep.events.batch import Batch; from skep.events.json import Formatter;"
+        "from skep.node.programs.records import Exit;"
+        "lines = Formatter(Exit).lines(Batch.of(Exit, [Exit(time=1), Exit(time=2**40)]), 0);"
+        "print(len(lines), [m for m in set(sys.modules) - before if m.startswith('numpy.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 []\n", "20 ms before the first event, and a megabyte"
 
 
 def test_what_is_remembered_is_bounded() -> None:
