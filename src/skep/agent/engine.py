@@ -94,7 +94,10 @@ _AS_IT_IS = Allowed()
 
 
 class Engine:
-    """Everything between the rings and the journal. ``warnings`` are what it cannot do, for people."""
+    """Everything between the rings and the journal. ``warnings`` are what it cannot do, for people.
+
+    ``kinds`` are those of events that are told, as far as the kernel lets them be seen.
+    """
 
     def __init__(
         self,
@@ -108,6 +111,7 @@ class Engine:
         log: Log | None = None,
     ) -> None:
         self.programs, self.settings, self._names = programs, settings, names
+        self.kinds = kinds
         self._allowed, self.warnings, self.log = allowed, list[str](), log or Log()
         self.clock = clock or Clock()
         self.journal = Journal(bounds(settings), Writer(formatters(names)))

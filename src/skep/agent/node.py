@@ -110,7 +110,7 @@ class AgentNode:
             pid=os.getpid(),
             started=rfc3339(engine.clock.to_wall(self._began)),
             seconds=(now - self._began) / SECOND,
-            events=engine.journal.counts,
+            events=dict.fromkeys(self._watched(), 0) | engine.journal.counts,
             losses=[*engine.losses(), clients],
             processes=list(of_processes(named)),
             programs=engine.sampler.programs(),
@@ -124,3 +124,9 @@ class AgentNode:
             metrics=self.metrics,
             warnings=[*self.warnings, *engine.warnings, *engine.hanging(), *engine.unnamed()],
         )
+
+    def _watched(self) -> Iterator[str]:
+        """Kinds of events that are told: one of which none came is counted too, for alerts on its first."""
+        for one in self.engine.programs.outcomes:
+            if one.way:
+                yield from (kind for kind in one.power.kinds if kind in self.engine.kinds)

@@ -78,7 +78,8 @@ def warnings(found: Object, terminal: Terminal) -> str:
 def summary(found: Object, terminal: Terminal) -> str:
     """What `skep up` ends with."""
     events = found.get("events", {})
-    counts = [(kind, count_text(count)) for kind, count in sorted(events.items(), key=_by_count)]
+    sorted_events = sorted(events.items(), key=_by_count)
+    counts = [(kind, count_text(count)) for kind, count in sorted_events if count]
     seconds = float(found.get("seconds", 0))
     cpu = float(found.get("cpu_seconds", 0))
     total = sum(events.values())

@@ -40,7 +40,7 @@ def test_summary_counts_events_losses_and_costs(made: Engine) -> None:
     made.journal.take([execs(1, 2)], 0)
     made.programs.misses = 4  # type: ignore[attr-defined]
     found = node(made).summary()
-    assert found["events"] == {"exec": 2}
+    assert found["events"] == {"exec": 2, "exit": 0}
     assert found["kernel_bytes"] == 1 << 20
     assert found["memory_bytes"] > 1 << 20  # type: ignore[operator]
     losses = {row["queue"]: row["lost"] for row in found["losses"]}  # type: ignore[attr-defined]
@@ -67,6 +67,13 @@ def test_metrics_have_names_of_one_kind_and_a_value_each(made: Engine) -> None:
             _, _, name, kind = line.split()
             assert name.startswith("skep_")
             assert name.endswith("_total") is (kind == "counter")
+
+
+def test_a_kind_that_is_watched_is_counted_before_its_first_event(made: Engine) -> None:
+    text = metrics.text(families(node(made).facts())).decode()
+    counted = [line for line in text.splitlines() if line.startswith("skep_events_total")]
+    # the kernel refuses what drops take
+    assert counted == ['skep_events_total{kind="exec"} 0', 'skep_events_total{kind="exit"} 0']
 
 
 def test_a_reload_puts_into_force_what_can_be(made: Engine) -> None:
