@@ -194,6 +194,18 @@ def test_clients_that_ask_for_the_same_share_the_work() -> None:
     assert (made, len(got)) == ([0], 2)
 
 
+def test_of_clients_that_ask_for_the_same_one_that_leaves_takes_no_other_along() -> None:
+    journal = make()
+    left: list[bytes] = []
+    stays: list[bytes] = []
+    end = journal.follow(Query(follow=True), taking(left), unexpected)
+    journal.follow(Query(follow=True), taking(stays), unexpected)
+    end()
+    journal.take([execs(1)], OFFSET)
+    assert (journal.followers, left) == (1, [])
+    assert [line["seq"] for line in read(b"".join(stays))] == [1]
+
+
 def test_a_notice_reaches_all_who_follow() -> None:
     journal = make()
     got: list[bytes] = []
