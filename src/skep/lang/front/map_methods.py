@@ -4,6 +4,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from skep.lang.constant_text import ConstantText
 from skep.lang.front.callbacks import callback
 from skep.lang.front.integers import constant, converted
 from skep.lang.front.scope import Scope
@@ -12,10 +13,12 @@ from skep.lang.maps import Declaration
 from skep.lang.spec import MapType
 from skep.lang.special import is_timed
 from skep.lang.tree import Const, Expr, MapCall, Slot
-from skep.lang.types import IntType, s32, u32, u64
+from skep.lang.types import IntType, char, s32, u32, u64
 from skep.lang.values import BOOL, VOID, Memory, Pointer, Static, Type, describe
 
 Method = Callable[[Scope, ast.Call, Expr], Expr]
+LARGEST_ZERO = 504
+"""Bytes of zeros that a program's stack of 512 has room for beside a key."""
 BY_RESULT = s32  # kernels before 6.4 leave the upper half of the register as it was
 
 
@@ -107,7 +110,10 @@ def _setdefault(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     pointer = Pointer(declared.value, Memory.VALUE, nullable=True, what="setdefault()", owner=timed)
     args = [spilled(scope, key, declared.key, "key")]
     args += [spilled(scope, one, declared.value, "value") for one in given]
-    if not given:
+    if not given and declared.value.size > LARGEST_ZERO:
+        span, zeros = scope.span(node), bytes(declared.value.size)
+        args.append(ConstantText(span, Pointer(char, Memory.CONSTANT), zeros))
+    elif not given:
         scope.slot("zero", declared.value)
     return made(scope, node, owner, "setdefault", pointer, *args)
 

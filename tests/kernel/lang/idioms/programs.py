@@ -380,6 +380,30 @@ def defaults(ctx):
     return s32(first & 0xFFFF)
 
 
+class Large(Struct):
+    """More than a program's stack has room for."""
+
+    seen: u8[600]
+    hits: u32
+
+
+larges = Hash(u32, Large, 8)
+
+
+@skep.xdp
+def large_defaults(ctx):
+    """Large values that are made where they are missing."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    large = larges.setdefault(v.e & 1)
+    if large is None:
+        return -1
+    large.hits += v.b
+    large.seen[599] += 2
+    return s32(large.hits * 100 + large.seen[599] + large.seen[0])
+
+
 def adds(key, value):
     """What is called for an entry."""
     totals.increment(0, value.hits + key)
@@ -454,6 +478,7 @@ ALL = (
     swaps,
     defaults,
     histogram,
+    large_defaults,
     walks,
     tuples,
     numbered,
