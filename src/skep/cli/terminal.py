@@ -101,21 +101,23 @@ class Progress:
     """One line on a terminal that is written over; on anything else, nothing. ``text`` is what it says."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream, self._shown = stream, False
+        self._stream, self._shown = stream, 0
         self._terminal, self.text = of(stream), ""
 
     def show(self, text: str) -> None:
         """Replace the line."""
         self.text = text
         if self._terminal.width:
-            self._write("\r\x1b[K" + cut(text, self._terminal.width - 1))
-            self._shown = True
+            self.clear()
+            shown = cut(text, self._terminal.width - 1)
+            self._write(shown)
+            self._shown = columns(shown)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Take the line away: with blanks, for a terminal that knows no escapes."""
         if self._shown:
-            self._write("\r\x1b[K")
-            self._shown = False
+            self._write("\r" + " " * self._shown + "\r")
+            self._shown = 0
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

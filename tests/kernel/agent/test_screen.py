@@ -91,7 +91,7 @@ def test_lines_fit_and_colours_are_as_wanted(
         screen.close()
         skep("down", "--force", "--instance", name)
     assert bool(STYLED.search(screen.text)) is not bool(no_color)
-    shown = CONTROLS.sub("", screen.text.rpartition("programs\r\x1b[K")[2]).split("\r\n")
+    shown = CONTROLS.sub("", re.split(r"programs\r +\r", screen.text)[-1]).split("\r\n")
     shown = [line for line in shown if ECHO not in line]
     (first, second) = (at for at, line in enumerate(shown) if line.endswith("WHAT"))
     assert max(map(columns, shown[:second])) <= width

@@ -143,9 +143,10 @@ def test_progress_writes_over_itself_and_goes(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("skep.cli.terminal.of", lambda _: Terminal(10))
     progress = Progress(stream)
     progress.show("compiling programs")
+    progress.show("so")
     progress.clear()
     progress.clear()
-    assert stream.getvalue() == "\r\x1b[Kcompilin…\r\x1b[K"
+    assert stream.getvalue() == f"compilin…\r{' ' * 9}\rso\r  \r"
 
 
 def test_what_does_not_fit_goes_on_in_the_next_line() -> None:

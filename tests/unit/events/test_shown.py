@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skep.events.batch import Batch
 from skep.events.json import Formatter
 from skep.events.record import Record, RecordType
-from skep.events.shown import shown
+from skep.events.shown import readable, shown
 from skep.flows.programs.records import Close, Connect, Drop
 from skep.lang.forms import Address, Bytes, Form, Frames, Hex, Marks, Names, Symbol
 from skep.lang.kernel_names import kernel_enum
@@ -185,3 +185,7 @@ def test_a_live_thing_names_numbers_and_stacks() -> None:
     found = shown(event, Known())
     assert (found["reason"], found["at"]) == ("reasons-2", ["stacks-3-0"])
     assert found["both"]["where"] == ["stacks-5-7"]
+
+
+def test_bytes_that_are_not_utf8_read_as_what_they_are() -> None:
+    assert readable(b"\xff\xe6\xbc ok \xc3\xa9") == r"\xff\xe6\xbc ok é"

@@ -97,6 +97,24 @@ def test_a_reused_pid_without_an_exit_ends_the_one_before(script: Script) -> Non
     assert script.table.counts.replaced == 1
 
 
+def test_records_that_come_after_the_pid_is_used_again_are_of_whom_they_tell(
+    script: Script,
+) -> None:
+    script.fork(100, 10, 500, "bash")
+    script.fork(400, 1, 500, "init")
+    script.end()
+    script.exec(200, 500, "curl", 100, ppid=10)
+    script.exit(300, 500, "curl", 100, ppid=10)
+    script.end()
+    ancestors = [one["comm"] for one in script.image(500, 250)["ancestors"]]
+    assert (script.who(500, 250), ancestors) == ("curl", ["bash", "init"])
+    assert script.who(500, 450) == "init"
+    before = script.table.counts.replaced
+    script.fork(600, 1, 500, "init")
+    script.end()
+    assert script.table.counts.replaced == before + 1, "the second had not ended"
+
+
 def test_records_of_one_batch_may_come_in_any_order() -> None:
     told = Script()
     told.exit(500, 500, "b", 300, ppid=400)
