@@ -365,7 +365,7 @@ def test_metrics_are_served_on_a_free_port_and_no_more_after_a_close() -> None:
         await port.open(Metrics(address=address))
         assert (port.state, port.warning) == (address, "")
         reader, writer = await asyncio.open_connection(*address.split(":"))
-        writer.write(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: skep\r\nConnection: close\r\n\r\n")
         answer = await reader.read()
         writer.close()
         await port.open(Metrics(enabled=False))
