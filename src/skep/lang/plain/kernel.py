@@ -6,8 +6,8 @@ A test makes one, runs programs against it with ``program.py(..., kernel=kernel)
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import CodeType, FunctionType, SimpleNamespace
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 from skep.lang.declared.nested import ArrayOfMaps, CgroupArray, ProgArray
 from skep.lang.declared.queues import Bloom, Queue
@@ -55,13 +55,6 @@ def no_fake(name: str) -> str:
     return f"plain Python has no {name}(){why}; {hint}"
 
 
-class Rewritten(NamedTuple):
-    """A function as plain Python runs it: its code, and the casts that this calls, by name."""
-
-    code: CodeType
-    casts: dict[str, Any]
-
-
 class FakeKernel:
     """The current task, the clock ``now`` in ns, the CPU of ``cpus``, maps and rings, and fakes of helpers.
 
@@ -102,7 +95,6 @@ class FakeKernel:
         self._maps: dict[int, Any] = {}
         self._rings: dict[int, FakeRing] = {}
         self._known: list[Declaration] = []
-        self.rewritten: dict[FunctionType, Rewritten] = {}
 
     def __getitem__(self, declared: Declaration) -> Any:
         """The fake of a declaration, made at first: used as ``live[declared]`` is; a ring has ``events`` too."""

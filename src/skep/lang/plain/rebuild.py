@@ -6,8 +6,9 @@ Line numbers stay the user's own, in tracebacks and in coverage.
 import ast
 import builtins
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
-from typing import Any
+from functools import lru_cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 from skep.lang.capture import MISSING, plain, resolve
 from skep.lang.helpers import Helper
@@ -17,7 +18,7 @@ from skep.lang.kernel_variables import KernelAddress, KernelVariable
 from skep.lang.maps import Declaration
 from skep.lang.objects import is_object
 from skep.lang.plain.builtin_calls import BUILTINS as PYTHONS
-from skep.lang.plain.kernel import FakeKernel, Rewritten, no_fake
+from skep.lang.plain.kernel import FakeKernel, no_fake
 from skep.lang.plain.kernel_variables import CpuVariable
 from skep.lang.plain.memory import Kind, fresh, in_place, kept, kind_of_memory, number_now
 from skep.lang.plain.nested import TailCall
@@ -93,11 +94,9 @@ class Binding:
             name = function.__name__
             self._functions[function] = lambda *args, **named: space[name](*args, **named)  # noqa: PLW0108 - defined below
             space |= {name: self.value(value) for name, value in _globals(function)}
-            known = self.kernel.rewritten
-            if function not in known:
-                known[function] = _rewritten(function)
-            space |= known[function].casts
-            exec(known[function].code, space)  # noqa: S102 - the user's own function, as they wrote it
+            rewritten = _rewritten(function)
+            space |= rewritten.casts
+            exec(rewritten.code, space)  # noqa: S102 - the user's own function, as they wrote it
             left_out = tuple(map(self.value, function.__defaults__ or ()))
             space[name].__defaults__ = left_out or None
             self._functions[function] = space[name]
@@ -174,7 +173,16 @@ def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+class Rewritten(NamedTuple):
+    """A function as plain Python runs it: its code, and the casts that this calls, by name."""
+
+    code: CodeType
+    casts: dict[str, Any]
+
+
+@lru_cache(maxsize=512)
 def _rewritten(function: FunctionType) -> Rewritten:
+    """The same for each kernel that it runs against, and most of the time of a run."""
     source, widths = parse(function), Widths(function)
     module = ast.fix_missing_locations(ast.Module([widths.rewrite(source.tree)], []))
     ast.increment_lineno(module, source.text.line - 1)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from skep.lang.plain import rebuild
 from skep.lang.plain.kernel import FakeKernel, Task
 from skep.lang.plain.packets import Packet
 from skep.lang.programs import Program
@@ -30,6 +31,15 @@ def test_a_program_that_says_nothing_gives_its_kinds_own_result() -> None:
     assert run("pass") == 2
     assert run("return", head='@skep.tc("egress")\ndef p(ctx):\n') == -1
     assert run("pass", SimpleNamespace(), head=EXEC) == 0
+
+
+def test_a_function_is_rewritten_once_for_however_many_kernels() -> None:
+    counted = program("counts[1] = 5")
+    before = rebuild._rewritten.cache_info().misses
+    kernels = [FakeKernel() for _ in range(3)]
+    assert [counted.py(bytes(64), kernel=kernel) for kernel in kernels[:2]] == [2, 2]
+    assert rebuild._rewritten.cache_info().misses == before + 1
+    assert [len(kernel[counts]) for kernel in kernels] == [1, 1, 0]
 
 
 def test_a_result_is_32_bits_and_signed() -> None:
