@@ -7,13 +7,13 @@ nothing by itself.
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from skep.base.config import EVENT_KINDS
 from skep.base.errors import BadInput
+from skep.base.frozen import frozen
 from skep.base.similar import similar
 from skep.base.units import parse_duration
 
@@ -39,7 +39,7 @@ _TIME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Query:
     """A choice of events. An empty filter lets all pass; values of one filter are alternatives.
 
