@@ -148,21 +148,21 @@ def _refuse_overrun(loop: For, bounds: list[Bound]) -> None:
     places = {part.span for part in parts}
     for bound in bounds:
         within = bound.value.span in places and not bound.known
-        reached = _reached(bound.value, loop.name, max(rounds)) if within else 0
+        reached = _reached(bound.value, loop.name, max(rounds)) if within else -1
         if reached > bound.high:
             problem = f"an index goes up to {reached}, behind the array's 0..{bound.high}"
             raise CompileError(problem, bound.value.span, "let the loop end before")
 
 
 def _reached(value: Expr, name: str, most: int) -> int:
-    """What an index is when the loop's variable is ``most``; 0 where it depends on anything else."""
+    """What an index is when the loop's variable is ``most``; -1 where it depends on anything else."""
     match _source(value):
         case Local(name=found) if found == name:
             return most
         case Binary(op="+", left=left, right=Const(value=by)):
             reached = _reached(left, name, most)
-            return reached + by if reached else 0
-    return 0
+            return reached + by if reached >= 0 else -1
+    return -1
 
 
 def _results(function: Function, kind: ProgramKind) -> list[Bound]:
@@ -187,6 +187,8 @@ def _facts(function: Function) -> _Facts:
     for node in statements(*function.body):
         if isinstance(node, Assign):
             facts.values.setdefault(node.name, []).append(node.value)
+        elif isinstance(node, For):
+            facts.limited.add(node.name)
     for node in walk(*function.body):
         facts.limited |= {
             _key(part.place if isinstance(part, Load) else part)

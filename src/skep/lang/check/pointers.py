@@ -14,6 +14,7 @@ from skep.lang.tree import (
     Binary,
     Convert,
     Expr,
+    For,
     Function,
     HelperCall,
     KernelCall,
@@ -48,11 +49,13 @@ Source = Callable[[Expr], Expr]
 
 def refuse_misused(function: Function) -> None:
     """Raises CompileError at an address that is used as a number, or what is given back and was not acquired."""
-    given = () if function.entry else [parameter.name for parameter in function.parameters]
+    given = [] if function.entry else [parameter.name for parameter in function.parameters]
     values: dict[str, list[Expr]] = {}
     for node in statements(*function.body):
         if isinstance(node, Assign):
             values.setdefault(node.name, []).append(node.value)
+        elif isinstance(node, For):
+            given.append(node.name)
 
     def source(value: Expr) -> Expr:
         """What a value was before it was converted, or kept in a variable."""

@@ -77,11 +77,17 @@ def _power(node: Expr) -> bool:
 
 
 def _quotient(w: Writer, node: Binary, left: str, right: str) -> str:
+    """A division by what is not 0. Of its result the verifier knows nothing, so that LLVM is to know no more.
+
+    By a power of two it is a shift or a mask, of which both know the same.
+    """
     kind = llvm_type(node.type)
+    constant = node.right.value if isinstance(node.right, Const) else 0
+    power = constant > 0 and constant & (constant - 1) == 0
     if not _signed(node):
-        return w.get(f"{'udiv' if node.op == '//' else 'urem'} {kind} {left}, {right}")
-    constant = isinstance(node.right, Const) and node.right.value
-    if constant and constant > 0 and constant & (constant - 1) == 0:
+        result = w.get(f"{'udiv' if node.op == '//' else 'urem'} {kind} {left}, {right}")
+        return result if power else w.concealed(kind, result)
+    if power:
         if node.op == "%":
             return w.get(f"and {kind} {left}, {constant - 1}")
         return w.get(f"ashr {kind} {left}, {constant.bit_length() - 1}")
@@ -95,7 +101,7 @@ def _quotient(w: Writer, node: Binary, left: str, right: str) -> str:
 def _floor(w: Writer, kind: str, left: str, right: str) -> str:
     """Floor division of signed numbers by unsigned division: the instruction set v3 has no signed one."""
     above, below = _absolute(w, kind, left), _absolute(w, kind, right)
-    whole = w.get(f"udiv {kind} {above}, {below}")
+    whole = w.concealed(kind, w.get(f"udiv {kind} {above}, {below}"))
     product = w.get(f"mul {kind} {whole}, {below}")
     exact = w.get(f"icmp eq {kind} {product}, {above}")
     up = w.get(f"add {kind} {whole}, 1")

@@ -209,17 +209,22 @@ class Writer:
         hidden = self.get(f'call i64 asm sideeffect "", "=r,0"(i64 {wide})')
         return self.get(f"trunc i64 {hidden} to {kind}") if narrow else hidden
 
-    def unknown(self, kind: str, value: str) -> str:
-        """The same number, of which LLVM knows its width alone: it leaves out no test, and cuts nothing off again.
-
-        32 bits are added to 0: older verifiers do not know that what was turned has not more. Fewer are cut by a test.
-        """
+    def concealed(self, kind: str, value: str) -> str:
+        """The same number, of which LLVM knows its width alone: it leaves out no test and no mask."""
         if kind == "i64":
             return self.opaque(kind, value)
         wide = self.get(f"zext {kind} {value} to i32") if kind != "i32" else value
         hidden = self.get(f'call i32 asm sideeffect "", "=w,0"(i32 {wide})')
+        return hidden if kind == "i32" else self.get(f"trunc nuw i32 {hidden} to {kind}")
+
+    def unknown(self, kind: str, value: str) -> str:
+        """The same number, concealed, of which the verifier knows that it has no more bits than its kind.
+
+        32 bits are added to 0: older verifiers do not know that what was turned has not more. Fewer are cut by a test.
+        """
+        hidden = self.concealed(kind, value)
         if kind != "i32":
-            return self.get(f"trunc nuw i32 {hidden} to {kind}")
+            return hidden
         cut = self.get(f"add i32 {hidden}, {self.nothing('i32')}")
         return self.get(f'call i32 asm sideeffect "", "=w,0"(i32 {cut})')
 

@@ -253,7 +253,23 @@ def carried(ctx):
     return 2
 
 
+@skep.xdp
+def exchanged(ctx):
+    """The numbers of two rounds change places."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    last: u64 = 0
+    for i in range(u64(0), 4):
+        for j in range(u64(0), 3):
+            i, j = j, i
+            last = last * 5 + (i // 3) * (j & 3) + v.data[i]
+    v.a = last
+    return 2
+
+
 ALL = (
+    exchanged,
     long,
     unknown,
     down,
