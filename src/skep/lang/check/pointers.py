@@ -49,13 +49,7 @@ Source = Callable[[Expr], Expr]
 
 def refuse_misused(function: Function) -> None:
     """Raises CompileError at an address that is used as a number, or what is given back and was not acquired."""
-    given = [] if function.entry else [parameter.name for parameter in function.parameters]
-    values: dict[str, list[Expr]] = {}
-    for node in statements(*function.body):
-        if isinstance(node, Assign):
-            values.setdefault(node.name, []).append(node.value)
-        elif isinstance(node, For):
-            given.append(node.name)
+    values = _set_once(function)
 
     def source(value: Expr) -> Expr:
         """What a value was before it was converted, or kept in a variable."""
@@ -65,8 +59,8 @@ def refuse_misused(function: Function) -> None:
                     value = operand
                 case Convert(operand=operand, type=IntType(bits=64)):
                     value = operand
-                case Local(name=name) if len(values.get(name, ())) == 1 and name not in given:
-                    value = values[name][0]
+                case Local(name=name) if name in values:
+                    value = values[name]
                 case _:
                     return value
 
@@ -74,6 +68,19 @@ def refuse_misused(function: Function) -> None:
         rule = RULES.get(type(node))
         if rule is not None:
             rule(node, source)
+
+
+def _set_once(function: Function) -> dict[str, Expr]:
+    """The variables that are set at one place alone, and what to: neither parameters nor the numbers of loops."""
+    values: dict[str, list[Expr]] = {}
+    others = set() if function.entry else {parameter.name for parameter in function.parameters}
+    for node in statements(*function.body):
+        if isinstance(node, Assign):
+            values.setdefault(node.name, []).append(node.value)
+        elif isinstance(node, For):
+            others.add(node.name)
+    once = {name: found[0] for name, found in values.items() if len(found) == 1}
+    return {name: value for name, value in once.items() if name not in others}
 
 
 def _is_address(value: Expr) -> bool:

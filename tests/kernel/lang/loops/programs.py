@@ -262,7 +262,7 @@ def exchanged(ctx):
     last: u64 = 0
     for i in range(u64(0), 4):
         for j in range(u64(0), 3):
-            i, j = j, i
+            i, j = j, i  # noqa: PLW2901 - what is tested
             last = last * 5 + (i // 3) * (j & 3) + v.data[i]
     v.a = last
     return 2
