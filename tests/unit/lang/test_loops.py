@@ -94,6 +94,17 @@ def test_what_a_function_does_counts_where_it_is_called() -> None:
     assert lowerings(reachable(entry), iterates=True)(node) is Lowering.ITERATOR
 
 
+def test_a_counter_around_a_loop_over_an_iterator_may_be_forgotten() -> None:
+    """Of the numbers around that loop the verifier keeps none that differs from round to round."""
+    lines = "i = 9\nwhile i >= 0:\n    i -= 2\n    for j in range(n):\n        STATE.big += j"
+    assert how(lines) == [Lowering.ITERATOR, Lowering.ITERATOR]
+    before = "def f(n: u32):\n    for i in range(n):\n        STATE.big += i\n\n\n"
+    body = "    i = 9\n    while i >= 0:\n        i -= 2\n        f(n)\n"
+    entry = compiler.tree(corpus.program(before + HEAD + body), WITH)
+    (node,) = [n for n in walk(*entry.body) if isinstance(n, While)]
+    assert lowerings(reachable(entry), iterates=True)(node) is Lowering.ITERATOR
+
+
 def test_every_way_out_of_an_iterator_ends_it() -> None:
     code = text(
         "for i in range(n):\n    if i == 3:\n        return 1\n    if i == 4:\n        break"

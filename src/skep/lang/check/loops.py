@@ -101,7 +101,8 @@ class Plan:
                 return 4 * self.block(body)
             case While(test=test, body=body):
                 once = self.block(body) + self.expression(test)
-                return self.loop(node, _counted(node, known), once)
+                rounds = None if self._forgets(body) else _counted(node, known)
+                return self.loop(node, rounds, once)
         return self.expression(node)
 
     def loop(self, node: Loop, rounds: int | None, once: int) -> int:
@@ -111,6 +112,15 @@ class Plan:
         short = rounds is not None and rounds * once <= LIMIT
         self.found[id(node)] = Lowering.PLAIN if short else self.long
         return rounds * once if short and rounds is not None else 4 * once
+
+    def _forgets(self, body: tuple[Node, ...]) -> bool:
+        """Whether a loop over an iterator is in here: after one, the verifier may no longer know a number around it."""
+        return self.long is Lowering.ITERATOR and any(self._iterates(part) for part in walk(*body))
+
+    def _iterates(self, node: Node) -> bool:
+        if isinstance(node, For | While):
+            return self.found[id(node)] is not Lowering.PLAIN
+        return _is_followed(node) and any(map(self._iterates, walk(*node.function.body)))
 
     def expression(self, node: Node) -> int:
         """The cost of an expression, with the functions that it calls; a global one is not followed again."""

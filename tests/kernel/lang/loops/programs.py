@@ -1,7 +1,7 @@
 """Programs with loops that the verifier does not follow round by round, on kernels old and new."""
 
 import skep
-from skep import Hash, Record, Ring, Struct, s32, u32, u64
+from skep import Hash, Record, Ring, Struct, s16, s32, u16, u32, u64
 from tests.kernel.lang.both import Given
 
 
@@ -253,6 +253,34 @@ def carried(ctx):
     return 2
 
 
+@skep.noinline
+def winds(number: s32, other: s16, last: u32):
+    """A loop of which the kernel counts the rounds."""
+    rounds: u32 = 0
+    while True:
+        if rounds >= 5:
+            break
+        rounds += 1
+        if number in (128, 5, 1):
+            return u32(other)
+        number = number
+    return u32(last) if number != 3 else rounds
+
+
+@skep.xdp
+def around(ctx):
+    """A short loop, in which another function has a long one."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    seen = u32[8]()
+    rounds: u16 = 4
+    while rounds:
+        rounds -= 1
+        seen[winds(100, 25, v.b) & 7] += 1
+    return seen[0] * 8 + seen[1]
+
+
 @skep.xdp
 def exchanged(ctx):
     """The numbers of two rounds change places."""
@@ -269,6 +297,7 @@ def exchanged(ctx):
 
 
 ALL = (
+    around,
     exchanged,
     long,
     unknown,
