@@ -263,7 +263,6 @@ def winds(number: s32, other: s16, last: u32):
         rounds += 1
         if number in (128, 5, 1):
             return u32(other)
-        number = number
     return u32(last) if number != 3 else rounds
 
 
