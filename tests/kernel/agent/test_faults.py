@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -200,9 +201,8 @@ def test_metrics_are_read_by_the_parser_of_prometheus(up: Callable[..., Up]) -> 
     agent.ready()
     run_true("counted")
     wait_for(lambda: seen(agent, "counted"), "the exec is seen")
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
-        answer = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")[2]
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answered:
+        answer = answered.read()
     families = {f.name: f for f in parser.text_string_to_metric_families(answer.decode())}
     samples: dict[str, Any] = {
         name: {tuple(s.labels.values()): s.value for s in f.samples} for name, f in families.items()
