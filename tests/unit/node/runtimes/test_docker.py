@@ -96,6 +96,9 @@ def test_what_is_no_id_is_not_asked_for(tmp_path: Path, name: str) -> None:
     assert fake.asked == []
 
 
+MUCH = b" " * (9 << 20)
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
@@ -103,16 +106,16 @@ def test_what_is_no_id_is_not_asked_for(tmp_path: Path, name: str) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", "malformed answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}", "malformed answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}", "malformed answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}", "too many"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + MUCH, "too many"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "malformed answer"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n{", "too many"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n" + MUCH, "too many"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{!", "malformed answer"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000, "malformed answer"),
         (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "HTTP status 500"),
         (b"SSH-2.0-x\r\n\r\n", "malformed answer"),
         (b"\r\n\r\n", "malformed answer"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, "malformed answer"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (9 << 20), "too many"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + MUCH, "too many"),
     ],
 )
 def test_nonsense_is_one_clear_error(tmp_path: Path, raw: bytes, reason: str) -> None:
