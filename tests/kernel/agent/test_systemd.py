@@ -62,13 +62,17 @@ class Manager:
         self.change()
 
     def change(self, *lines: str) -> None:
-        """Have ``lines`` in the unit's service section, beside what is the test's own: the command, and its log."""
+        """Have ``lines`` in the unit's service section, beside what is the test's own: the command, and its log.
+
+        The checkout is seen also where it lies in /tmp, of which the unit has one of its own.
+        """
         command = f"{sys.executable} -P -m skep.cli agent --instance {self.name}"
         own = (
             "[Service]",
             "ExecStart=",
             f"ExecStart={command}",
             f"StandardError=append:{self.log}",
+            f"BindReadOnlyPaths={debian.ROOT}",
         )
         (self._units / "skep.service.d").mkdir(exist_ok=True)
         (self._units / "skep.service.d" / "test.conf").write_text("\n".join((*own, *lines, "")))
