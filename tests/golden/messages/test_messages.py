@@ -20,6 +20,7 @@ ELSEWHERE = {
     "program/interruption.py": "Ctrl-C, which has no text",
     "cli/ending.py": "the same",
     "events/record.py": "tests/golden/lang/declarations.txt",
+    "base/frozen.py": "the words of dataclasses, in tests/unit/base/test_frozen.py",
     "it goes too deep": "the case of that name: Python follows no lines after an error of recursion",
     "raise AssertionError('numbers do not end')": "it cannot be",
     "raise NotImplementedError": "a method that each class has",

@@ -107,9 +107,10 @@ def test_the_list_is_printed_without_measuring(capsys: pytest.CaptureFixture[str
 
 def test_the_page_has_every_figure_with_its_goal() -> None:
     page = (bench.FOLDER.parent / "docs/benchmarks.md").read_text()
-    rows = [row.split("|")[1:3] for row in page.splitlines() if row.startswith("| `")]
+    goals, _, _ = page.partition("## Measured")
+    rows = [row.split("|")[1:3] for row in goals.splitlines() if row.startswith("| `")]
     told: dict[str, str] = {}
-    for names, goals in rows:
-        pairs = zip(names.split(","), goals.split(","), strict=True)
+    for names, limits in rows:
+        pairs = zip(names.split(","), limits.split(","), strict=True)
         told |= {name.strip(" `"): goal.strip().replace("at least ", ">= ") for name, goal in pairs}
     assert told == {name: str(goal).removeprefix("<= ") for name, goal in GOALS.items()}
