@@ -186,23 +186,41 @@ def test_connections_beyond_the_most_are_refused_and_those_far_beyond_are_closed
         writer.close()
         return answer
 
-    async def talk(serving: Server) -> tuple[bytes, bytes, bytes]:
+    async def talk(serving: Server) -> tuple[bytes, ...]:
         opened = [await asyncio.open_unix_connection(str(path)) for _ in range(most + 30)]
         closed = [await reader.read() for reader, _ in opened[most:]]
         assert closed == [b""] * 30
         assert serving.counts.connections == most
-        refused, first = await answered(*opened[most - 1]), await answered(*opened[0])
+        ends = (most - 1, server.MOST_CONNECTIONS, 0, server.MOST_CONNECTIONS - 1)
+        said = [await answered(*opened[one]) for one in ends]
         for _, writer in opened:
             writer.close()
         while serving.counts.connections:  # noqa: ASYNC110 - a condition of the server
             await asyncio.sleep(0)
-        return refused, first, await answered(*await asyncio.open_unix_connection(str(path)))
+        return *said, await answered(*await asyncio.open_unix_connection(str(path)))
 
-    refused, first, later = serve(FakeNode(), path, talk)
-    assert refused.startswith(b"HTTP/1.1 503 ")
-    assert b"the agent serves 64 connections already" in refused
-    assert b'"pid":7' in first
-    assert b'"pid":7' in later
+    *refused, first, last, later = serve(FakeNode(), path, talk)
+    for answer in refused:
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"the agent serves 64 connections already" in answer
+    for answer in (first, last, later):
+        assert b'"pid":7' in answer
+
+
+def test_a_client_that_asks_nothing_is_told_so_in_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.02)
+
+    async def talk(_: Server) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    answer = serve(FakeNode(), path, talk)
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert answer.endswith(b'"no request within 0.02 s"}}')
 
 
 def test_a_head_alone_is_answered_as_a_get_without_a_body(path: Path) -> None:
