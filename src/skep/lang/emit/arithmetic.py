@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from skep.lang.emit.function import Value, Writer
+from skep.lang.emit.rounds import counts
 from skep.lang.emit.sizes import names_one
 from skep.lang.emit.text import llvm_type
 from skep.lang.tree import Binary, Compare, Const, Convert, Expr, Swap
@@ -79,29 +80,34 @@ def _power(node: Expr) -> bool:
 def _quotient(w: Writer, node: Binary, left: str, right: str) -> str:
     """A division by what is not 0. Of its result the verifier knows nothing, so that LLVM is to know no more.
 
-    By a power of two it is a shift or a mask, of which both know the same.
+    By a power of two it is a shift or a mask, of which both know the same. Where numbers of loops are divided, LLVM
+    makes steps of it that the verifier can follow.
     """
     kind = llvm_type(node.type)
     constant = node.right.value if isinstance(node.right, Const) else 0
     power = constant > 0 and constant & (constant - 1) == 0
     if not _signed(node):
         result = w.get(f"{'udiv' if node.op == '//' else 'urem'} {kind} {left}, {right}")
-        return result if power else w.concealed(kind, result)
+        return result if power or counts(w, node.left) else w.concealed(kind, result)
     if power:
         if node.op == "%":
             return w.get(f"and {kind} {left}, {constant - 1}")
         return w.get(f"ashr {kind} {left}, {constant.bit_length() - 1}")
-    quotient = _floor(w, kind, left, right)
+    quotient = _floor(w, kind, left, right, seen=counts(w, node.left))
     if node.op == "//":
         return quotient
     product = w.get(f"mul {kind} {quotient}, {right}")
     return w.get(f"sub {kind} {left}, {product}")
 
 
-def _floor(w: Writer, kind: str, left: str, right: str) -> str:
-    """Floor division of signed numbers by unsigned division: the instruction set v3 has no signed one."""
+def _floor(w: Writer, kind: str, left: str, right: str, *, seen: bool) -> str:
+    """Floor division of signed numbers by unsigned division: the instruction set v3 has no signed one.
+
+    ``seen``: the verifier may know what comes out.
+    """
     above, below = _absolute(w, kind, left), _absolute(w, kind, right)
-    whole = w.concealed(kind, w.get(f"udiv {kind} {above}, {below}"))
+    whole = w.get(f"udiv {kind} {above}, {below}")
+    whole = whole if seen else w.concealed(kind, whole)
     product = w.get(f"mul {kind} {whole}, {below}")
     exact = w.get(f"icmp eq {kind} {product}, {above}")
     up = w.get(f"add {kind} {whole}, 1")

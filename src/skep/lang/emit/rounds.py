@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from skep.lang.emit.function import Writer
 from skep.lang.emit.text import llvm_type
-from skep.lang.tree import Assign, Const, For, Node, While, walk
+from skep.lang.tree import Assign, Binary, Const, Convert, Expr, For, Local, Node, While, walk
 
 Loop = For | While
 ROUNDS = 1 << 23
@@ -16,6 +16,26 @@ def assigned(loop: Loop) -> Iterator[str]:
     for part in sorted(walk(loop), key=lambda n: (n.span.line, n.span.column)):
         if isinstance(part, Assign | For):
             yield part.name
+
+
+def counts(w: Writer, value: Expr) -> bool:
+    """Whether a value is made of numbers of loops alone, which go on by steps: the verifier may follow each of them."""
+    parts = list(walk(value))
+    names = {part.name for part in parts if isinstance(part, Local)}
+    plain = all(isinstance(part, Local | Const | Convert | Binary) for part in parts)
+    return plain and bool(names) and names <= set(_counters(w.function.body))
+
+
+def _counters(nodes: tuple[Node, ...]) -> Iterator[str]:
+    for part in walk(*nodes):
+        match part:
+            case For(name=name):
+                yield name
+            case Assign(
+                name=name, value=Binary(op="+" | "-", left=Local(name=same), right=Const())
+            ):
+                if name == same:
+                    yield name
 
 
 def inside(w: Writer, nodes: tuple[Node, ...], ends: tuple[str, str]) -> None:
