@@ -6,7 +6,7 @@ from skep.lang.emit.function import Value, Writer
 from skep.lang.emit.rounds import counts
 from skep.lang.emit.sizes import names_one
 from skep.lang.emit.text import llvm_type
-from skep.lang.tree import Binary, Compare, Const, Convert, Expr, Swap
+from skep.lang.tree import Binary, Compare, Const, Convert, Expr, Node, Swap, walk
 from skep.lang.types import IntType
 from skep.lang.values import BOOL
 
@@ -25,9 +25,16 @@ def binary(w: Writer, node: Binary) -> Value:
     """Arithmetic on two operands."""
     left, right = w.expr(node.left).text, w.expr(node.right).text
     kind = llvm_type(node.type)
+    if node.op == "&" and isinstance(node.right, Const) and any(map(_divides, walk(node.left))):
+        left = w.concealed(kind, left)
     if node.op in PLAIN:
         return Value(w.get(f"{PLAIN[node.op]} {kind} {left}, {right}"))
     return Value(OPERATIONS[node.op](w, node, left, right))
+
+
+def _divides(node: Node) -> bool:
+    """Whether it is a division, of which LLVM knows more than the verifier: it would leave a mask of the result out."""
+    return isinstance(node, Binary) and node.op in ("//", "%")
 
 
 def _address(w: Writer, _node: Binary, left: str, _right: str) -> str:
@@ -88,12 +95,13 @@ def _quotient(w: Writer, node: Binary, left: str, right: str) -> str:
     power = constant > 0 and constant & (constant - 1) == 0
     if not _signed(node):
         result = w.get(f"{'udiv' if node.op == '//' else 'urem'} {kind} {left}, {right}")
-        return result if power or counts(w, node.left) else w.concealed(kind, result)
+        followed = power or (constant and counts(w, node.left))
+        return result if followed else w.concealed(kind, result)
     if power:
         if node.op == "%":
             return w.get(f"and {kind} {left}, {constant - 1}")
         return w.get(f"ashr {kind} {left}, {constant.bit_length() - 1}")
-    quotient = _floor(w, kind, left, right, seen=counts(w, node.left))
+    quotient = _floor(w, kind, left, right, seen=bool(constant) and counts(w, node.left))
     if node.op == "//":
         return quotient
     product = w.get(f"mul {kind} {quotient}, {right}")

@@ -79,6 +79,10 @@ def cut_off_what_a_division_gives(regs, number):
     k = (s32(u8(number)) // -40 + 7) & 7
     n = (s32(u8(number)) % -7) & 7
     wide.bytes[i] = wide.bytes[j] = wide.bytes[k] = wide.bytes[n] = 1
+    for step in range(u32(12)):
+        m = (step // u8(number)) & 7
+        p = (step // 3) & 7
+        wide.bytes[m] = wide.bytes[p] = 1
 
 
 @skep.raw_tp("sys_enter")
