@@ -225,6 +225,7 @@ def unpack(packages: list[Package], apt: Apt, folder: Path) -> None:
 def libraries(folder: Path) -> list[Path]:
     """The library folders of an unpacked bundle."""
     parents = [folder / "usr/lib" / TRIPLET, folder / "lib" / TRIPLET]
+    parents += [parent / "systemd" for parent in parents]  # which has some for itself
     parents += sorted((folder / "usr/lib").glob("llvm-*/lib"))
     return [path for path in parents if path.is_dir()]
 
