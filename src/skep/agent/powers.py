@@ -109,8 +109,15 @@ def _turn_on(power: Power, live: Loads, made: Callable[[Program], Compiled]) -> 
         except REFUSALS as error:
             refusals.append(Refusal(way.hook, reason(error)))
             continue
-        return Outcome(power, way, tuple(refusals))
+        return Outcome(power, way, tuple(_beside(one, way) for one in refusals))
     return Outcome(power, None, tuple(refusals))
+
+
+def _beside(refusal: Refusal, way: Way) -> Refusal:
+    """A refusal without the hooks that the way uses all the same."""
+    used = way.hook.split(", ")
+    others = [hook for hook in refusal.hook.split(", ") if hook not in used]
+    return Refusal(", ".join(others) or refusal.hook, refusal.reason)
 
 
 def reason(error: SkepError) -> str:

@@ -92,6 +92,19 @@ def test_a_refusal_leads_to_the_next_way_and_leaves_nothing(error: str) -> None:
         assert sorted(live.open) == ["c", "link of c"]
 
 
+def test_a_hook_that_is_used_all_the_same_is_not_told_to_be_refused() -> None:
+    both = Way((A, B), "fexit f, g, tp_btf t", "1 us")
+    alone = Way((C,), "tp_btf t, sys_exit_f", "2 us")
+    (found,) = turn_on(
+        (Power("p", ("exec",), (both, alone)),), FakeLive(load={"a": "absent"}), made
+    )
+    assert [one.hook for one in found.refusals] == ["fexit f, g"]
+    (found,) = turn_on(
+        (Power("p", ("exec",), (alone, both)),), FakeLive(load={"c": "absent"}), made
+    )
+    assert [one.hook for one in found.refusals] == ["sys_exit_f"]
+
+
 def test_a_power_without_a_way_is_off_and_the_others_go_on() -> None:
     other = Power("q", ("exit",), (SECOND,))
     live = FakeLive(load={"a": "absent"})
