@@ -25,16 +25,22 @@ def binary(w: Writer, node: Binary) -> Value:
     """Arithmetic on two operands."""
     left, right = w.expr(node.left).text, w.expr(node.right).text
     kind = llvm_type(node.type)
-    if node.op == "&" and isinstance(node.right, Const) and any(map(_divides, walk(node.left))):
+    if node.op == "&" and isinstance(node.right, Const) and any(map(_is_vague, walk(node.left))):
         left = w.concealed(kind, left)
     if node.op in PLAIN:
         return Value(w.get(f"{PLAIN[node.op]} {kind} {left}, {right}"))
     return Value(OPERATIONS[node.op](w, node, left, right))
 
 
-def _divides(node: Node) -> bool:
-    """Whether it is a division, of which LLVM knows more than the verifier: it would leave a mask of the result out."""
-    return isinstance(node, Binary) and node.op in ("//", "%")
+def _is_vague(node: Node) -> bool:
+    """Whether LLVM knows more of an operation than the verifier, and would leave a mask of its result out.
+
+    A division, and a shift by a number that is not constant.
+    """
+    if not isinstance(node, Binary):
+        return False
+    shifts = node.op in ("<<", ">>") and not isinstance(node.right, Const)
+    return shifts or node.op in ("//", "%")
 
 
 def _address(w: Writer, _node: Binary, left: str, _right: str) -> str:

@@ -78,7 +78,8 @@ def cut_off_what_a_division_gives(regs, number):
     j = (3 % u32(number)) & 7
     k = (s32(u8(number)) // -40 + 7) & 7
     n = (s32(u8(number)) % -7) & 7
-    wide.bytes[i] = wide.bytes[j] = wide.bytes[k] = wide.bytes[n] = 1
+    o = (2 >> u8(number)) & 7
+    wide.bytes[i] = wide.bytes[j] = wide.bytes[k] = wide.bytes[n] = wide.bytes[o] = 1
     for step in range(u32(12)):
         m = (step // u8(number)) & 7
         p = (step // 3) & 7
