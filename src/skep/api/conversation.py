@@ -48,7 +48,7 @@ class Conversation:
         self._send(h11.Response(status_code=status, headers=fields, reason=phrase))
 
     def send(self, data: bytes) -> None:
-        """A piece of the body; nothing in answer to HEAD."""
+        """A piece of the body, which an answer to HEAD has not."""
         self._send(h11.Data(data=data))
 
     def end(self) -> bool:
