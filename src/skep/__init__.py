@@ -5,7 +5,6 @@
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -171,7 +170,10 @@ _PLACES = {
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 __all__ = list(_HOME)
 
+TYPE_CHECKING = False  # as type checkers take it, without an import of typing
 if TYPE_CHECKING:
+    from typing import Any
+
     from skep.base.errors import CompileError as CompileError
     from skep.base.errors import Forbidden as Forbidden
     from skep.base.errors import KernelError as KernelError
@@ -341,7 +343,7 @@ if TYPE_CHECKING:
     from skep.program.run import run as run
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's names have any type
+def __getattr__(name: str) -> "Any":  # noqa: ANN401 - a module's names have any type
     home = _HOME.get(name)
     if home is not None:
         return getattr(importlib.import_module(home), name)

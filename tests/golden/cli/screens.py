@@ -20,7 +20,7 @@ from skep.cli import down_command, features_command, run_maps, screens
 from skep.cli.commands import COMMANDS
 from skep.cli.down_command import Taken
 from skep.cli.event_text import EventText
-from skep.cli.main import skep
+from skep.cli.outcome import skep
 from skep.cli.run_contents import FULL, PINNED, UNLISTED, Content
 from skep.cli.terminal import Terminal
 from skep.events.shown import shown

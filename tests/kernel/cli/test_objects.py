@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 import skep
 from skep.base.errors import BadInput
-from skep.cli.main import outcome
-from skep.cli.main import skep as command_line
 from skep.cli.objects import opened
+from skep.cli.outcome import outcome
+from skep.cli.outcome import skep as command_line
 from skep.kernel import commands, objects, perf
 from skep.kernel.bpf import DOOR
 from skep.kernel.link import Link

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from skep.cli.commands import COMMANDS
-from skep.cli.main import outcome
+from skep.cli.outcome import outcome
 
 BASH = """
 source "$SCRIPT" || exit 9

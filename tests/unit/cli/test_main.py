@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -20,7 +21,7 @@ from skep.base.errors import (
     Unreachable,
     Unsupported,
 )
-from skep.cli import main
+from skep.cli import outcome as command_line
 from skep.cli.commands import COMMANDS, Commands
 
 
@@ -28,7 +29,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> int:
     """The exit code of a command that does ``act``."""
     command = click.Command("status", callback=act)
     monkeypatch.setattr(Commands, "get_command", lambda *_: command)
-    return main.outcome(["status"])
+    return command_line.outcome(["status"])
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -63,6 +64,28 @@ def test_an_error_is_text_and_a_code(
     assert capsys.readouterr().err == f"skep: {error}\n"
 
 
+INTERRUPTED = """
+import os, signal, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+from skep.cli.main import main
+main(["--version"])
+"""
+
+
+@pytest.mark.parametrize(("ignoring", "code"), [("", 130), ("trap '' INT;", 0)])
+def test_an_interruption_before_everything_is_imported_is_silent(ignoring: str, code: int) -> None:
+    line = f'{ignoring} exec "$0" -c "$1"'
+    words = ["bash", "-c", line, sys.executable, INTERRUPTED]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout.startswith("skep ") is not bool(code)
+
+
 def test_an_interruption_is_silent(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,7 +108,7 @@ def test_a_command_chooses_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_command_exists_and_has_examples() -> None:
-    group = main.skep
+    group = command_line.skep
     context = click.Context(group)
     for name in COMMANDS:
         command = group.get_command(context, name)
@@ -154,7 +177,7 @@ HEAVY = ("asyncio", "json", "llvmlite", "numpy", "skep.api.client", "skep.kernel
 )
 def test_little_is_imported_for_little(words: list[str], may: set[str]) -> None:
     program = (
-        "import sys\nfrom skep.cli.main import outcome\n"
+        "import sys\nfrom skep.cli.outcome import outcome\n"
         f"outcome({words!r})\nprint(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
@@ -162,3 +185,12 @@ def test_little_is_imported_for_little(words: list[str], may: set[str]) -> None:
     )
     loaded = set(done.stderr.split()) & set(HEAVY)
     assert loaded <= may
+
+
+def test_before_an_interruption_is_silent_next_to_nothing_is_imported() -> None:
+    """Without what a site's own files import before."""
+    code = "import sys\nsys.path[:0] = sys.argv[1:]\nimport skep.cli.main\nprint(*sys.modules)"
+    source = str(Path(command_line.__file__).parents[2])
+    words = [sys.executable, "-I", "-S", "-c", code, source]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert not {"typing", "click", "re"} & set(done.stdout.split())
