@@ -7,10 +7,10 @@ if it was made for ours.
 
 import errno
 from collections.abc import Callable
-from contextlib import suppress
-from typing import NamedTuple, Self
+from contextlib import ExitStack, suppress
+from typing import NamedTuple, Protocol, Self
 
-from skep.base.errors import SkepError, Unsupported
+from skep.base.errors import Conflict, SkepError, Unsupported
 from skep.kernel.bpf import DOOR, Door
 from skep.kernel.namespaces import inside
 from skep.kernel.netlink import EGRESS, INGRESS, Filter, Netlink
@@ -20,6 +20,7 @@ from skep.kernel.refusal import NETWORK, refused
 PREFIX = "skep/"
 PARENTS = {46: INGRESS, 47: EGRESS}  # by tcx attach type
 _FIRST_PRIORITY = 0x4000  # room before and behind
+_PRIORITIES = range(1, 1 << 16)  # to the kernel 0 is any: it would take all filters away
 
 
 class Spot(NamedTuple):
@@ -55,14 +56,17 @@ class ClsactLink:
     ) -> Self:
         """Sets the filter, and the qdisc where there is none; in the calling thread's namespace.
 
-        ``asked`` for, it is no fallback, and nothing is remarked.
+        ``asked`` for, it is no fallback, and nothing is remarked. Conflict where no priority is free in that place.
         """
         refusing = refused("a clsact filter", name, needs=NETWORK, exclusive=True, door=door)
-        with refusing, Netlink() as netlink:
+        with refusing, Netlink() as netlink, ExitStack() as undo:
             made = _ensure_clsact(netlink, spot.ifindex)
+            if made:
+                undo.callback(_drop_clsact, netlink, spot.ifindex)
             priority = _priority(netlink.filters(spot.ifindex, spot.parent), first=spot.first)
             title = f"{PREFIX}{program.spec.name}"
             netlink.add_filter(spot.ifindex, spot.parent, priority, program.fd, title)
+            undo.pop_all()
         return cls(spot, priority, name, made=made, asked=asked, door=door)
 
     def update(self, program: Program) -> None:
@@ -127,15 +131,32 @@ def _ensure_clsact(netlink: Netlink, index: int) -> bool:
     return True
 
 
-def _drop_clsact(netlink: Netlink, index: int) -> None:
+class Qdisc(Protocol):
+    """Netlink, as far as the end of a qdisc asks it."""
+
+    def filters(self, index: int, parent: int, /) -> list[Filter]:
+        """The filters on INGRESS or EGRESS."""
+        ...
+
+    def delete_clsact(self, index: int, /) -> None:
+        """Takes the qdisc away."""
+        ...
+
+
+def _drop_clsact(netlink: Qdisc, index: int) -> None:
     """Takes the qdisc away, unless somebody has a filter in it."""
     if not netlink.filters(index, INGRESS) and not netlink.filters(index, EGRESS):
         netlink.delete_clsact(index)
 
 
 def _priority(filters: list[Filter], *, first: bool) -> int:
-    """A priority before or behind all others."""
+    """A priority before or behind all others. Conflict where there is none."""
     taken = [one.priority for one in filters]
     if not taken:
         return _FIRST_PRIORITY
-    return min(taken) - 1 if first else max(taken) + 1
+    chosen = min(taken) - 1 if first else max(taken) + 1
+    if chosen not in _PRIORITIES:
+        end = "first" if first else "last"
+        holder = f"a filter of the {end} priority that there is"
+        raise Conflict(f"the {end} place of the device", holder, "`tc filter show` lists them")
+    return chosen

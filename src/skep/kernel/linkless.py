@@ -13,7 +13,7 @@ from skep.btf.reader import Btf
 from skep.kernel import commands
 from skep.kernel.bpf import Door
 from skep.kernel.commands import Attached
-from skep.kernel.netlink import EGRESS, INGRESS, Device, Netlink
+from skep.kernel.netlink import BPF, EGRESS, INGRESS, Device, Netlink
 from skep.kernel.stats import PROC, Holder, comm
 from skep.kernel.targets import ATTACH, Target
 
@@ -50,7 +50,8 @@ def on_devices() -> Iterator[Linkless]:
 def _filters(netlink: Netlink, device: Device) -> Iterator[Linkless]:
     for parent, way in _WAYS:
         for one in netlink.filters(device.ifindex, parent):
-            yield Linkless("tc", one.program_id, Target("device", str(device.ifindex), way))
+            if one.kind == BPF:
+                yield Linkless("tc", one.program_id, Target("device", str(device.ifindex), way))
 
 
 def on_events(door: Door, proc: str = PROC) -> Iterator[Linkless]:

@@ -41,6 +41,8 @@ _CLSACT_HANDLE = 0xFFFF0000
 INGRESS, EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _ALL_PROTOCOLS = 0x0300  # ETH_P_ALL in network order
 _KIND, _OPTIONS = 1, 2
+BPF = "bpf"
+"""The kind of filters that have a program."""
 _BPF_FD, _BPF_NAME, _BPF_FLAGS, _BPF_ID = 6, 7, 8, 11
 _DIRECT_ACTION = 1
 
@@ -79,12 +81,13 @@ class Route(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A BPF filter of a clsact qdisc."""
+    """A filter of a clsact qdisc; ``kind`` is "bpf", or of others, which have no name and no program."""
 
     handle: int
     priority: int
     name: str
     program_id: int
+    kind: str = BPF
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
@@ -214,7 +217,7 @@ class Netlink:
         )
         body = (
             _TC.pack(0, index, 1, parent, priority << 16 | _ALL_PROTOCOLS)
-            + attribute(_KIND, b"bpf\0")
+            + attribute(_KIND, BPF.encode() + b"\0")
             + attribute(_OPTIONS, options)
         )
         self._change(_NEWTFILTER, body, _CREATE | _EXCL)
@@ -225,16 +228,9 @@ class Netlink:
         self._change(_DELTFILTER, body)
 
     def filters(self, index: int, parent: int) -> list[Filter]:
-        """The BPF filters on INGRESS or EGRESS of a device."""
-        found = []
-        for body in self._dump(_GETTFILTER, _TC.pack(0, index, 0, parent, 0)):
-            _, _, handle, _, info = _TC.unpack_from(body)
-            values = attributes(body[_TC.size :])
-            options = attributes(values.get(_OPTIONS, b""))
-            if handle and _text(values.get(_KIND)) == "bpf":
-                name, program = _text(options.get(_BPF_NAME)), _number(options.get(_BPF_ID))
-                found.append(Filter(handle, info >> 16, name, program))
-        return found
+        """The filters on INGRESS or EGRESS of a device, of any kind."""
+        bodies = self._dump(_GETTFILTER, _TC.pack(0, index, 0, parent, 0))
+        return [one for one in map(_filter, bodies) if one.handle]
 
     def close(self) -> None:
         """Closes the socket."""
@@ -245,6 +241,18 @@ class Netlink:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _filter(body: bytes) -> Filter:
+    """A filter; the kernel tells of each priority, too, with the handle 0."""
+    _, _, handle, _, info = _TC.unpack_from(body)
+    values = attributes(body[_TC.size :])
+    kind = _text(values.get(_KIND))
+    if kind != BPF:  # numbers of attributes are another's
+        return Filter(handle, info >> 16, "", 0, kind)
+    options = attributes(values.get(_OPTIONS, b""))
+    name, program = _text(options.get(_BPF_NAME)), _number(options.get(_BPF_ID))
+    return Filter(handle, info >> 16, name, program)
 
 
 def _device(body: bytes) -> Device:
