@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .cache/stamps
@@ -18,7 +19,7 @@ help: ## list the targets
 install: $(STAMPS)/bytecode ## make the virtual environment .venv with skep in it
 
 up: $(STAMPS)/bytecode ## start the node agent and show this node live (ARGS="--for 10s"); needs root
-	@$(BIN)/skep up $(ARGS)
+	@trap : INT; $(BIN)/skep up $(ARGS) || { code=$$?; test $$code = 130 || exit $$code; } # Ctrl-C is no failure
 
 test: $(STAMPS)/dev ## lint, types, layers, unit tests, kernel tests here and on other kernels in a virtual machine
 	@$(BIN)/python -m tools.check $(ARGS)
