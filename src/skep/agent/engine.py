@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Protocol
 
 from skep.agent import losses
@@ -47,7 +47,8 @@ from skep.node.runtimes.directory import Directory, clients
 STORE_BYTES = 16 << 20
 """What recent events may take of the memory of all processes; the configuration bounds their number."""
 REFS_OF_A_DRAIN = 1 << 40
-DRAIN = "skep.agent.drain_process"
+COMMAND = (sys.executable, "-P", "-m", "skep.agent.drain_process")
+"""Of a drain. Python takes no module from the working directory."""
 
 
 class Kernel(Protocol):
@@ -116,12 +117,8 @@ class Engine:
         self.clock = clock or Clock()
         self.journal = Journal(bounds(settings), Writer(formatters(names)))
         self.receiver = Receiver(ALL)
-        self._directory = Directory(
-            clients(settings.runtimes),
-            self._learn,
-            self._unknown,
-            clock=time.monotonic,
-        )
+        runtimes = clients(settings.runtimes)
+        self._directory = Directory(runtimes, self._learn, self._unknown, clock=time.monotonic)
         self.intake = Intake(
             self.receiver,
             self.journal,
@@ -199,26 +196,27 @@ class Engine:
         return self._names.sites(self.programs.drops)
 
     def _start_drain(self, generation: int) -> Child:
-        lifeline, ours = os.pipe()
-        theirs = self.receiver.connect()
-        plan = Plan(
-            self.programs.rings,
-            self.receiver.memory,
-            theirs,
-            lifeline,
-            self.programs.link(tasks.processes),
-            first_ref=1 + generation * REFS_OF_A_DRAIN,
-            users=self.settings.users,
-            processes=self.settings.processes,
-            instance=self.settings.instance,
-        )
-        command = [sys.executable, "-P", "-m", DRAIN]
-        try:
+        """Start one. What it inherits is closed here then; where it cannot be started, all that was opened for it."""
+        with ExitStack() as undo, ExitStack() as theirs:
+            lifeline, ours = os.pipe()
+            undo.callback(os.close, ours)
+            theirs.callback(os.close, lifeline)
+            sender = self.receiver.connect()
+            theirs.callback(os.close, sender)
+            plan = Plan(
+                self.programs.rings,
+                self.receiver.memory,
+                sender,
+                lifeline,
+                self.programs.link(tasks.processes),
+                first_ref=1 + generation * REFS_OF_A_DRAIN,
+                users=self.settings.users,
+                processes=self.settings.processes,
+                instance=self.settings.instance,
+            )
             with self._allowed.draining():
-                child = Child(command, plan.descriptors, ours, plan.to_json())
-        finally:
-            os.close(theirs)
-            os.close(lifeline)
+                child = Child(COMMAND, plan.descriptors, ours, plan.to_json())
+            undo.pop_all()
         self._look(child.pid)
         self._unwatch()
         self._watched = self.receiver.fileno()

@@ -17,7 +17,8 @@ PATIENCE_SECONDS = 5.0
 class Child:
     """A child process, and the pipe whose end tells it to end. It is collected when it has ended.
 
-    ``told`` is what it reads from its standard input: less than a pipe holds, so that nobody waits.
+    ``told`` is what it reads from its standard input: less than a pipe holds, so that nobody waits. Its end of the
+    ``lifeline`` is this object's, once the child is started; OSError where it cannot be.
     """
 
     def __init__(
@@ -26,8 +27,10 @@ class Child:
         self._lifeline = lifeline
         reading, writing = os.pipe()
         try:
-            os.write(writing, told)
-            os.close(writing)
+            try:
+                os.write(writing, told)
+            finally:
+                os.close(writing)
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command, pass_fds=inherited, stdin=reading
             )

@@ -1,6 +1,7 @@
 """The engine: a real drain of no rings is kept alive, and what cannot be done is told."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -105,6 +106,29 @@ def test_a_drain_that_takes_nothing_is_told_of_and_replaced(
     assert b'"notice":"drain hangs"' in hangs
     assert b'"notice":"drain restarted"' in restarted
     assert said.endswith("hangs: events wait, and it has taken none for 10 s")
+
+
+def test_where_no_drain_can_be_started_it_is_told_and_no_descriptor_stays_open() -> None:
+    @contextmanager
+    def refusing() -> Iterator[None]:
+        raise OSError(errno.EAGAIN, "no more processes")
+        yield
+
+    async def scene() -> tuple[list[bytes], set[str], set[str]]:
+        made = Engine(FakePrograms(), QUIET, KINDS, names(), allowed=Allowed(refusing, nullcontext))
+        got: list[bytes] = []
+        made.journal.follow(Query(follow=True), taking(got), unexpected)
+        made.start(no_fault)
+        await until(lambda: got, "it is told")
+        before = set(os.listdir("/proc/self/fd"))
+        await until(lambda: len(got) > 2, "it is tried again")
+        after = set(os.listdir("/proc/self/fd"))
+        await made.stop()
+        return got, before, after
+
+    (told, *_), before, after = asyncio.run(scene())
+    assert b"no drain can be started (no more processes); it is tried again" in told
+    assert after == before
 
 
 def test_an_end_before_the_drain_is_up_ends_the_drain_too() -> None:
