@@ -6,7 +6,6 @@ budget. Only this module of the agent asks `program` and `kernel` for live thing
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from skep.agent.plan import RingPlan
@@ -133,12 +132,7 @@ class Programs:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -166,7 +160,7 @@ def _compiled(made: Made) -> Compiled:
         return made
     if isinstance(
         made, Forbidden
-    ):  # to compile, a privilege is missed by this way alone: tracefs is closed
+    ):  # only this way misses a privilege to compile: tracefs is closed
         raise Unsupported(made.action, f"it needs {made.capability}") from made
     raise made
 

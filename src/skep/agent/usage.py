@@ -61,7 +61,7 @@ def of_processes(named: Sequence[tuple[str, int]]) -> Iterator[ProcessUse]:
 
 
 class Sampler:
-    """Samples the runs of programs; ``infos`` is what the kernel says of them. `close` ends a sample."""
+    """Samples the runs of programs; ``infos`` is what the kernel says of them. `end` ends a sample."""
 
     def __init__(
         self,
@@ -75,18 +75,18 @@ class Sampler:
 
     def begin(self) -> None:
         """Have the kernel count."""
-        self._open.enter_context(self._counting())
-        self._before = self._infos()
+        with ExitStack() as stack:
+            stack.enter_context(self._counting())
+            self._before = self._infos()
+            self._open = stack.pop_all()
 
     def end(self) -> None:
-        """Take up what was counted since `begin`."""
-        if not self._before:
-            return
-        for runs in stats.between(self._before, self._infos()):
-            count, time = self._sums.get(runs.id, (0, 0))
-            self._sums[runs.id] = (count + runs.run_cnt, time + runs.run_time_ns)
-        self._before = ()
-        self._open.close()
+        """Take up what was counted since `begin`; the kernel counts no more."""
+        with self._open:
+            before, self._before = self._before, ()
+            for runs in stats.between(before, self._infos()) if before else ():
+                count, time = self._sums.get(runs.id, (0, 0))
+                self._sums[runs.id] = (count + runs.run_cnt, time + runs.run_time_ns)
 
     def programs(self) -> list[ProgramUse]:
         """What is known now."""

@@ -2,7 +2,8 @@
 
 import json
 import socket
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from skep.agent.plan import Plan, RingPlan
 from skep.agent.stall import RingCount, Stall
 from skep.agent.usage import Sampler
 from skep.base.config import Processes
-from skep.base.errors import BadInput, Conflict
+from skep.base.errors import BadInput, Conflict, KernelError
 from skep.events.losses import LossCounter
 from skep.kernel.objects import ProgramInfo
 
@@ -110,6 +111,34 @@ def test_runs_are_counted_while_sampled_alone() -> None:
     sampler.begin()
     sampler.end()
     assert len(counting) == 2
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_the_kernel_counts_no_more_where_it_does_not_say_what(fails: int) -> None:
+    on, asked = [0], [0]
+
+    @contextmanager
+    def enabled() -> Iterator[None]:
+        on[0] += 1
+        try:
+            yield
+        finally:
+            on[0] -= 1
+
+    def infos() -> list[ProgramInfo]:
+        asked[0] += 1
+        if asked[0] == fails:
+            raise KernelError("BPF_OBJ_GET_INFO_BY_FD", 9, "it is closed")
+        return [info(5, 500)]
+
+    def sample(sampler: Sampler) -> None:
+        sampler.begin()
+        assert on == [1]
+        sampler.end()
+
+    with pytest.raises(KernelError, match="it is closed"):
+        sample(Sampler(infos, enabled))
+    assert on == [0]
 
 
 def test_what_is_lost_is_named_by_its_queue() -> None:
