@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from skep.base.errors import Forbidden, SkepError, Unsupported
 from skep.base.similar import similar
 from skep.kernel.bpf import DOOR, Door
+from skep.lang.located import located
 from skep.lang.struct import Struct, StructType
 from skep.lang.types import ArrayType, IntType, char, s8, s16, s32, s64, u8, u16, u32, u64
 
@@ -92,7 +93,7 @@ def _type(field: TraceField) -> IntType | ArrayType:
         return ArrayType(element, field.length)
     if field.size not in _TYPES:
         return u8[field.size]
-    return _TYPES[field.size][field.signed]
+    return located(field.type) if field.dynamic else _TYPES[field.size][field.signed]
 
 
 class Tracefs:

@@ -7,6 +7,7 @@ import pytest
 
 from skep.base.errors import Forbidden, Unsupported
 from skep.kernel.tracefs import Tracefs, layout, parse
+from skep.lang.located import Located, located
 from skep.lang.types import char, s32, s64, u8, u16, u32, u64
 from skep.testing.door import FakeDoor
 
@@ -36,7 +37,9 @@ ODD = COMMON % ("odd", 9) + (
     "\tfield:u32 unaligned;\toffset:18;\tsize:4;\tsigned:0;\n"
     "\tfield:struct thing body;\toffset:24;\tsize:12;\tsigned:0;\n"
     "\tfield:unsigned long args[6];\toffset:40;\tsize:48;\tsigned:0;\n"
-    "\tfield:char buf[];\toffset:88;\tsize:0;\tsigned:0;\n"
+    "\tfield:__rel_loc unsigned char[] raw;\toffset:88;\tsize:4;\tsigned:0;\n"
+    "\tfield:__data_loc cpumask_t cpus;\toffset:92;\tsize:4;\tsigned:0;\n"
+    "\tfield:char buf[];\toffset:96;\tsize:0;\tsigned:0;\n"
 )
 
 
@@ -65,16 +68,30 @@ def test_an_argument_of_a_system_call_is_a_whole_register() -> None:
     assert (types["dfd"], types["filename"]) == (u64, u64)
 
 
-def test_odd_fields_become_bytes_and_a_dynamic_one_its_place() -> None:
+def test_a_field_that_is_elsewhere_says_what_lies_there() -> None:
     types = {f.name: f.type for f in layout("x", parse(ODD)).fields}
-    assert types["name"] is u32
+    elsewhere = {
+        name: kind
+        for name, kind in types.items()
+        if isinstance(kind, type) and issubclass(kind, Located)
+    }
+    assert {name: (kind.element, kind.relative) for name, kind in elsewhere.items()} == {
+        "name": (char, False),
+        "raw": (u8, True),
+        "cpus": (None, False),
+    }
+    assert all(issubclass(kind, u32) for kind in elsewhere.values())
+    assert {field.name for field in parse(ODD) if field.dynamic} == set(elsewhere)
+    assert types["name"] is located("__data_loc char[]")
+
+
+def test_odd_fields_become_bytes() -> None:
+    types = {f.name: f.type for f in layout("x", parse(ODD)).fields}
     assert types["saddr"] == u8[4]
     assert types["unaligned"] == u8[4]
     assert types["body"] == u8[12]
     assert types["args"] == u64[6]
     assert "buf" not in types
-    (dynamic,) = [field for field in parse(ODD) if field.dynamic]
-    assert dynamic.name == "name"
 
 
 @pytest.fixture

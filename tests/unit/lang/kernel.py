@@ -11,6 +11,7 @@ from skep.btf.types import Kind, Member, Param, Section
 from skep.btf.writer import Builder
 from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
+from skep.lang.located import located
 from skep.lang.struct import Struct, StructType
 from skep.lang.types import s32, u32, u64
 
@@ -46,6 +47,16 @@ class Ended(Struct):
     ret: u64
 
 
+class Executed(Struct):
+    """The format of sched/sched_process_exec, with memory behind it that no kernel has there."""
+
+    common_pid: s32
+    filename: located("__data_loc char[]")  # type: ignore[valid-type]
+    pid: s32
+    raw: located("__rel_loc u8[]")  # type: ignore[valid-type]
+    cpus: located("__data_loc cpumask_t")  # type: ignore[valid-type]
+
+
 SECTIONS = (
     "bpf_rcu_read_lock",
     "bpf_rcu_read_unlock",
@@ -67,6 +78,8 @@ def events() -> list[str]:
 
 def formats(category: str, name: str) -> StructType | None:
     """The tracepoints with a format."""
+    if category == "sched":
+        return Executed if name == "sched_process_exec" else None
     return FORMATS.get(name) if category == "syscalls" else None
 
 

@@ -2,9 +2,12 @@
 
 import pytest
 
+from skep.lang.constant_text import ConstantText
 from skep.lang.tree import (
     Assign,
+    Binary,
     Build,
+    Const,
     Copy,
     Expr,
     HelperCall,
@@ -16,9 +19,11 @@ from skep.lang.tree import (
     Store,
     Swap,
     View,
+    walk,
 )
 from skep.lang.types import IntType, be16, be32, char, s32, u8, u16, u32, u64
 from skep.lang.values import Memory, Pointer
+from tests.unit.lang.kernel import Executed
 from tests.unit.lang.prelude import Eth, Note, Pair, Wide, counts, ports
 from tests.unit.lang.test_front_types import tree
 
@@ -213,3 +218,51 @@ def test_a_number_that_was_looked_up_is_an_address_for_a_helper() -> None:
         """)
     assert isinstance(made, HelperCall)
     assert made.args[-1].type is u64
+
+
+FORMAT = '@skep.tracepoint("sched/sched_process_exec")\ndef p(ctx):\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "element", "counted_from"), [("filename", char, 0), ("raw", u8, 16), ("cpus", None, 0)]
+)
+def test_what_lies_behind_a_record_is_reached_by_its_field(
+    name: str, element: IntType | None, counted_from: int
+) -> None:
+    pointer = value(f"x = ctx.{name}", FORMAT)
+    assert isinstance(pointer, Binary)
+    assert (pointer.op, pointer.type) == ("pointer", Pointer(element, Memory.PROBE))
+    numbers = [node.value for node in walk(pointer) if isinstance(node, Const)]
+    assert numbers == [0, 0xFFFF, *([counted_from] if counted_from else []), 0]
+    (word,) = (node for node in walk(pointer) if isinstance(node, Load))
+    member = Executed.field(name)
+    assert member is not None
+    assert (word.place.offset, word.type) == (member.offset, u32)
+
+
+def test_the_length_of_what_lies_behind_a_record_is_in_the_upper_half_of_its_field() -> None:
+    length = value("x = len(ctx.filename)", FORMAT)
+    assert isinstance(length, Binary)
+    assert isinstance(length.right, Const)
+    assert (length.op, length.right.value, length.type) == (">>", 16, u32)
+
+
+@pytest.mark.parametrize(
+    ("given", "data"),
+    [
+        ('"cubic"', b"cubic\0"),
+        ("CITY", b"Z\xc3\xbcrich\0"),
+        ('b"\\1\\0"', b"\1\0"),
+    ],
+)
+def test_text_for_a_helper_lies_in_constant_memory(given: str, data: bytes) -> None:
+    made = tree(
+        f"skep.skb_store_bytes(0, {given}, 0)",
+        head='@skep.tc("ingress")\ndef p(ctx):\n',
+        before='CITY = "Z\u00fcrich"\n',
+    )
+    (call,) = (node for node in walk(*made.body) if isinstance(node, HelperCall))
+    text, size = call.args[2], call.args[3]
+    assert isinstance(text, ConstantText)
+    assert isinstance(size, Const)
+    assert (text.data, size.value) == (data, len(data))

@@ -12,6 +12,7 @@ from skep.lang.front.integers import converted, loaded, number
 from skep.lang.front.looked_for import meant
 from skep.lang.front.scope import Scope
 from skep.lang.layout import Bitfield, Field
+from skep.lang.located import Located
 from skep.lang.struct import StructType
 from skep.lang.tree import (
     Address,
@@ -23,7 +24,7 @@ from skep.lang.tree import (
     Opaque,
     Place,
 )
-from skep.lang.types import ArrayType, IntType, char, u8, u64
+from skep.lang.types import ArrayType, IntType, char, u8, u32, u64
 from skep.lang.values import (
     UNKNOWN,
     WRITABLE,
@@ -38,6 +39,8 @@ from skep.lang.values import (
 
 WORD = 8
 ENDLESS = 1 << 31
+OFFSET, LENGTH = 0xFFFF, 16
+"""Of the number of a field that is elsewhere: what its offset is of it, and where its length begins."""
 """For the indices of an array whose length the kernel's types do not tell: one at the end of a struct."""
 FINITE = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET})
 """Memory whose ends the verifier watches."""
@@ -48,6 +51,8 @@ def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
     memory = memory_of(place)
     match place.type:
         case IntType():
+        case IntType() as kind if issubclass(kind, Located):
+            return _located(scope, place, kind, node)
             return loaded(scope, place, node)
         case KernelPointer() as stored:
             context = memory is Memory.CONTEXT
@@ -60,6 +65,31 @@ def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
 
 
 def aligned(place: Place) -> int:
+def _located(scope: Scope, place: Place, kind: type[Located], node: ast.AST) -> Expr:
+    """The pointer to what a field of a tracepoint's record says is behind it."""
+    span, zero = scope.span(node), Const(scope.span(node), u64, 0)
+    offset = Binary(span, u32, "&", _word(place), Const(span, u32, OFFSET))
+    begin = place.offset + u32.size if kind.relative else 0
+    record = Binary(span, u64, "address", place.base, zero)
+    at = Binary(span, u64, "+", record, Const(span, u64, begin)) if begin else record
+    at = Binary(span, u64, "+", at, Convert(span, u64, offset))
+    return Binary(span, Pointer(kind.element, Memory.PROBE), "pointer", at, zero)
+
+
+def located_length(scope: Scope, node: ast.expr) -> Expr | None:
+    """How many bytes such a field has; None where an expression is none."""
+    place = place_of(scope, node) if isinstance(node, ast.Attribute) else None
+    if place is None or not (isinstance(place.type, type) and issubclass(place.type, Located)):
+        return None
+    span = scope.span(node)
+    return Binary(span, u32, ">>", _word(place), Const(span, u32, LENGTH))
+
+
+def _word(place: Place) -> Expr:
+    """The number that such a field is."""
+    return Load(place.span, u32, replace(place, type=u32))
+
+
     """What the address of a place is a multiple of, up to a word."""
     base = place.base.type.align if isinstance(place.base.type, Pointer) else WORD
     return gcd(WORD, base, place.offset, place.stride if place.index is not None else WORD)
@@ -72,8 +102,11 @@ def memory_of(place: Place) -> Memory:
 
 
 def _followed(stored: KernelPointer, memory: Memory) -> Type:
-    """The pointer that lies in memory: the verifier knows where pointers of kernel objects lead, not others."""
-    if stored.user:
+    """The pointer that lies in memory: the verifier knows where pointers of kernel objects lead, not others.
+
+    One that lies in a process leads to what lies there, too.
+    """
+    if stored.user or memory is Memory.USER:
         return Pointer(stored.target, Memory.USER)
     known = isinstance(stored.target, KernelStruct)
     if memory is Memory.KERNEL and known:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from skep.lang.front.access import told
+from skep.lang.front.access import located_length, told
 from skep.lang.front.contexts import ends
 from skep.lang.front.integers import binary, constant, converted, is_local, meeting, number
 from skep.lang.front.presence import has
@@ -14,7 +14,7 @@ from skep.lang.front.texts import known
 from skep.lang.maps import Declaration
 from skep.lang.tree import Binary, Const, Convert, Expr, Load, Once, Opaque, Place
 from skep.lang.types import ArrayType, IntType, u32, u64
-from skep.lang.values import BOOL, UNKNOWN, Memory, Pointer, Static, describe
+from skep.lang.values import BOOL, UNKNOWN, Memory, Pointer, Static, Type, describe
 
 Side = tuple[ast.expr, Expr]
 """An operand, as it is written and as a value."""
@@ -82,6 +82,9 @@ def _len(scope: Scope, node: ast.Call) -> Expr:
     text = known(scope, argument)
     if text is not None:
         return constant(scope, node, len(text))
+    length = located_length(scope, argument)
+    if length is not None:
+        return length
     value = scope.expr(argument)
     if isinstance(value.type, Static) and isinstance(value.type.value, tuple):
         return constant(scope, node, len(value.type.value))
@@ -94,11 +97,18 @@ def _len(scope: Scope, node: ast.Call) -> Expr:
         and scope.kind.packet
     ):
         return _packet_length(scope, node, value)
-    hint = ""
-    if isinstance(value.type, Static) and isinstance(value.type.value, Declaration):
-        hint = "entries are counted in Python, len(live[map]); in a program, count in a skep.Global"
     problem = f"len() takes an array, or the context of a packet, not {describe(value.type)}"
-    raise scope.error(node, problem, hint)
+    raise scope.error(node, problem, _of_length(scope, value.type, argument))
+
+
+def _of_length(scope: Scope, kind: Type, node: ast.expr) -> str:
+    """A hint for what has no length that a program knows."""
+    if isinstance(kind, Static) and isinstance(kind.value, Declaration):
+        return "entries are counted in Python, len(live[map]); in a program, count in a skep.Global"
+    if isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT:
+        shown = has(scope, kind, "len")
+        return f"its field is the packet's length: {ast.unparse(node)}.len" if shown else ""
+    return ""
 
 
 def _packet_length(scope: Scope, node: ast.AST, context: Expr) -> Expr:

@@ -6,12 +6,14 @@ from typing import Any
 from skep.base.errors import Span
 from skep.lang.availability import lack
 from skep.lang.bounds import Bound
+from skep.lang.constant_text import ConstantText
 from skep.lang.front import layouts
 from skep.lang.front.access import handed, place_of, step, whole, writable
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import refuse_again, refuse_into
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import type_name
+from skep.lang.front.texts import known
 from skep.lang.helpers import HELPERS, Arg, Helper, KernelResult
 from skep.lang.intrinsics import ATOMICS, LAYOUTS, SWAPS, TEXTS
 from skep.lang.maps import Declaration
@@ -30,7 +32,7 @@ from skep.lang.tree import (
     Slot,
     Swap,
 )
-from skep.lang.types import IntType, be16, char, s64, u16, u64
+from skep.lang.types import IntType, be16, char, s64, u8, u16, u64
 from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, Static, describe
 
 LONGEST = 256
@@ -120,6 +122,8 @@ def size_bound(scope: Scope, name: str, pair: tuple[Expr, Expr], node: ast.expr)
     """That a size is at most that of the memory before it. Raises CompileError where it is known not to be."""
     memory, size = pair
     room = _room(memory.place) if isinstance(memory, Address) else 0
+    if isinstance(memory, ConstantText):
+        room = len(memory.data)
     if not room:
         return
     if isinstance(size, Const) and size.value > room:
@@ -155,6 +159,10 @@ NOTHING = frozenset({"csum_diff", "redirect_neigh"})
 """Helpers that take None in place of memory."""
 
 
+WITHOUT_NUL = frozenset({"sysctl_set_new_value"})
+"""Helpers that take text without its NUL."""
+
+
 def _helper_argument(
     scope: Scope, row: Helper, kind: Arg, node: ast.expr, writes: list[Place]
 ) -> Expr:
@@ -162,6 +170,9 @@ def _helper_argument(
     none = isinstance(node, ast.Constant) and node.value is None
     if none and kind is Arg.IN and row.name in NOTHING:
         return NoneValue(span, Pointer(None, Memory.KERNEL))
+    text = known(scope, node) if kind is Arg.IN else None
+    if text is not None:
+        return _constant_text(scope, row, text, node)
     if kind in (Arg.OUT, Arg.IN):
         place = handed(scope, node)
         if kind is Arg.OUT:
@@ -180,6 +191,18 @@ def _helper_argument(
     if kind is Arg.KERNEL and value.type is not UNKNOWN:
         raise scope.error(node, f"a kernel object is wanted here, not {describe(value.type)}")
     return converted(scope, value, u64, node, wrap=True)
+
+
+def _constant_text(scope: Scope, row: Helper, text: str | bytes, node: ast.expr) -> Expr:
+    """Text or bytes that are known, as memory; text ends with a NUL, but where the kernel takes none."""
+    data = text if isinstance(text, bytes) else text.encode()
+    if isinstance(text, str) and 0 in data:
+        raise scope.error(node, "text ends at its first NUL: it holds none")
+    if not data:
+        raise scope.error(node, f"{row.name}() takes memory, and there is nothing here")
+    end = b"\0" if isinstance(text, str) and row.name not in WITHOUT_NUL else b""
+    pointer = Pointer(u8[len(data + end)], Memory.CONSTANT)
+    return ConstantText(scope.span(node), pointer, data + end)
 
 
 def _turned(scope: Scope, node: ast.expr) -> Expr:

@@ -24,6 +24,12 @@ AS_NUMBER = 'an address is a number: ADDRESS = int(ipaddress.ip_address("10.0.0.
 OF_NETWORK = re.compile(r"\d+(\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*")
 """Text of an IP address."""
 ADDRESS = 64
+TEXT_AT = {
+    Memory.KERNEL: "kernel_string",
+    Memory.PROBE: "kernel_string",
+    Memory.USER: "user_string",
+}
+"""What copies text out of memory in which a pointer to it leads."""
 OBJECTS = frozenset({Memory.KERNEL, Memory.PROBE, Memory.USER})
 """Memory of the kernel's objects, whose addresses are numbers too."""
 
@@ -128,6 +134,8 @@ def of_text(kind: Type, text: str | bytes) -> str:
     """Where text meets something that is no array of it."""
     if isinstance(kind, StructType):
         return f"make one: {kind!r}(...)"
+    if isinstance(kind, Pointer) and kind.memory in TEXT_AT and kind.target in (char, None):
+        return f"text at an address is copied first: skep.{TEXT_AT[kind.memory]}(address, 64)"
     if not isinstance(kind, IntType):
         return ""
     if isinstance(text, str) and OF_NETWORK.fullmatch(text):

@@ -308,7 +308,7 @@ View = Reference | StructView | ArrayView
 
 
 def raw(place: Any) -> memoryview:
-    """The bytes of memory that a program hands to a helper: of a view, or of a number that stands somewhere."""
+    """The bytes of memory that a program hands to a helper: of a view, of a number that stands somewhere, of text."""
     if isinstance(place, Number) and isinstance(place.place, Cell):
         return place.place.memory
     if isinstance(place, Reference):
@@ -318,6 +318,8 @@ def raw(place: Any) -> memoryview:
         return found
     if isinstance(place, ArrayView):
         return place.memory
+    if isinstance(place, str | bytes):
+        return memoryview(place.encode() + b"\0" if isinstance(place, str) else place)
     raise TypeError(f"memory is wanted here (a field, an array or a struct), not {place!r}")
 
 

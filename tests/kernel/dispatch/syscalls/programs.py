@@ -52,7 +52,15 @@ class Named(Record):
     address: u8[16]
 
 
-KERNELS = skep.kernel_struct("sockaddr_in")
+class Message(Record):
+    """What a process sent, as its struct user_msghdr leads to it."""
+
+    length: u64
+    text: char[16]
+
+
+KERNELS, MESSAGE = skep.kernel_struct("sockaddr_in"), skep.kernel_struct("user_msghdr")
+sent = Ring(Message)
 opened = Ring(Opened)
 named = Ring(Named)
 ended = Ring(Ended)
@@ -98,6 +106,17 @@ def on_name(arg1: KERNELS):
     if e is not None:
         e.port = arg1.sin_port
         e.fd = s32(arg1.sin_addr.s_addr)
+        e.submit()
+
+
+@skep.syscall("sendmsg")
+def on_message(msg: MESSAGE):
+    if not wanted():
+        return
+    e = sent.reserve()
+    if e is not None:
+        e.length = msg.msg_iov[1].iov_len
+        skep.probe_read_user_str(e.text, msg.msg_iov.iov_base)
         e.submit()
 
 

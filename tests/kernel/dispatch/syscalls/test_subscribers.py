@@ -92,6 +92,16 @@ def test_structs_of_the_process_are_read_where_arguments_point_at_them(
     assert (seen["port"], seen["fd"]) == (1, 0x7F000001)
 
 
+def test_a_pointer_in_a_struct_of_a_process_leads_to_its_memory(
+    load: Callable[..., Live],
+) -> None:
+    one, other = socket.socketpair()
+    with load(subscribers.on_message) as live, one, other:
+        one.sendmsg([b"hello\0", b"you"])
+        (seen,) = (dict(event) for event in live[subscribers.sent].poll(SECONDS))
+    assert (seen["length"], seen["text"]) == (3, "hello")
+
+
 def test_results_come_at_the_exit(load: Callable[..., Live]) -> None:
     with load(subscribers.on_end) as live:
         os.getppid()

@@ -239,14 +239,13 @@ def hides_a_sysctl(ctx):
 def changes_a_sysctl(ctx):
     """What is written to be the time to live becomes 33, where it is 5."""
     counts.increment(29)
-    name, value, other = char[40](), char[8](), char[2]()
+    name, value = char[40](), char[8]()
     length = skep.sysctl_get_name(name, 0)
     if not ctx.write or length != 23 or not name.endswith("ip_default_ttl"):
         return 1
     if skep.sysctl_get_new_value(value) != 2 or not value.startswith("5"):
         return 0
-    other[:] = "33"
-    return 1 if skep.sysctl_set_new_value(other) == 0 else 0
+    return 1 if skep.sysctl_set_new_value("33") == 0 else 0
 
 
 @skep.cgroup("device")

@@ -42,6 +42,21 @@ def bytes_of_an_skb(ctx):
     return 2
 
 
+NUMBER = "-12ab"
+
+
+@skep.tc("ingress")
+def text_that_is_written_out(ctx):
+    told = Told()
+    told.results[0] = skep.skb_store_bytes(100, "ab", 0)
+    told.results[1] = skep.skb_store_bytes(110, b"\x01\0\x03", 0)
+    told.results[2] = skep.skb_store_bytes(120, "abcdef", 2, 0)
+    told.results[3] = skep.strtol(NUMBER, 10, told.results[4:5])
+    told.results[5] = skep.strtol(b"77777", 2, 8, told.results[6:7])
+    skep.skb_store_bytes(HEAD, told, 0)
+    return 2
+
+
 @skep.cgroup("skb_egress")
 def bytes_of_a_cgroups_packet(ctx):
     told = Told()
