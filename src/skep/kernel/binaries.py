@@ -65,16 +65,9 @@ class Binary:
     def open(cls, path: str) -> Self:
         """The binary at ``path``. BadInput where there is none."""
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            return cls(path, _mapped(path))
         except OSError as error:
             raise BadInput(path, f"it cannot be read ({error.strerror})") from error
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_size < _HEADER.size:
-                raise BadInput(path, "it is no program or library")
-            return cls(path, mmap(fd, 0, access=ACCESS_READ))
-        finally:
-            os.close(fd)
 
     def _unpack(self, layout: struct.Struct, at: int) -> tuple[int, ...]:
         if not 0 <= at <= len(self._data) - layout.size:
@@ -211,6 +204,17 @@ class Binary:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _mapped(path: str) -> mmap:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size < _HEADER.size:
+            raise BadInput(path, "it is no program or library")
+        return mmap(fd, 0, access=ACCESS_READ)
+    finally:
+        os.close(fd)
 
 
 def _whole(data: bytes, size: int) -> bytes:

@@ -84,7 +84,7 @@ def _xdp_refusal(error: OSError, name: str, index: int, door: Door) -> SkepError
     found = refusal(error, "BPF_LINK_CREATE", name, needs=NETWORK, exclusive=True, door=door)
     if isinstance(found, Conflict):
         with suppress(OSError), Netlink() as netlink:
-            holder = next(d.xdp for d in netlink.devices() if d.ifindex == index)
+            holder = next((d.xdp for d in netlink.devices() if d.ifindex == index), 0)
             if holder:
                 who = f"XDP program {holder}{_called(holder, door)}"
                 return Conflict(found.what, who, f"`skep prog {holder}` shows whose it is")

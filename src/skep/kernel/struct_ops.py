@@ -87,6 +87,11 @@ def _put(data: bytearray, at: int, given: Program | int | str, type_id: int, btf
                 given, "it does not fit into this member", f"{size - 1} bytes of text do"
             )
         data[at : at + size] = given.encode().ljust(size, b"\0")
+    elif size not in _WORDS or not 0 <= given < 1 << 8 * size:
+        expected = (
+            f"a number from 0 on, of {size} bytes, does" if size in _WORDS else "no number does"
+        )
+        raise BadInput(str(given), "it does not fit into this member", expected)
     else:
         struct.pack_into(_WORDS[size], data, at, given)
 

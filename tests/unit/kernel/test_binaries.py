@@ -130,3 +130,8 @@ def test_a_damaged_binary_is_bad_input_and_nothing_else(at: int, byte: int, end:
         list(static_probes(app))
     except BadInput:
         pass
+
+
+def test_a_file_that_cannot_be_mapped_is_no_binary() -> None:
+    with pytest.raises(BadInput, match="uevent_seqnum: it cannot be read"):
+        Binary.open("/sys/kernel/uevent_seqnum")

@@ -66,10 +66,17 @@ def test_a_program_is_loaded_for_its_member_of_the_table(door: FakeDoor) -> None
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
-    [("nane", "x", "did you mean 'name'"), ("name", "x" * 16, "15 bytes"), ("flags", "x", "fit")],
+    [
+        ("nane", "x", "did you mean 'name'"),
+        ("name", "x" * 16, "15 bytes"),
+        ("name", 7, "no number does"),
+        ("flags", "x", "fit"),
+        ("flags", -1, "a number from 0 on, of 4 bytes, does"),
+        ("flags", 1 << 32, "a number from 0 on, of 4 bytes, does"),
+    ],
 )
 def test_a_member_that_does_not_fit_is_told(
-    door: FakeDoor, name: str, value: str, said: str
+    door: FakeDoor, name: str, value: str | int, said: str
 ) -> None:
     with pytest.raises(BadInput, match=said):
         bytes_of(door, **{name: value})
