@@ -11,13 +11,12 @@ from typing import NamedTuple
 from skep.btf.reader import Btf
 from skep.kernel import commands
 from skep.kernel.bpf import Door, address
-from skep.kernel.objects import btf_blob
+from skep.kernel.objects import PROGRAM_SIZE, btf_blob
+from skep.kernel.symbols import KALLSYMS
 from skep.lang.disasm import Line, lines
 
-_SIZE = 232
 _BTF, _ATTACH = 128, 224
 _CALL, _WIDE_LOAD = 0x85, 0x18
-KALLSYMS = "/proc/kallsyms"
 _BASE = " __bpf_call_base\n"
 
 
@@ -54,9 +53,9 @@ class Code(NamedTuple):
 
 def program_code(door: Door, fd: int) -> Code:
     """The code of a program. OSError where the descriptor is none of a program."""
-    about = bytearray(commands.info(door, fd, _SIZE))
+    about = bytearray(commands.info(door, fd, PROGRAM_SIZE))
     kept = bytearray(about)
-    about[:] = bytes(_SIZE)
+    about[:] = bytes(PROGRAM_SIZE)
     arrays = []
     for part in _PARTS:
         (count,) = struct.unpack_from("<I", kept, part.length)
@@ -68,10 +67,10 @@ def program_code(door: Door, fd: int) -> Code:
     commands.info_into(door, fd, about)
     (btf_id,) = struct.unpack_from("<I", kept, _BTF)
     (attach_id,) = struct.unpack_from("<I", kept, _ATTACH)
-    insns, maps, functions, lines = map(bytes, arrays)
+    insns, maps, functions, places = map(bytes, arrays)
     ids = struct.unpack(f"<{len(maps) // 4}I", maps)
     blob = btf_blob(door, btf_id) if btf_id else b""
-    return Code(insns, ids, functions, lines, blob, attach_id)
+    return Code(insns, ids, functions, places, blob, attach_id)
 
 
 def disassembled(
@@ -99,8 +98,8 @@ def disassembled(
 def call_base(path: str = KALLSYMS) -> int:
     """The address from which the kernel reckons helpers; 0 where it is not told."""
     try:
-        with open(path, encoding="ascii", errors="replace") as lines:
-            return next((int(line[:16], 16) for line in lines if line.endswith(_BASE)), 0)
+        with open(path, encoding="ascii", errors="replace") as file:
+            return next((int(line[:16], 16) for line in file if line.endswith(_BASE)), 0)
     except OSError:
         return 0
 

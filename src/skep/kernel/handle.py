@@ -107,9 +107,7 @@ class Handle:
         """Gives the descriptor and the mapping back; views of the memory are void then."""
         if self.fd < 0:
             return
-        with suppress(
-            BufferError
-        ):  # somebody still holds a part of the memory: it goes with that part
+        with suppress(BufferError):  # who still holds a part of the memory keeps it with that part
             for view in self._views:
                 view.release()
             if self._memory is not None:

@@ -12,13 +12,12 @@ from typing import NamedTuple
 from skep.kernel import commands
 from skep.kernel.bpf import DOOR, Door, address
 from skep.kernel.commands import Command
-from skep.kernel.objects import PASSING, ids
+from skep.kernel.objects import PROGRAM_SIZE, each
 from skep.kernel.pins import mounts_of
 from skep.kernel.stats import described
 
-_SIZE = 232
-_COUNT, _POINTER = 52, 56
-"""Where struct bpf_prog_info has the number of a program's maps, and the address for their ids."""
+_ID, _COUNT, _POINTER = 4, 52, 56
+"""Where struct bpf_prog_info has the id of a program, the number of its maps, and the address for their ids."""
 
 
 class Pin(NamedTuple):
@@ -60,25 +59,15 @@ def _files(folders: Sequence[str]) -> Iterator[str]:
 
 def maps_by_program(door: Door = DOOR) -> dict[int, tuple[int, ...]]:
     """The ids of the maps that each program uses, by the program's id. Needs CAP_SYS_ADMIN."""
-    found = {}
-    for number in ids(door, Command.PROG_NEXT_ID):
-        try:
-            fd = commands.by_id(door, Command.PROG_BY_ID, number)
-        except OSError as error:
-            if error.errno in PASSING:
-                continue
-            raise
-        try:
-            found[number] = _maps(door, fd)
-        finally:
-            door.close(fd)
-    return found
+    return dict(each(door, Command.PROG_NEXT_ID, Command.PROG_BY_ID, _maps))
 
 
-def _maps(door: Door, fd: int) -> tuple[int, ...]:
-    (count,) = struct.unpack_from("<I", commands.info(door, fd, _SIZE), _COUNT)
-    numbers, about = bytearray(4 * count), bytearray(_SIZE)
+def _maps(door: Door, fd: int) -> tuple[int, tuple[int, ...]]:
+    """The id of a program, and those of its maps."""
+    info = commands.info(door, fd, PROGRAM_SIZE)
+    (number,), (count,) = (struct.unpack_from("<I", info, at) for at in (_ID, _COUNT))
+    numbers, about = bytearray(4 * count), bytearray(PROGRAM_SIZE)
     struct.pack_into("<I", about, _COUNT, count)
     struct.pack_into("<Q", about, _POINTER, address(numbers))
     commands.info_into(door, fd, about)
-    return struct.unpack(f"<{count}I", numbers)
+    return number, struct.unpack(f"<{count}I", numbers)

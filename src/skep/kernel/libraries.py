@@ -22,9 +22,7 @@ FOLDERS = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
 def find(name: str, *, cache: str = CACHE) -> str:
     """The path of a binary: ``"/usr/bin/bash"``, ``"bash"``, ``"libc"``, ``"libssl.so.3"``. BadInput: there is none."""
     if "/" in name:
-        return os.path.abspath(
-            name
-        )  # links stay: /proc/PID/root is one, and leads into a container
+        return os.path.abspath(name)  # links stay: /proc/PID/root leads into a container
     libraries = cached(cache)
     path = _library(name, libraries) or shutil.which(name) or _in_folders(name)
     if path is None:

@@ -12,7 +12,8 @@ from skep.kernel.commands import Command
 _PROGRAM = struct.Struct("<II8sIIQQQIIQ16s")
 _COUNTERS = struct.Struct("<QQQIII")
 _COUNTERS_AT = 192
-_PROGRAM_SIZE = 232
+PROGRAM_SIZE = 232
+"""Bytes of struct bpf_prog_info that are asked for."""
 _MAP = struct.Struct("<IIIIII16s")
 _MAP_TYPES = struct.Struct("<III")
 _MAP_TYPES_AT = 64
@@ -73,7 +74,7 @@ def _text(name: bytes) -> str:
 
 def program_info(door: Door, fd: int) -> ProgramInfo:
     """The info of a program; OSError where the descriptor is none of a program."""
-    data = commands.info(door, fd, _PROGRAM_SIZE)
+    data = commands.info(door, fd, PROGRAM_SIZE)
     kind, number, tag, jited, xlated, _, _, loaded, uid, _, _, name = _PROGRAM.unpack_from(data)
     time, count, misses, verified, _, _ = _COUNTERS.unpack_from(data, _COUNTERS_AT)
     text = _text(name)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from skep.base.errors import BadInput
 from skep.kernel.attachment import Attachment
 from skep.kernel.bpf import Door
+from skep.kernel.devices import device
 from skep.kernel.namespaces import inside
 from skep.kernel.netlink import Netlink, attribute
 from skep.kernel.place import Place, name_of
@@ -60,7 +61,7 @@ def routed(program: Program, place: Place, door: Door) -> Attachment:
             refused("RTM_NEWROUTE", name, needs=NETWORK, exclusive=True, door=door),
             Netlink() as netlink,
         ):
-            body = _body(route, _device(netlink, route.device))
+            body = _body(route, device(route.device))
             netlink.add_route(body + _tunnel(program))
             return body
 
@@ -73,19 +74,10 @@ def routed(program: Program, place: Place, door: Door) -> Attachment:
     return Attachment(name, lambda: inside(place.netns, take, door=door))
 
 
-def _device(netlink: Netlink, name: str) -> int:
-    devices = netlink.devices()
-    found = next((one.ifindex for one in devices if one.name == name), 0)
-    if not found:
-        known = ", ".join(one.name for one in devices)
-        raise BadInput("device", f"there is no network device {name!r}", f"there are {known}")
-    return found
-
-
-def _body(route: Route, device: int) -> bytes:
+def _body(route: Route, index: int) -> bytes:
     scope = _LINK if route.family == _INET and not route.gateway else 0
     head = struct.pack("<8BI", route.family, route.length, 0, 0, _MAIN, _STATIC, scope, _UNICAST, 0)
-    body = head + attribute(_DST, route.destination) + attribute(_OIF, struct.pack("<I", device))
+    body = head + attribute(_DST, route.destination) + attribute(_OIF, struct.pack("<I", index))
     return body + (attribute(_GATEWAY, route.gateway) if route.gateway else b"")
 
 
