@@ -6,6 +6,7 @@ makes links; this knows what can be done with one.
 
 from typing import Self
 
+from skep.base.errors import Unsupported
 from skep.kernel import commands
 from skep.kernel.bpf import DOOR, Door
 from skep.kernel.objects import LinkInfo, link_info
@@ -44,7 +45,12 @@ class Link:
                 commands.link_detach(self._door, fd)
 
     def pin(self, path: str) -> None:
-        """Gives the link a name in a bpffs: it then outlives this process."""
+        """Gives the link a name in a bpffs: it then outlives this process. Unsupported of one that is several."""
+        if len(self._fds) > 1:
+            reason = f"it is {len(self._fds)} links, which one name does not hold"
+            raise Unsupported(
+                f"the pin {path} of {self.name}", reason, instead="a process that holds it"
+            )
         with refused("BPF_OBJ_PIN", path, exclusive=True, door=self._door):
             commands.obj_pin(self._door, path, self.fd)
 

@@ -6,7 +6,7 @@ A descriptor belongs to who asked for it. Source: struct bpf_btf_info in include
 import hashlib
 import os
 import struct
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from skep.base.errors import Unsupported
 from skep.btf.reader import Btf
@@ -46,11 +46,12 @@ def opened(name: str, door: Door) -> int:
     with suppress(FileNotFoundError):  # behind the last
         while True:
             number = commands.next_id(door, Command.BTF_NEXT_ID, number)
-            with suppress(FileNotFoundError):  # it went meanwhile
+            with suppress(FileNotFoundError), ExitStack() as undo:  # it went meanwhile
                 fd = commands.by_id(door, Command.BTF_BY_ID, number)
+                undo.callback(door.close, fd)
                 if _name(fd, door) == name:
+                    undo.pop_all()
                     return fd
-                door.close(fd)
     raise unloaded(name)
 
 

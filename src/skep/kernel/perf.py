@@ -1,4 +1,4 @@
-"""Perf events as places for programs: tracepoints and software sampling. Descriptors in, none kept.
+"""Perf events as places for programs: tracepoints, software sampling, output of programs. Descriptors in, none kept.
 
 Source: struct perf_event_attr in include/uapi/linux/perf_event.h.
 """
@@ -11,7 +11,9 @@ from skep.base.similar import similar
 from skep.kernel.bpf import Door, address
 
 _ATTRIBUTES = struct.Struct("<IIQQQQQIIQQ")
-_TRACEPOINT = 2
+_SIZE = 112
+_SOFTWARE, _TRACEPOINT = 1, 2
+_BPF_OUTPUT, _RAW = 10, 1 << 10
 _DISABLED, _FREQUENCY = 1 << 0, 1 << 10
 _ENABLE = 0x2400
 SOURCES = "/sys/bus/event_source/devices"
@@ -65,7 +67,8 @@ def open_probe(door: Door, probe: Probe, pid: int = -1, *, sources: str = SOURCE
     if probe.semaphore:
         semaphore = probe.semaphore << _number(f"{root}/format/ref_ctr_offset", "config:")
     name = probe.name.encode() + b"\0"
-    attr = _attr(kind, returns | semaphore, 1, _DISABLED, (address(name), probe.offset))
+    more = address(name), probe.offset
+    attr = _attr(kind, returns | semaphore, 1, _DISABLED, more=more)
     return door.perf_event_open(attr, pid, -1 if pid >= 0 else 0)
 
 
@@ -95,11 +98,24 @@ def open_sampling(door: Door, sampling: Sampling, cpu: int, pid: int) -> int:
     return door.perf_event_open(_attr(kind, config, often, flags), pid, cpu)
 
 
+def open_output(door: Door, cpu: int) -> int:
+    """The event by which programs on one CPU put samples into its buffer, at rest until ``enable``."""
+    return door.perf_event_open(_attr(_SOFTWARE, _BPF_OUTPUT, 1, 0, sample=_RAW), -1, cpu)
+
+
 def enable(door: Door, fd: int) -> None:
     """The event counts from now on."""
     door.ioctl(fd, _ENABLE, 0)
 
 
-def _attr(kind: int, config: int, often: int, flags: int, more: tuple[int, int] = (0, 0)) -> bytes:
-    size = 112
-    return _ATTRIBUTES.pack(kind, size, config, often, 0, 0, flags, 1, 0, *more).ljust(size, b"\0")
+def _attr(
+    kind: int,
+    config: int,
+    often: int,
+    flags: int,
+    *,
+    more: tuple[int, int] = (0, 0),
+    sample: int = 0,
+) -> bytes:
+    packed = _ATTRIBUTES.pack(kind, _SIZE, config, often, sample, 0, flags, 1, 0, *more)
+    return packed.ljust(_SIZE, b"\0")

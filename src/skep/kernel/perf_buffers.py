@@ -21,9 +21,6 @@ from skep.kernel.refusal import TRACING, refused
 from skep.kernel.rings import sleep
 from skep.lang.spec import MapSpec
 
-_ATTRIBUTES = struct.Struct("<IIQQQQQIIQQ")
-_SIZE = 112
-_SOFTWARE, _BPF_OUTPUT, _RAW = 1, 10, 1 << 10
 _HEAD, _TAIL = 1024 // 8, 1032 // 8
 _RECORD = struct.Struct("<IHH")
 _SAMPLE, _LOST = 9, 2
@@ -45,10 +42,13 @@ class PerfBuffer:
 
     def __init__(self, cpu: int, pages: int, door: Door) -> None:
         self.cpu, self._door = cpu, door
-        attr = _ATTRIBUTES.pack(_SOFTWARE, _SIZE, _BPF_OUTPUT, 1, _RAW, 0, 0, 1, 0, 0, 0)
-        self.fd = door.perf_event_open(attr.ljust(_SIZE, b"\0"), -1, cpu)
         self._size = pages * mmap.PAGESIZE
-        self._memory = door.map_memory(self.fd, mmap.PAGESIZE + self._size, 0, writable=True)
+        self.fd = perf.open_output(door, cpu)
+        try:
+            self._memory = door.map_memory(self.fd, mmap.PAGESIZE + self._size, 0, writable=True)
+        except BaseException:
+            door.close(self.fd)
+            raise
         self._positions = memoryview(self._memory)[: mmap.PAGESIZE].cast("Q")
         self._data = memoryview(self._memory)[mmap.PAGESIZE :]
 

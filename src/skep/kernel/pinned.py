@@ -7,7 +7,7 @@ those of its spec; else a ``Migrate`` makes the entries of the new map from thos
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 
 from skep.base.errors import Conflict
@@ -45,7 +45,9 @@ def reuse(kind: type[H], spec: MapSpec, path: str, *, door: Door = DOOR) -> H:
     if found is None:
         error = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         raise refusal(error, "BPF_OBJ_GET", path, door=door) from error
-    return _same(kind, spec, path, found, door)
+    with _closed_on_error(found, door):
+        _check(spec, path, found, door)
+    return kind(spec, found, door=door)
 
 
 def hold(
@@ -64,22 +66,17 @@ def hold(
     fd = _get(path, door)
     if fd is None:
         return _pinned(kind.create(spec, door=door), path)
-    if migrate is None or not different(fd, spec, door):
-        return _same(kind, spec, path, fd, door)
-    if not any(_fields(look(fd, door), spec)):
-        migrate = _as_it_is
-    with _old(spec, path, fd, door) as old:
-        made = kind.create(spec, door=door)
-        try:
-            _copy(old, made, migrate)
-            with suppress(FileNotFoundError):  # of a migration that was killed
-                os.unlink(path + NEXT)
-            made.pin(path + NEXT)
-            os.rename(path + NEXT, path)
-        except BaseException:
-            made.close()
-            raise
-        return made
+    with _closed_on_error(fd, door):
+        if migrate is None or not different(fd, spec, door):
+            _check(spec, path, fd, door)
+            migrate = None
+        elif not any(_fields(look(fd, door), spec)):
+            migrate = _as_it_is
+        old = None if migrate is None else _old(spec, path, fd, door)
+    if old is None or migrate is None:
+        return kind(spec, fd, door=door)
+    with old:
+        return _moved(old, kind.create(spec, door=door), path, migrate)
 
 
 def _get(path: str, door: Door) -> int | None:
@@ -92,6 +89,16 @@ def _get(path: str, door: Door) -> int | None:
         raise refusal(error, "BPF_OBJ_GET", path, door=door) from error
 
 
+@contextmanager
+def _closed_on_error(fd: int, door: Door) -> Iterator[None]:
+    """A block that finds out what a descriptor is, before an object owns it."""
+    try:
+        yield
+    except BaseException:
+        door.close(fd)
+        raise
+
+
 def _pinned(made: H, path: str) -> H:
     try:
         made.pin(path)
@@ -101,18 +108,11 @@ def _pinned(made: H, path: str) -> H:
     return made
 
 
-def _same(kind: type[H], spec: MapSpec, path: str, fd: int, door: Door) -> H:
-    """The object of a descriptor, which it owns from here on, or which is closed."""
-    found = kind(spec, fd, door=door)
-    try:
-        differs = different(fd, spec, door)
-    except BaseException:
-        found.close()
-        raise
+def _check(spec: MapSpec, path: str, fd: int, door: Door) -> None:
+    """Conflict where a map is not one of ``spec``."""
+    differs = different(fd, spec, door)
     if differs:
-        found.close()
         raise _conflict(spec, path, differs)
-    return found
 
 
 def _conflict(
@@ -182,10 +182,7 @@ def _old(spec: MapSpec, path: str, fd: int, door: Door) -> Map:
     """A pinned map with the types that it has itself; Conflict where those are not known. It owns the descriptor."""
     found = look(fd, door)
     if found.key is None or found.value is None or found.info.type not in set(TYPED):
-        try:
-            differs = different(fd, spec, door)
-        finally:
-            door.close(fd)
+        differs = different(fd, spec, door)
         raise _conflict(spec, path, differs, "the kernel does not know its types: remove the pin")
     info = found.info
     key = found.key if any(differences(found.key, spec.key, "key")) else spec.key
@@ -197,6 +194,20 @@ def _old(spec: MapSpec, path: str, fd: int, door: Door) -> Map:
 def _as_it_is(key: Any, value: Any) -> Entry:  # noqa: ANN401 - whatever they are
     """An entry of which only the map has changed."""
     return key, value
+
+
+def _moved(old: Map, made: H, path: str, migrate: Migrate) -> H:
+    """The new map with the entries of the old one, in its place; closed where that fails."""
+    try:
+        _copy(old, made, migrate)
+        with suppress(FileNotFoundError):  # of a migration that was killed
+            os.unlink(path + NEXT)
+        made.pin(path + NEXT)
+        os.rename(path + NEXT, path)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def _copy(old: Map, made: Handle, migrate: Migrate) -> None:

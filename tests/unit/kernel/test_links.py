@@ -189,6 +189,13 @@ def test_a_link_takes_another_program_in_its_place(door: FakeDoor) -> None:
         assert only_link(door).program != first
 
 
+def test_a_link_that_is_several_has_no_pin(door: FakeDoor) -> None:
+    several = Link((3, 4), "perf_event", door=door)
+    with pytest.raises(Unsupported, match="it is 2 links, which one name does not hold"):
+        several.pin("/pins/all")
+    assert door.pins == {}
+
+
 def test_a_pinned_link_is_found_again(door: FakeDoor) -> None:
     with attach(loaded(door, "xdp"), LOOPBACK) as link:
         link.pin("/pins/xdp")

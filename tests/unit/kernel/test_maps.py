@@ -243,6 +243,28 @@ def test_a_pin_that_may_not_be_opened_is_told_of_and_not_taken_for_none(door: Fa
     assert not door.open
 
 
+@pytest.mark.parametrize("skipped", range(3))
+def test_of_a_pin_that_cannot_be_looked_at_nothing_stays_open(
+    door: FakeDoor, flows: Map, skipped: int
+) -> None:
+    flows.pin("/pins/flows")
+    before = set(door.open)
+    other = MapSpec("flows", MapType.HASH, u64, Value, 50)
+    answered, asked = door.bpf, [0]
+
+    def refusing(command: int, attr: bytearray) -> int:
+        asked[0] += command == Command.INFO_BY_FD
+        if command == Command.INFO_BY_FD and asked[0] > skipped:
+            raise OSError(errno.EACCES, "")
+        return answered(command, attr)
+
+    door.bpf = refusing  # type: ignore[method-assign]
+    with pytest.raises(KernelError, match="EACCES"):
+        hold(Map, other, "/pins/flows", lambda key, value: (key, value), door=door)
+    assert asked == [skipped + 1]
+    assert set(door.open) == before
+
+
 def test_a_map_that_cannot_be_pinned_is_told_of_and_not_kept(door: FakeDoor) -> None:
     door.refuse(Command.OBJ_PIN, errno.ENOSPC)
     with pytest.raises(KernelError, match="ENOSPC"):
