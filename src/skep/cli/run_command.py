@@ -78,6 +78,11 @@ def command(  # noqa: PLR0913 - a parameter for each option
         raise BadInput(file, problem, f"leave {options} away")
     if trace:
         config.trace()
+    return _as_program(source, file, arguments, seconds)
+
+
+def _as_program(source: bytes, file: str, arguments: tuple[str, ...], seconds: float | None) -> int:
+    """Execute a file that loads its programs itself, for at most some seconds; the exit code."""
     with Interruption(seconds) as interruption:
         try:
             user_file.execute(source, file, user_file.MAIN, arguments)

@@ -74,16 +74,23 @@ def finish(program: Program, linked: Linked) -> Compiled:
         prints=linked.prints,
         replaces=program.replaces.__name__ if program.replaces else "",
         types=types,
-        variables=tuple(
-            VariableReference(insn, name) for insn, name, _ in _of(linked, Wanted.VARIABLE.value)
-        ),
-        addresses=tuple(
-            AddressReference(insn, name, addend, tested=wanted is Wanted.TESTED)
-            for wanted in (Wanted.ADDRESS, Wanted.TESTED)
-            for insn, name, addend in _of(linked, wanted.value)
-        ),
+        variables=_variables(linked),
+        addresses=_addresses(linked),
     )
     return Compiled(made, maps)
+
+
+def _variables(linked: Linked) -> tuple[VariableReference, ...]:
+    found = _of(linked, Wanted.VARIABLE.value)
+    return tuple(VariableReference(insn, name) for insn, name, _ in found)
+
+
+def _addresses(linked: Linked) -> tuple[AddressReference, ...]:
+    return tuple(
+        AddressReference(insn, name, addend, tested=wanted is Wanted.TESTED)
+        for wanted in (Wanted.ADDRESS, Wanted.TESTED)
+        for insn, name, addend in _of(linked, wanted.value)
+    )
 
 
 def _of(linked: Linked, prefix: str) -> list[tuple[int, str, int]]:

@@ -1,6 +1,7 @@
 """``skep.load``: programs compiled, loaded and attached, or an error and nothing left behind."""
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from skep.base.config import environment
@@ -68,12 +69,18 @@ def load(
         live.check_initial()
         if environment().trace:
             live.trace()
-        for given in wanted if attach else ():
-            if isinstance(given, StructOps):
-                live.register(given)
-            elif given.by_itself:
-                live.attach(given)
+        if attach:
+            _attach(live, wanted)
     except BaseException:
         live.close()
         raise
     return live
+
+
+def _attach(live: Live, wanted: Sequence[Program | StructOps]) -> None:
+    """Attach what says itself where."""
+    for given in wanted:
+        if isinstance(given, StructOps):
+            live.register(given)
+        elif given.by_itself:
+            live.attach(given)

@@ -11,13 +11,14 @@ import pkgutil
 import runpy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from types import ModuleType
 from typing import Any
 
 import skep
 from skep.base.errors import SkepError
+from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.btf.reader import Btf
 from skep.kernel import modules, vmlinux
@@ -133,7 +134,7 @@ def _forms(program: Program) -> Iterator[Program]:
         yield raw_form(program)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Made:
     """What became of programs; ``refused`` has the errors by program, such as for a hook that the kernel lacks."""
 
