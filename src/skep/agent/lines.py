@@ -104,6 +104,8 @@ def _mask(part: Part, choice: Query, offset: int) -> "Mask | None":
     batch = part.batch
     if choice.since is not None:
         masks.append(batch["time"].astype("i8") >= choice.since - offset)
+    if choice.until is not None:
+        masks.append(batch["time"].astype("i8") <= choice.until - offset)
     if choice.pids:
         masks.append(_among(batch, "pid", choice.pids))
     if choice.ports:
@@ -157,13 +159,17 @@ def _any(wanted: Sequence[str], test: Callable[[str], bool]) -> bool:
 
 
 def _is_container(container: Mapping[str, Any], wanted: str) -> bool:
-    return wanted == container.get("name") or str(container.get("id", "")).startswith(wanted)
+    if not container:
+        return False
+    named = fnmatchcase(str(container.get("name", "")), wanted)
+    return named or str(container.get("id", "")).startswith(wanted)
 
 
 def _is_pod(pod: Mapping[str, Any], wanted: str) -> bool:
     if "name" not in pod:
         return False
-    return wanted in (pod["name"], f"{pod.get('namespace', '')}/{pod['name']}")
+    whole = f"{pod.get('namespace', '')}/{pod['name']}"
+    return fnmatchcase(whole if "/" in wanted else pod["name"], wanted)
 
 
 def _among(batch: Batch, column: str, values: frozenset[int]) -> "Mask":

@@ -43,10 +43,10 @@ _TIME = re.compile(
 class Query:
     """A choice of events. An empty filter lets all pass; values of one filter are alternatives.
 
-    ``last`` and ``since`` (wall ns) choose among the stored events; with ``follow`` those to come are sent as well,
-    and without either of the two only those. A pod is ``name`` or ``namespace/name``, a container a name or the
-    beginning of its id, a comm a name or a pattern with ``*``. ``addresses`` (networks, as ``ipaddress`` writes them)
-    and ``ports`` are those of either end.
+    ``last``, ``since`` and ``until`` (wall ns) choose among the stored events; with ``follow`` those to come are sent
+    as well, and without any of the three only those. A pod is ``name`` or ``namespace/name``, a container a name or the
+    beginning of its id; their names and a comm may be patterns with ``*``. ``addresses`` (networks, as ``ipaddress``
+    writes them) and ``ports`` are those of either end.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -60,6 +60,7 @@ class Query:
     follow: bool = False
     last: int | None = None
     since: int | None = None
+    until: int | None = None
 
     @property
     def of_process(self) -> bool:
@@ -86,7 +87,12 @@ def parse(parameters: Iterable[tuple[str, str]], now: int) -> Query:
         given[field] = given[field] + value if field in given else value
     for field in ("kinds", "pids", "ports"):
         given[field] = frozenset(given.get(field, ()))
-    return Query(**given)
+    query = Query(**given)
+    if query.until is not None and query.follow:
+        raise BadInput("until", "it is of stored events", "leave follow out")
+    if query.until is not None and query.until < (query.since or 0):
+        raise BadInput("until", "it is before since")
+    return query
 
 
 def write(query: Query) -> str:
@@ -102,6 +108,7 @@ def write(query: Query) -> str:
     pairs += [("follow", "1")] if query.follow else []
     pairs += [("last", str(query.last))] if query.last is not None else []
     pairs += [("since", f"@{query.since}")] if query.since is not None else []
+    pairs += [("until", f"@{query.until}")] if query.until is not None else []
     written = urlencode(pairs, safe=",")
     if len(written) > LONGEST:
         problem = f"they take {len(written)} bytes of a request, {LONGEST} are the most"
@@ -187,6 +194,13 @@ def _words(place: str, text: str, _now: int) -> tuple[str, ...]:
     return (text,)
 
 
+def _pod(place: str, text: str, now: int) -> tuple[str, ...]:
+    namespace, slash, name = text.rpartition("/")
+    if "/" in namespace or not name or (slash and not namespace):
+        raise BadInput(place, f"{text!r} is no pod", "write name or namespace/name")
+    return _words(place, text, now)
+
+
 def _last(place: str, text: str, _now: int) -> int:
     return _number(place, text, MOST)
 
@@ -205,11 +219,12 @@ _PARAMETERS: dict[str, tuple[str, Callable[[str, str, int], Any], bool]] = {
     "follow": ("follow", _follow, False),
     "last": ("last", _last, False),
     "since": ("since", _since, False),
+    "until": ("until", _since, False),
     "kind": ("kinds", parse_kinds, True),
     "pid": ("pids", _pids, True),
     "comm": ("comms", _words, True),
     "container": ("containers", _words, True),
-    "pod": ("pods", _words, True),
+    "pod": ("pods", _pod, True),
     "user": ("users", _words, True),
     "address": ("addresses", parse_address, True),
     "port": ("ports", _ports, True),

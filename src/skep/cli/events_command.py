@@ -14,7 +14,7 @@ from skep.api.query import (
 )
 from skep.base import exits
 from skep.base.errors import BadInput
-from skep.cli import stream, terminal
+from skep.cli import stream, terminal, unseen
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
 from skep.cli.options import Number, for_option, instance_option, json_option, told
@@ -61,13 +61,16 @@ class Name(click.ParamType[str]):
         "skep events --follow --kind exec           as programs start",
         "skep events --since 10m --comm 'nginx*'    what nginx did in ten minutes",
         "skep events --since '2026-01-31 23:50'     since then, in this machine's time",
+        "skep events --since 08:10 --until 08:15    what happened in those five minutes",
         "skep events --pod shop/web-1 --json        of one pod, as JSON lines",
+        "skep events --pod 'shop/*' --kind drop     what was dropped of a namespace's pods",
         "skep events -f --port 5432 --user app      who speaks to the database as app",
     )
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
 @click.option("-n", "--last", type=Number(0, MOST), help="The newest N that are stored.")
 @click.option("--since", type=Since(), help="Stored ones since: 10m, 08:00, yesterday.")
+@click.option("--until", type=Since(), help="Stored ones until then, written as for --since.")
 @click.option(
     "-k", "--kind", "kinds", type=Kinds(), default=frozenset(), help=f"Of kinds: {ALL_KINDS}."
 )
@@ -79,9 +82,7 @@ class Name(click.ParamType[str]):
     multiple=True,
     help="Of a process.",
 )
-@click.option(
-    "-c", "--comm", "comms", type=Name(), multiple=True, help="Of a name; * matches anything."
-)
+@click.option("-c", "--comm", "comms", type=Name(), multiple=True, help="Of a process name.")
 @click.option(
     "--container",
     "containers",
@@ -113,6 +114,7 @@ def command(  # noqa: PLR0913 - a parameter for each option
     follow: bool,
     last: int | None,
     since: int | None,
+    until: int | None,
     seconds: float | None,
     as_json: bool,
     instance: str | None,
@@ -127,8 +129,9 @@ def command(  # noqa: PLR0913 - a parameter for each option
 ) -> int:
     """Show events of the running agent.
 
-    Options of one name are alternatives, those of different names must all fit. Without --follow,
-    --last and --since the newest 100 that fit are shown.
+    Options of one name are alternatives, those of different names must all fit. In names of processes,
+    containers and pods * matches anything. Without --follow, --last and --since the newest 100 that fit
+    are shown. Times are of this machine's zone.
     """
     if not follow and last is None and since is None:
         last = USUAL
@@ -144,8 +147,18 @@ def command(  # noqa: PLR0913 - a parameter for each option
         follow=follow,
         last=last,
         since=since,
+        until=until,
     )
     with Ending(seconds) as ending:
-        screen = None if as_json else terminal.of(sys.stdout)
-        stream.show(client(instance), choice, ending, screen)
+        agent, screen = client(instance), None if as_json else terminal.of(sys.stdout)
+        if follow and screen:
+            _aside(unseen.uncollected(agent, choice))
+        some = stream.show(agent, choice, ending, screen)
+        if screen and not (some or follow or ending.come):
+            _aside(unseen.nothing(agent, choice))
     return exits.INTERRUPTED if ending.signal > 0 else exits.DONE
+
+
+def _aside(text: str) -> None:
+    if text:
+        click.echo(f"skep: {text}", err=True)

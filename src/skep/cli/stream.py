@@ -22,17 +22,21 @@ KEPT = 1 << 20
 """Bytes of memory that pieces use again: about three of them."""
 
 
-def show(client: Client, choice: Query, ending: Ending, screen: Terminal | None = None) -> None:
+def show(client: Client, choice: Query, ending: Ending, screen: Terminal | None = None) -> bool:
     """Print what ``choice`` asks for, until the stream or ``ending`` ends: for people on ``screen``, without one JSON.
+
+    Whether there was anything comes back.
 
     Where the agent ends before, that is told. A head is printed where the terminal becomes another than ``screen``, for
     which the caller may have printed one.
     """
     keep_freed(KEPT)
     write: Callable[[bytes], None] = _AsText(screen) if screen else _pass_on
+    some = False
     while True:
         dropped = False
         for piece in client.pieces(choice, ending.fd):
+            some = True
             lines, notices = _split(piece)
             write(lines)
             for notice in notices:
@@ -43,6 +47,7 @@ def show(client: Client, choice: Query, ending: Ending, screen: Terminal | None 
         choice = replace(choice, last=None, since=None)
     if choice.follow and not ending.come:
         print("skep: the agent was ended from elsewhere", file=sys.stderr, flush=True)
+    return some
 
 
 def _pass_on(lines: bytes) -> None:

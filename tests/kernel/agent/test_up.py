@@ -88,6 +88,8 @@ def test_only_narrows_to_kinds_and_what_says_who(up: Callable[..., Up]) -> None:
     assert names == ["who did it", "exec", "fork", "exit", "connections"]
     run_true("not-shown")
     assert {event["kind"] for event in agent.events()} <= {"connect"}
+    followed = ("events", "-f", "--for", "0.1s", "-k", "exec", "--instance", agent.paths.instance)
+    assert skep(*followed).stderr.startswith("skep: this agent does not collect exec; ")
 
 
 @pytest.mark.native("starts several agents")
@@ -127,7 +129,10 @@ def test_commands_speak_to_the_agent(up: Callable[..., Up], tmp_path: Path) -> N
     assert (json.loads(line)["dport"], json.loads(line)["pid"]) == (int(port), os.getpid())
     elsewhere = skep("events", "--json", *ends, "--address", "10.0.0.0/8", *instance)
     assert elsewhere.stdout.splitlines() == [line]
-    assert skep("events", *ends[2:], "--address", "10.0.0.0/8", *instance).stdout == ""
+    none = skep("events", *ends[2:], "--address", "10.0.0.0/8", *instance)
+    assert (none.stdout, "skep: no event: none of the " in none.stderr) == ("", True)
+    none = skep("events", "--json", "--until", "1h", *instance)
+    assert (none.returncode, none.stdout, none.stderr) == (0, "", "")
     said = skep("reload", *instance).stdout
     assert said == "nothing that a running agent takes up has changed\n"
 

@@ -118,6 +118,9 @@ def test_classes_are_merged_by_time() -> None:
         (Query(comms=("ng*",)), [3]),
         (Query(comms=("sh", "nginx")), [1, 2, 3, 4]),
         (Query(since=OFFSET + 3), [3, 4, 5]),
+        (Query(until=OFFSET + 3), [1, 2, 3]),
+        (Query(since=OFFSET + 2, until=OFFSET + 3), [2, 3]),
+        (Query(last=1, until=OFFSET + 3), [3]),
         (Query(last=2), [4, 5]),
         (Query(last=1), [5]),
         (Query(last=4), [2, 3, 4, 5]),
@@ -147,7 +150,14 @@ def test_a_choice_lets_its_events_pass(choice: Query, expected: list[int]) -> No
         (Query(containers=("abc",)), True),
         (Query(containers=("web",)), True),
         (Query(containers=("eb",)), False),
+        (Query(containers=("w*",)), True),
+        (Query(containers=("*c",)), False),
         (Query(pods=("web-1",)), True),
+        (Query(pods=("web-*",)), True),
+        (Query(pods=("shop/*",)), True),
+        (Query(pods=("other/*",)), False),
+        (Query(pods=("*/web-1",)), True),
+        (Query(pods=("shop*",)), False),
         (Query(pods=("shop/web-1",)), True),
         (Query(pods=("other/web-1",)), False),
         (Query(pods=("web-1",), comms=("no",)), False),
@@ -163,6 +173,12 @@ def test_containers_and_pods_are_known_by_id_and_name(choice: Query, fits: objec
     assert matches(fragment, choice) is fits
     assert not matches(b'"comm":"sh"', choice)
     assert not matches(b"", choice)
+
+
+@pytest.mark.parametrize("choice", [Query(containers=("*",)), Query(pods=("*",))])
+def test_what_is_in_none_fits_no_pattern(choice: Query) -> None:
+    assert not matches(b'"comm":"sh"', choice)
+    assert matches(b'"container":{"id":"abc"},"pod":{"name":"web"}', choice)
 
 
 def test_following_gets_what_comes_until_it_ends() -> None:

@@ -62,6 +62,20 @@ def test_filters_repeat_and_split() -> None:
 )
 def test_since_takes_durations_and_times(text: str, wall: int) -> None:
     assert parse(since=text).since == wall
+    assert parse(until=text).until == wall
+
+
+def test_what_is_until_a_time_is_over() -> None:
+    assert parse(since="10s", until="10s").stored
+    for wrong in ({"since": "9s", "until": "10s"}, {"until": "10s", "follow": "1"}):
+        with pytest.raises(BadInput, match=r"^until: "):
+            parse(**wrong)
+
+
+@pytest.mark.parametrize("text", ["a/b/c", "/web", "shop/", "/", ""])
+def test_what_can_be_no_pod_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="is no pod; write name or namespace/name"):
+        parse(pod=text)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +131,7 @@ def test_a_single_parameter_given_twice_is_refused() -> None:
 
 NETWORKS = st.sampled_from(("10.0.0.0/8", "192.0.2.1/32", "fd00::/8", "::1/128"))
 NAMES = st.lists(st.text("abc*/ü &=", min_size=1, max_size=6), max_size=3).map(tuple)
+PODS = st.lists(st.from_regex(r"([a-c*]+/)?[a-c*]+", fullmatch=True), max_size=3).map(tuple)
 
 
 @PATIENT
@@ -127,14 +142,15 @@ NAMES = st.lists(st.text("abc*/ü &=", min_size=1, max_size=6), max_size=3).map(
         pids=st.frozensets(st.integers(0, 1 << 22), max_size=3),
         comms=NAMES,
         containers=NAMES,
-        pods=NAMES,
+        pods=PODS,
         users=NAMES,
         addresses=st.lists(NETWORKS, max_size=2).map(tuple),
         ports=st.frozensets(st.integers(0, 65535), max_size=3),
         follow=st.booleans(),
         last=st.none() | st.integers(0, 1000),
         since=st.none() | st.integers(0, NOW),
-    )
+        until=st.none() | st.integers(NOW, 2 * NOW),
+    ).filter(lambda choice: choice.until is None or not choice.follow)
 )
 def test_what_the_client_writes_the_agent_reads(choice: Query) -> None:
     assert query.parse(parse_qsl(query.write(choice), keep_blank_values=True), NOW) == choice
