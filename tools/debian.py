@@ -26,7 +26,8 @@ from urllib.parse import unquote
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-CODENAME = "bookworm"
+CODENAME, NEXT = "bookworm", "trixie"
+NEWEST = "newest"
 TRIPLET = "x86_64-linux-gnu"
 ENTRY = re.compile(
     r"'(?P<uri>[^']+)' (?P<file>[^_\s]+_(?P<version>[^_\s]+)_\w+\.deb) (?P<size>\d+)"
@@ -41,14 +42,20 @@ class Unavailable(Exception):
 class Bundle:
     """What one folder holds: packages by name, from which suite, with or without what they depend on.
 
-    ``series`` is for kernels, whose package's name changes with each version: the newest of it is looked up. QEMU is
-    of the backports because that of Debian 12 runs code that a guest has patched meanwhile (decision 0004).
+    ``series`` is for kernels, whose package's name changes with each version: the newest of it is looked up; NEWEST is
+    the newest of all. QEMU is of the backports because that of Debian 12 runs code that a guest has patched meanwhile
+    (decision 0004).
     """
 
     packages: tuple[str, ...]
     depends: bool = True
     backports: bool = False
     series: str = ""
+
+    @property
+    def codename(self) -> str:
+        """The Debian that it comes from: the newest kernel is in the backports of the one after ours."""
+        return NEXT if self.series == NEWEST else CODENAME
 
 
 BUNDLES = {
@@ -57,6 +64,7 @@ BUNDLES = {
     "zstd": Bundle(("zstd",), depends=False),
     "linux-6.1": Bundle(("linux-image-amd64",), depends=False, series="6.1"),
     "linux-6.12": Bundle(("linux-image-amd64",), depends=False, series="6.12", backports=True),
+    "linux-newest": Bundle(("linux-image-amd64",), depends=False, series=NEWEST, backports=True),
     "clang": Bundle(("clang-19", "libbpf-dev")),
     "binutils": Bundle(("binutils-x86-64-linux-gnu",)),
     "libbpf": Bundle(("libbpf1", "libbpf-dev")),
@@ -123,20 +131,25 @@ def _entries(text: str) -> Iterator[tuple[str, str]]:
                 yield suite, uri
 
 
-def sources(archive: str, security: str) -> str:
-    """A deb822 sources file for the archive, its updates, backports and security updates."""
-    suites = f"{CODENAME} {CODENAME}-updates {CODENAME}-backports"
+def sources(archive: str, security: str, codename: str = CODENAME) -> str:
+    """A deb822 sources file for the archive, its updates, backports and security updates; of NEXT for its backports."""
+    parts = [(archive, f"{codename}-backports")]
+    if codename == CODENAME:
+        parts = [
+            (archive, f"{CODENAME} {CODENAME}-updates {CODENAME}-backports"),
+            (security, f"{CODENAME}-security"),
+        ]
     return "\n".join(
         f"Types: deb\nURIs: {uri}\nSuites: {names}\nComponents: main\nSigned-By: {KEYRING}\n"
-        for uri, names in ((archive, suites), (security, f"{CODENAME}-security"))
+        for uri, names in parts
     )
 
 
 class Apt:
-    """apt-get and apt-cache on lists and sources of their own, under ``folder``."""
+    """apt-get and apt-cache on lists and sources of their own, under ``folder``, for the Debian ``codename``."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, codename: str = CODENAME) -> None:
+        self.folder, self.codename = folder, codename
         self.fresh = False
 
     def __call__(self, tool: str, *arguments: str, cwd: Path | None = None) -> str:
@@ -153,8 +166,8 @@ class Apt:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         configured = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*.*")]
         texts = [path.read_text() for path in configured if path.is_file()]
-        (self.folder / "debian.sources").write_text(sources(*mirrors(texts)))
-        _say(f"fetching the package lists of {CODENAME}, its updates, backports and security")
+        (self.folder / "debian.sources").write_text(sources(*mirrors(texts), self.codename))
+        _say(f"fetching the package lists of {self.codename}")
         _run("apt-get", *self._options(), "-qq", "update")
         self.fresh = True
 
@@ -175,14 +188,27 @@ class Apt:
 
 
 def newest(shown: str, series: str) -> str:
-    """The package that ``apt-cache show`` of a kernel's metapackage names for ``series`` ("6.12")."""
-    depends: list[str] = re.findall(r"^Depends:.*?\b(linux-image-[\w.+-]+)", shown, re.MULTILINE)
+    """The package that ``apt-cache show`` of a kernel's metapackage names for ``series`` ("6.12", NEWEST)."""
+    depends: list[str] = re.findall(r"^Depends:.*?\b(linux-image-\d[\w.+-]+)", shown, re.MULTILINE)
     wanted = [name for name in depends if name.startswith(f"linux-image-{series}.")]
+    if series == NEWEST:
+        wanted = sorted(depends, key=_numbers, reverse=True)
     if not wanted:
         raise Unavailable(
             f"no kernel {series} among {', '.join(sorted(set(depends))) or 'nothing'}"
         )
     return wanted[0]
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name.partition("+")[0])]
+
+
+def parts(shown: str, image: str) -> tuple[str, ...]:
+    """The packages that hold what ``image`` does, as ``apt-cache show`` of it tells; of Linux 7.3 several."""
+    release = image.removeprefix("linux-image-")
+    found = re.findall(rf"\b(linux-[a-z]+-{re.escape(release)}) \(", shown)
+    return tuple(sorted(set(found) - {image})) or (image,)
 
 
 def listed(printed: str) -> dict[str, Package]:
@@ -198,8 +224,9 @@ def resolve(bundle: Bundle, apt: Apt) -> list[Package]:
     """The packages of a bundle with their newest versions; without those that the machine has installed already."""
     names = bundle.packages
     if bundle.series:
-        names = tuple(newest(apt("apt-cache", "show", name), bundle.series) for name in names)
-    release = ["-t", f"{CODENAME}-backports"] if bundle.backports else []
+        image = newest(apt("apt-cache", "show", *names), bundle.series)
+        names = parts(apt("apt-cache", "show", image), image)
+    release = ["-t", f"{bundle.codename}-backports"] if bundle.backports else []
     found = listed(apt("apt-get", "-qq", *release, "--print-uris", "download", *names))
     if bundle.depends:
         quiet = ("-qq", "--no-install-recommends", "--reinstall", "--print-uris")
@@ -292,12 +319,13 @@ def fetch(names: Iterable[str], *, refresh: bool = False, cache: Path = CACHE) -
     Raises Unavailable with the reason where a bundle cannot be had.
     """
     with _locked(cache):
-        apt = Apt(cache / ".apt")
-        return [_bundle(name, apt, cache / name, refresh=refresh) for name in names]
+        apts = {CODENAME: Apt(cache / ".apt"), NEXT: Apt(cache / f".apt-{NEXT}", NEXT)}
+        return [_bundle(name, apts, cache / name, refresh=refresh) for name in names]
 
 
-def _bundle(name: str, apt: Apt, folder: Path, *, refresh: bool) -> Path:
+def _bundle(name: str, apts: dict[str, Apt], folder: Path, *, refresh: bool) -> Path:
     bundle = BUNDLES[name]
+    apt = apts[bundle.codename]
     held = [Package(*pair, size=0) for pair in versions(folder).items()]
     as_wanted = bool(held) and _told(folder) == manifest(bundle, held)
     if as_wanted and not refresh:

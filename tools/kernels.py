@@ -1,8 +1,9 @@
 """Debian's kernels as a virtual machine and the compiler need them.
 
-From an unpacked ``linux-image`` package come, once per version, the uncompressed ELF image (which QEMU starts without a
+From unpacked packages come, once per version, the uncompressed ELF image (which QEMU starts without a
 boot loader and without decompressing anything under emulation), its BTF, and modules as plain files. They lie beside
-the package, in ``made/``, and go with it.
+them, in ``made/``, and go with them. Of older kernels there is one package, with an image in ``boot/``; of Linux 7.3
+several, with the image beside the modules.
 """
 
 import lzma
@@ -17,13 +18,18 @@ from pathlib import Path
 from tools import debian
 
 SERIES = ("6.1", "6.12")
+NEWEST = debian.NEWEST
+ALL = (*SERIES, NEWEST)
 XZ, ZSTD = b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 BUILD_ID_NOTE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel that can be started: ``release`` is what uname says there, ``build_id`` is in hexadecimal."""
+    """A kernel that can be started: ``release`` is what uname says there, ``build_id`` is in hexadecimal.
+
+    ``series`` is as what it was asked for: NEWEST is one that changes.
+    """
 
     series: str
     release: str
@@ -36,10 +42,15 @@ class Kernel:
 
 
 def kernel(series: str, cache: Path = debian.CACHE) -> Kernel:
-    """The newest kernel of a series ("6.1"). Raises debian.Unavailable."""
+    """The newest kernel of a series ("6.1"), or of all (NEWEST). Raises debian.Unavailable."""
     folder = debian.fetch([f"linux-{series}"], cache=cache)[0]
-    packed = next((folder / "boot").glob("vmlinuz-*"))
-    release = packed.name.removeprefix("vmlinuz-")
+    found = (path for above in ("", "usr/") for path in folder.glob(f"{above}lib/modules/*"))
+    modules = next(path for path in found if path.is_dir())
+    release = modules.name
+    old = folder / "boot" / f"vmlinuz-{release}"
+    packed, config = modules / "vmlinuz", modules / "config"
+    if old.exists():
+        packed, config = old, folder / "boot" / f"config-{release}"
     made = folder / "made"
     if not made.exists():
         _make(packed, made, cache)
@@ -49,8 +60,8 @@ def kernel(series: str, cache: Path = debian.CACHE) -> Kernel:
         next(iter(debian.versions(folder).values()), ""),
         made / "vmlinux",
         made / "btf",
-        folder / "boot" / f"config-{release}",
-        next(path for path in folder.glob("*lib/modules/*") if path.is_dir()),
+        config,
+        modules,
         (made / "build-id").read_text(),
     )
 

@@ -19,7 +19,7 @@ from tools import debian, kernels, vm
 from tools.kernels import Kernel
 
 EVENTS = Path("/sys/kernel/tracing/events")
-SECONDS = 120
+SECONDS = 300
 TYPED = ("veth", "nf_conntrack", "nf_nat", "nf_tables")
 """Modules whose functions and variables the tests name.
 

@@ -173,7 +173,7 @@ def _number(path: Path) -> int | None:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command on one kernel."""
     parser = argparse.ArgumentParser(prog="python -m tools.vm", description=__doc__)
-    parser.add_argument("series", choices=kernels.SERIES)
+    parser.add_argument("series", choices=kernels.ALL)
     parser.add_argument("--seconds", type=float, default=300, help="end the guest after so long")
     parser.add_argument("command", nargs="+", help="after --")
     options = parser.parse_args(arguments)

@@ -41,6 +41,17 @@ Depends: linux-image-6.12.95+deb12-amd64 (= 6.12.95-1~bpo12+1)
 Version: 6.1.192-2
 Depends: linux-image-6.1.0-56-amd64 (= 6.1.192-2)
 """
+NEXT_SHOWN = """\
+Version: 7.3.4-1~bpo13+1
+Depends: linux-base-amd64 (= 7.3.4-1~bpo13+1), linux-image-7.3.4+deb13-amd64 (= 7.3.4-1~bpo13+1)
+
+Version: 7.10.1-1~bpo13+1
+Depends: linux-base-amd64 (= 7.10.1-1~bpo13+1), linux-image-7.10.1+deb13-amd64 (= 7.10.1-1~bpo13+1)
+"""
+SPLIT = """\
+Package: linux-image-7.10.1+deb13-amd64
+Depends: dracut | linux-initramfs-tool, linux-base-7.10.1+deb13-amd64 (= 1), linux-modules-7.10.1+deb13-amd64 (= 1)
+"""
 
 
 def test_the_mirrors_of_the_machine_are_used() -> None:
@@ -68,6 +79,31 @@ def test_the_newest_kernel_of_a_series_is_not_one_of_another() -> None:
     assert debian.newest(SHOWN, "6.12") == "linux-image-6.12.95+deb12-amd64"
     with pytest.raises(Unavailable, match=r"no kernel 5\.10 among linux-image"):
         debian.newest(SHOWN, "5.10")
+
+
+def test_the_newest_kernel_of_all_is_that_of_the_highest_number() -> None:
+    assert debian.newest(NEXT_SHOWN, debian.NEWEST) == "linux-image-7.10.1+deb13-amd64"
+    with pytest.raises(Unavailable, match="no kernel newest among nothing"):
+        debian.newest("", debian.NEWEST)
+
+
+def test_a_kernel_in_several_packages_is_all_of_them() -> None:
+    image = "linux-image-7.10.1+deb13-amd64"
+    assert debian.parts(SPLIT, image) == (
+        "linux-base-7.10.1+deb13-amd64",
+        "linux-modules-7.10.1+deb13-amd64",
+    )
+    old = "Package: linux-image-6.1.0-56-amd64\nDepends: kmod, linux-base (>= 4.3~)\n"
+    assert debian.parts(old, "linux-image-6.1.0-56-amd64") == ("linux-image-6.1.0-56-amd64",)
+
+
+def test_the_newest_kernel_is_of_the_next_debians_backports(tmp_path: Path) -> None:
+    newest = debian.BUNDLES["linux-newest"]
+    assert (newest.codename, debian.BUNDLES["linux-6.12"].codename) == ("trixie", "bookworm")
+    text = debian.sources("http://m/debian", "http://m/security", newest.codename)
+    assert "Suites: trixie-backports\n" in text
+    assert "bookworm" not in text
+    assert "security" not in text
 
 
 def test_a_bundle_has_its_packages_and_what_they_depend_on() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import kernels
-from tools.debian import Unavailable
+from tools import debian, kernels
+from tools.debian import Package, Unavailable
 
 
 def image(**sections: bytes) -> bytes:
@@ -67,3 +67,36 @@ def test_modules_come_in_the_order_in_which_they_load(tmp_path: Path) -> None:
     found = kernels.modules(tmp_path, ["built_in", "9pnet_virtio", "9pnet"])
     assert list(found) == ["9pnet", "9pnet_virtio"]
     assert found["9pnet_virtio"].startswith(b"ELF")
+
+
+@pytest.mark.parametrize(
+    ("series", "folder", "image_at", "config"),
+    [
+        (
+            "6.1",
+            "lib/modules/6.1.0-9-amd64",
+            "boot/vmlinuz-6.1.0-9-amd64",
+            "boot/config-6.1.0-9-amd64",
+        ),
+        (
+            kernels.NEWEST,
+            "usr/lib/modules/7.3.4+deb13-amd64",
+            "usr/lib/modules/7.3.4+deb13-amd64/vmlinuz",
+            "usr/lib/modules/7.3.4+deb13-amd64/config",
+        ),
+    ],
+)
+def test_a_kernel_is_found_beside_the_boot_loader_or_beside_its_modules(
+    tmp_path: Path, series: str, folder: str, image_at: str, config: str
+) -> None:
+    at = tmp_path / f"linux-{series}"
+    (at / folder).mkdir(parents=True)
+    (at / image_at).parent.mkdir(exist_ok=True)
+    made = image(BTF=b"types", notes=note(b"GNU\0", 3, b"\xab"))
+    (at / image_at).write_bytes(packed(lzma.compress(made)))
+    told = debian.manifest(debian.BUNDLES[f"linux-{series}"], [Package("linux", "9-1", 0)])
+    (at / "bundle.json").write_text(told)
+    found = kernels.kernel(series, tmp_path)
+    assert (found.series, found.release, found.build_id) == (series, at.joinpath(folder).name, "ab")
+    assert (found.config, found.modules) == (at / config, at / folder)
+    assert found.btf.read_bytes() == b"types"
