@@ -115,6 +115,19 @@ def test_a_full_map_and_flags_that_fail_name_the_map_and_the_errno(door: FakeDoo
     for key, flags, name in ((1, NOEXIST, "EEXIST"), (2, EXIST, "ENOENT")):
         with pytest.raises(KernelError, match=name):
             small.put(struct.pack("<I", key), bytes(4), flags)
+    door.refuse(Command.MAP_UPDATE, errno.EINVAL)
+    with pytest.raises(KernelError, match=r"EINVAL") as refused:
+        small[2] = 2
+    assert "full" not in str(refused.value)
+
+
+def test_all_entries_of_an_array_are_mapped(door: FakeDoor) -> None:
+    pages = live(door, MapType.ARRAY, u32, char[4096], entries=3, flags=1 << 10)
+    memory = pages.memory()
+    assert len(memory) == 3 * 4096
+    memory[2 * 4096 : 2 * 4096 + 4] = b"last"
+    assert pages[2] == "last"
+    pages.close()
 
 
 def test_batches_hold_every_entry_once(flows: Map) -> None:
@@ -153,6 +166,11 @@ def test_where_the_kernel_has_no_batches_entries_come_one_by_one(
     door.refuse(Command.MAP_LOOKUP_BATCH, 524)
     ((keys, values),) = list(flows.batches())
     assert (keys["port"].tolist(), values["packets"].tolist()) == ([1], [5])
+    assert list(flows) == [Key(1, 1)]
+    door.refuse(Command.MAP_LOOKUP_AND_DELETE_BATCH, 524)
+    ((keys, values),) = list(flows.batches(take=True))
+    assert (keys["port"].tolist(), values["packets"].tolist()) == ([1], [5])
+    assert list(flows) == []
 
 
 def test_a_bucket_that_does_not_fit_makes_the_arrays_larger(door: FakeDoor, flows: Map) -> None:
@@ -234,6 +252,13 @@ def test_a_pin_of_another_layout_is_a_conflict_that_says_in_what(
     with pytest.raises(Conflict, match="entries 100 instead of 50"):
         reuse(Map, other, "/pins/flows", door=door)
     assert len(door.open) == before
+
+
+def test_fields_of_a_pin_that_are_others_are_told(door: FakeDoor, flows: Map) -> None:
+    flows.pin("/pins/flows")
+    other = MapSpec("flows", MapType.HASH, u64, Value, HASH.entries)
+    with pytest.raises(Conflict, match=r"\(key is .* instead of u64\)"):
+        reuse(Map, other, "/pins/flows", door=door)
 
 
 def test_a_pin_that_may_not_be_opened_is_told_of_and_not_taken_for_none(door: FakeDoor) -> None:

@@ -1,6 +1,7 @@
 """Messages of routing netlink are packed and cut as the kernel does it."""
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,16 @@ from hypothesis import strategies as some
 
 from skep.base.errors import Conflict
 from skep.kernel.clsact import _drop_clsact, _priority
-from skep.kernel.netlink import BPF, EGRESS, INGRESS, Filter, _filter, attribute, attributes
+from skep.kernel.netlink import (
+    BPF,
+    EGRESS,
+    INGRESS,
+    Filter,
+    Netlink,
+    _filter,
+    attribute,
+    attributes,
+)
 
 
 def test_attributes_are_padded_and_found_by_type() -> None:
@@ -81,3 +91,16 @@ def test_a_qdisc_stays_while_anybody_has_a_filter_in_it(side: int) -> None:
     unused = FakeNetlink({})
     _drop_clsact(unused, 3)
     assert unused.dropped == [3]
+
+
+def test_devices_are_those_of_the_machine() -> None:
+    with Netlink() as netlink:
+        found = {one.name: (one.ifindex, one.mtu) for one in netlink.devices()}
+    root = Path("/sys/class/net")
+    told = {
+        one.name: (int((one / "ifindex").read_text()), int((one / "mtu").read_text()))
+        for one in root.iterdir()
+        if one.is_dir()
+    }
+    assert found == told
+    assert "lo" in found

@@ -40,6 +40,7 @@ def proc(tmp_path: Path) -> str:
                 3: ("bpf-prog", "prog_id:\t12"),
                 4: ("bpf-map", "map_id:\t5"),
                 5: ("bpf_link", "link_id:\t9"),
+                6: ("bpf-map", "no id: it is told by an older kernel"),
             },
         ),
         (8, "other\n", {3: ("eventfd", "eventfd-count: 0")}),

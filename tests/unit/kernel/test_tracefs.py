@@ -146,3 +146,20 @@ def test_who_may_not_open_tracefs_is_told_what_is_missing(tmp_path: Path) -> Non
     with pytest.raises(Forbidden, match="CAP_SYS_ADMIN") as caught:
         Tracefs.open((str(tmp_path / "none"),), door=Unprivileged())
     assert caught.value.action == "opening tracefs"
+
+
+def test_functions_of_modules_are_not_listed(tmp_path: Path) -> None:
+    listed = "vfs_read\nnft_do_chain [nf_tables]\ntcp_v4_rcv\n"
+    (tmp_path / "available_filter_functions").write_text(listed)
+    assert Tracefs(str(tmp_path)).functions() == ["vfs_read", "tcp_v4_rcv"]
+    with pytest.raises(Unsupported, match="does not list the functions"):
+        Tracefs(str(tmp_path / "none")).functions()
+
+
+def test_a_tracefs_of_our_own_is_given_back_once() -> None:
+    door = FakeDoor()
+    fd = door.perf_event_open(b"", -1, 0)  # any descriptor
+    with Tracefs("/nowhere", fd=fd, door=door) as tracefs:
+        assert fd in door.open
+    assert door.open == {}
+    tracefs.close()

@@ -2,6 +2,7 @@
 
 from copy import copy
 
+import numpy as np
 import pytest
 
 from skep.kernel.maps import Map
@@ -119,3 +120,25 @@ def test_a_constant_is_read_only(held: Map) -> None:
     with pytest.raises(TypeError, match=r"m is constant.*initial="):
         constant.hits = 6
     assert held[0].hits == 5
+
+
+def test_what_a_view_shows_goes_into_another_place(state: LiveGlobal) -> None:
+    state.inner = Inner(443, [1, 2, 3])
+    state.each[1] = state.inner
+    state.inner.port = 80
+    assert copy(state.each[1]) == Inner(443, [1, 2, 3])
+    assert list(copy(state.each[1].flags)) == [1, 2, 3]
+
+
+def test_an_array_is_seen_in_place_by_numpy(state: LiveGlobal) -> None:
+    state.sizes = [8, 9]
+    seen = np.asarray(state.sizes)
+    seen[1] += 5
+    assert (seen.tolist(), list(state.sizes)) == ([8, 14], [8, 14])
+    apart = np.array(state.sizes, "u4")
+    apart[0] = 0
+    assert list(state.sizes) == [8, 14]
+
+
+def test_the_variables_are_listed(state: LiveGlobal) -> None:
+    assert dir(state) == sorted(field.name for field in State.fields)

@@ -111,3 +111,9 @@ def test_lists_of_cpus_are_read_as_the_kernel_writes_them(tmp_path: Path) -> Non
     assert cpus.possible(str(tmp_path)) == (0, 1)
     assert cpus.online(str(tmp_path)) == (0,)
     assert len(cpus.possible()) >= len(os.sched_getaffinity(0))
+
+
+def test_a_kernel_without_notes_has_no_build_id(tmp_path: Path) -> None:
+    assert build_id(str(tmp_path / "none")) == ""
+    (tmp_path / "empty").write_bytes(b"")
+    assert build_id(str(tmp_path / "empty")) == ""

@@ -86,3 +86,11 @@ def test_any_cutting_gives_the_data_back(
     pieces = parts(ARGS, data, min(head, len(data)), size)
     chance.shuffle(pieces)  # type: ignore[attr-defined]  # hypothesis gives a Random
     assert whole(data[:head], len(data), pieces) == Text(data, cut=False)
+
+
+def test_parts_that_wait_have_four_kilobytes_for_each_exec() -> None:
+    texts = Texts(execs=2)
+    texts.add([Part(1, ARGS, 0, bytes(4096)), Part(2, ARGS, 0, bytes(4096))])
+    assert (len(texts), texts.dropped) == (8192, 0)
+    texts.add([Part(2, ARGS, 4096, b"x")])
+    assert (len(texts), texts.dropped) == (4097, 1)

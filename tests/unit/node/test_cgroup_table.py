@@ -148,6 +148,27 @@ def test_a_runtime_on_v1_is_found_by_the_process() -> None:
     assert table.place(502, 1) == table.place(503, 1) == 1
 
 
+def test_a_place_of_v1_that_was_forgotten_is_found_again_under_another_id() -> None:
+    machine = Machine("hybrid")
+    machine.legacy = [f"/docker/{A}"]
+    machine.memberships[500] = f"5:pids:/docker/{A}\n0::/\n"
+    table = CgroupTable(machine)
+    before = table.place(500, 1)
+    table.forget(before)
+    after = table.place(500, 1)
+    assert after != before
+    assert table.get(after).container == A
+
+
+def test_a_refresh_asks_nothing_where_v1_is_used_already() -> None:
+    machine = Machine("hybrid")
+    machine.legacy = [f"/docker/{A}"]
+    table = CgroupTable(machine)
+    machine.legacy = []
+    table.refresh()
+    assert table.legacy
+
+
 def test_a_runtime_that_begins_to_use_v1_is_seen_at_a_refresh() -> None:
     machine = Machine("hybrid")
     table = CgroupTable(machine)

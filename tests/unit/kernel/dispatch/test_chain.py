@@ -127,6 +127,20 @@ def test_a_program_is_put_in_the_place_of_another(bench: Bench) -> None:
     assert repr(links[0]) == "<ChainLink the chain, place 0: y>"
 
 
+def test_a_change_returns_when_what_was_taken_out_does_not_run_any_more(bench: Bench) -> None:
+    links = [bench.add(name, order) for order, name in enumerate("ab")]
+    new = bench.program("x")
+    for change in (lambda: links[1].update(new), links[0].close):
+        bench.door.calls.clear()
+        change()
+        # The kernel waits for what runs before such an update returns: see grace.
+        assert bench.door.calls[-3:] == [
+            Command.MAP_CREATE,
+            Command.MAP_CREATE,
+            Command.MAP_UPDATE,
+        ]
+
+
 def test_a_new_one_knows_where_to_go_on_before_anybody_jumps_to_it(bench: Bench) -> None:
     bench.add("c", 30)
     seen: list[str] = []
