@@ -10,12 +10,13 @@ from skep.events.losses import LossCounter
 
 @frozen
 class Loss:
-    """A queue, what went through it and what was lost there, and why that happens."""
+    """A queue, what went through it and what was lost there, and why that happens; what waits in it, where known."""
 
     queue: str
     passed: int
     lost: int
     why: str
+    waiting_bytes: int = 0
 
 
 WHY = {
@@ -27,15 +28,17 @@ WHY = {
 
 
 def rings(accounts: Mapping[str, Any], counts: Mapping[str, RingCount]) -> list[Loss]:
-    """The rings: as they stand (``counts``), and what the drain counted last, which may hang."""
-    return [_ring(name, counts.get(name), ring) for name, ring in accounts.get("rings", {}).items()]
+    """The rings: as they stand (``counts``), and what the drain counted last, which may hang or has yet to begin."""
+    told = accounts.get("rings", {})
+    return [_ring(name, counts.get(name), told.get(name, {})) for name in {**counts, **told}]
 
 
 def _ring(name: str, now: RingCount | None, told: Mapping[str, Any]) -> Loss:
     attempts = now.attempts if now else int(told["attempts"])
     refused = now.refused if now else int(told["refused"])
     lost = refused + int(told.get("foreign", 0))
-    return Loss(f"{name} ring", attempts - refused, lost, "the ring was full")
+    waiting = now.produced - now.consumed if now else 0
+    return Loss(f"{name} ring", attempts - refused, lost, "the ring was full", waiting)
 
 
 def queues(counters: Iterable[LossCounter]) -> list[Loss]:

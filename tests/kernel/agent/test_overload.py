@@ -100,10 +100,12 @@ def test_a_drain_that_hangs_is_told_of_and_another_takes_its_place(up: Callable[
 
 
 def test_a_drain_that_hangs_does_not_keep_the_agent_from_its_end(up: Callable[..., Up]) -> None:
-    agent = up("--only", "exec")
+    agent = up("--only", "oom")
     drain = next(one["pid"] for one in agent.ready()["processes"] if one["name"] == "drain")
     os.kill(drain, signal.SIGSTOP)
+    run_true("unread")
     assert agent.end() == 0
+    assert "in the lifecycle ring wait to be read" in agent.errors.read_text()
     assert not os.path.exists(f"/proc/{drain}")
     assert not os.path.exists(agent.paths.run)
 
