@@ -1,7 +1,7 @@
 """Exit codes of the command line and of the agent: which error has which. They are part of what scripts rely on.
 
 0 done; 1 it failed; 2 wrong usage, file or setting; 3 no agent answers; 4 a privilege is missing;
-5 this kernel does not offer it; 130 interrupted; 141 whoever read the output went away.
+5 this kernel does not offer it; 130 interrupted; 141 nobody reads the output any more.
 """
 
 from skep.base.errors import BadInput, Forbidden, Refused, SkepError, Unreachable, Unsupported
@@ -21,7 +21,8 @@ NAMED = {kind.__name__: code for kind, code in CODES}
 
 HELP = """\
 Exit codes: 0 done, 1 failed, 2 wrong usage, file or setting, 3 no agent answers,
-4 a privilege is missing, 5 this kernel does not offer it, 130 interrupted.
+4 a privilege is missing, 5 this kernel does not offer it, 130 interrupted,
+141 nobody reads the output any more.
 """
 
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,6 +116,40 @@ def test_every_command_exists_and_has_examples() -> None:
         command = group.get_command(context, name)
         assert command is not None
         assert "Examples:" in (command.epilog or "")
+
+
+def examples() -> list[list[str]]:
+    """The commands in the examples of all commands, as a shell takes them apart."""
+    group = command_line.skep
+    context = click.Context(group)
+    found = []
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        _, _, lines = (command.epilog or "" if command else "").partition("Examples:\n")
+        for line in lines.splitlines():
+            words = re.search(r"\bskep (?:\S|\s\S)+", line)
+            assert words is not None, line
+            found.append(shlex.split(re.split(r" [|>] |\)\"", words[0])[0]))
+    return found
+
+
+@pytest.mark.parametrize("words", examples(), ids=" ".join)
+def test_an_example_of_a_help_is_taken(words: list[str]) -> None:
+    group = command_line.skep
+    context = click.Context(group, **group.context_settings)
+    name, command, arguments = group.resolve_command(context, words[1:])
+    assert command is not None
+    with command.make_context(name, arguments, parent=context) as made:
+        assert made.params
+
+
+def test_an_option_that_there_is_not_would_be_told() -> None:
+    group = command_line.skep
+    context = click.Context(group, **group.context_settings)
+    name, command, arguments = group.resolve_command(context, ["prog", "--fro", "5s"])
+    assert command is not None
+    with pytest.raises(click.NoSuchOption):
+        command.make_context(name, arguments, parent=context)
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
