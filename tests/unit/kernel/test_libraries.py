@@ -36,6 +36,8 @@ def test_the_entries_of_this_machines_kind_are_read() -> None:
         "libz.so.1": "/lib32/libz.so.1"
     }
     assert parse(b"nothing", X86_64) == {}
+    assert parse(bytes(4096), X86_64) == {}
+    assert parse(cache(ENTRIES)[:47], X86_64) == {}
 
 
 @given(st.binary(max_size=64), st.integers(0, 200))

@@ -102,6 +102,16 @@ def test_stacks_are_functions_by_name_without_the_way_into_the_program(tmp_path:
     assert symbols.stacks([[schedule]]) == [["schedule"]]
 
 
+def test_a_frame_that_made_a_call_with_its_last_instruction_has_its_own_name(
+    kallsyms: Path,
+) -> None:
+    """What a call returns to is behind the function then; the innermost frame is where it stands."""
+    symbols = Symbols(str(kallsyms))
+    assert symbols.stacks([[BASE + 0x100, BASE + 0x300, BASE + 0x100]]) == [
+        ["__pi_memcpy", "__pi_memcpy", "tcp_v4_rcv"]
+    ]
+
+
 def test_more_stacks_than_are_remembered_are_named_at_once(kallsyms: Path) -> None:
     symbols = Symbols(str(kallsyms), most=4)
     frames = [BASE + 0x300 + offset for offset in range(1, 99)]
