@@ -6,6 +6,7 @@ opens no file and knows no kernel: ``kernel.vmlinux`` brings the blob and the sa
 
 import struct
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from mmap import mmap
 
@@ -38,7 +39,7 @@ from skep.btf.types import (
 Buffer = bytes | bytearray | memoryview | mmap
 _MAGIC = 0xEB9F
 _HEADER = struct.Struct("<HBBIIIII")
-_POINTER = 8
+_POINTER, _WORD = 8, 4
 _DEEPEST = 64  # types in types
 _NAME = 64  # bytes that most names fit into
 _QUALIFIERS = (Typedef, Const, Volatile, Restrict, TypeTag)
@@ -71,6 +72,7 @@ class Btf:
 
     def __init__(self, data: Buffer, base: "Btf | None" = None, index: Index | None = None) -> None:
         types, strings = _sections(memoryview(data))
+        self._data = types
         self._words: Words = types.cast("I") if _aligned(types) else array("I", types.tobytes())
         self._strings, self._text = strings, b""
         self._base = base
@@ -261,6 +263,25 @@ class Btf:
         if not isinstance(found, Enum | Enum64):
             return {}
         return {value: text for text, value in reversed(found.values)}
+
+    def enumerators(self, name: str) -> Iterator[tuple[str, int]]:
+        """Where enumerations have a number of that name: the name of each, "" where it has none, and the number."""
+        if self._base:
+            yield from self._base.enumerators(name)
+        data = bytes(self._data)
+        for offset in self.name_offsets(name):
+            word = array("I", [offset]).tobytes()
+            at, before = data.find(word), -1
+            while at >= 0:
+                number = bisect_right(self.index.offsets, at // _WORD) - 1
+                if number != before:
+                    yield from self._enumerators(self._first + number, name)
+                at, before = data.find(word, at + 1), number
+
+    def _enumerators(self, type_id: int, name: str) -> Iterator[tuple[str, int]]:
+        found = self.type(type_id) if self.kind(type_id) in (Kind.ENUM, Kind.ENUM64) else None
+        if isinstance(found, Enum | Enum64):
+            yield from ((found.name, value) for text, value in found.values if text == name)
 
 
 def _aligned(view: memoryview) -> bool:

@@ -1,7 +1,8 @@
 """What a program names of the kernel that it is compiled for, beyond its arguments: structs and enumerations.
 
-``SOCKET = kernel_struct("socket")`` and ``STATE = kernel_enum("tcp_state")`` stand outside a program. In it,
-``SOCKET(file.private_data).sk`` sees an address as that struct, and ``STATE.TCP_LISTEN`` is a number of that kernel.
+``SOCKET = kernel_struct("socket")`` and ``REASON = kernel_enum("skb_drop_reason")`` stand outside a program. In it,
+``SOCKET(file.private_data).sk`` sees an address as that struct, and ``REASON.SKB_DROP_REASON_NO_SOCKET`` is a number of
+that kernel.
 """
 
 from typing import Any
@@ -36,21 +37,29 @@ class KernelViewOrNone:
 
 
 class KernelEnum:
-    """An enumeration by name, whose numbers may differ between kernels; ``plain`` are those in plain Python."""
+    """An enumeration by name, whose numbers may differ between kernels; ``plain`` are those in plain Python.
+
+    Without a name it is all that have none.
+    """
 
     def __init__(self, name: str, plain: dict[str, int]) -> None:
         self.name, self.plain = name, plain
 
     @property
     def __name__(self) -> str:
-        return f"kernel_enum({self.name!r})"
+        return f"kernel_enum({self._written})"
+
+    @property
+    def _written(self) -> str:
+        return repr(self.name) if self.name else ""
 
     def __getattr__(self, name: str) -> int:
         if name in self.plain:
             return self.plain[name]
+        given = ", ".join(filter(None, (self._written, f"{name}=...")))
+        of = f" of enum {self.name}" if self.name else ""
         raise AttributeError(
-            f"{name} of enum {self.name} is a number of a kernel; "
-            f"for plain Python, give one: kernel_enum({self.name!r}, {name}=...)"
+            f"{name}{of} is a number of a kernel; for plain Python, give one: kernel_enum({given})"
         )
 
 
@@ -121,7 +130,7 @@ EXAMPLES = {
     "kernel_iterator": "task",
     "kfunc": "bpf_task_from_pid",
     "kernel_struct": "file",
-    "kernel_enum": "tcp_state",
+    "kernel_enum": "pid_type",
 }
 """What an error shows for a name that was not given."""
 
@@ -148,7 +157,7 @@ def kernel_struct(name: str) -> KernelView:
     return KernelView(name)
 
 
-def kernel_enum(name: str, **plain: int) -> KernelEnum:
-    """``enum name``; ``plain`` gives numbers to runs as plain Python."""
+def kernel_enum(name: str = "", /, **plain: int) -> KernelEnum:
+    """``enum name``; without a name, all that have none; ``plain`` gives numbers to runs as plain Python."""
     _require_name("kernel_enum", name)
     return KernelEnum(name, plain)

@@ -112,12 +112,14 @@ class KernelTypes:
         self._members: dict[tuple[str, int, str], Member | None] = {}
 
     def struct(self, name: str) -> KernelStruct | None:
-        """``struct name`` or ``union name``."""
+        """``struct name`` or ``union name``, or one that is called so by a ``typedef``."""
         for kind in (Kind.STRUCT, Kind.UNION):
             found = self.btf.find(kind, name)
             if found is not None:
                 return self._struct(found, name, self.btf.size(found))
-        return None
+        typedef = self.btf.find(Kind.TYPEDEF, name)
+        named = self.convert(typedef) if typedef is not None else None
+        return named if isinstance(named, KernelStruct) else None
 
     def _struct(self, number: int, name: str, size: int) -> KernelStruct:
         module = self.module if self.btf.is_own(number) else ""
@@ -133,7 +135,7 @@ class KernelTypes:
         network = byte_order.of_typedef(self.btf, type_id)
         if network is not None:
             return network
-        user = self._is_user(type_id)
+        user, written = self._is_user(type_id), type_id
         type_id = self.btf.resolve(type_id)
         match self.btf.type(type_id):
             case btf.Int(name=name, size=size, signed=signed):
@@ -148,7 +150,8 @@ class KernelTypes:
                 inner = self.convert(element)
                 return ArrayType(inner, count) if inner is not None else None
             case btf.Struct(name=name, size=size) | btf.Union(name=name, size=size):
-                return self._struct(type_id, name or "(anonymous)", size)
+                alias = "" if name else next(self.btf.aliases(written), "(anonymous)")
+                return self._struct(type_id, name or alias, size)
             case _:
                 return None
 
@@ -247,6 +250,10 @@ class KernelTypes:
         found = self.btf.find(Kind.ENUM, enum) or self.btf.find(Kind.ENUM64, enum)
         kind = self.btf.type(found) if found else None
         return dict(kind.values) if isinstance(kind, btf.Enum | btf.Enum64) else {}
+
+    def unnamed_numbers(self, name: str) -> frozenset[int]:
+        """The numbers of a name in enumerations that have none themselves."""
+        return frozenset(number for enum, number in self.btf.enumerators(name) if not enum)
 
     def arguments(self, typedef: str) -> list[Type] | None:
         """The types of a tracepoint's arguments, from its ``btf_trace_NAME``; None where there is none."""

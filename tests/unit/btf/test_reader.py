@@ -90,6 +90,27 @@ def test_enumerations_give_names_by_value_signed_and_wide(btf: Btf) -> None:
     assert btf.enum("absent") == {}
 
 
+def test_enumerators_are_found_wherever_they_are() -> None:
+    make = Builder()
+    number = make.integer("int", 4)
+    make.enum("", [("LOW", 1), ("TWICE", 1)])
+    make.enum("", [("TWICE", 2), ("LOW_TOO", 5)])
+    make.enum("level", [("HIGH", 7)])
+    make.enum64("", [("HUGE", 1 << 40)])
+    make.struct("LOW", 4, [Member("HIGH", number, 0)])
+    btf = Btf(make.build())
+    above = Builder(btf.count, btf.string_end)
+    above.enum("own", [("HIGH", 9)])
+    module = Btf(above.build(), btf)
+    assert [*btf.enumerators("LOW")] == [("", 1)]
+    assert [*btf.enumerators("TWICE")] == [("", 1), ("", 2)]
+    assert [*btf.enumerators("HUGE")] == [("", 1 << 40)]
+    assert [*btf.enumerators("HIGH")] == [("level", 7)]
+    assert [*module.enumerators("HIGH")] == [("level", 7), ("own", 9)]
+    assert [*btf.enumerators("int")] == []
+    assert [*btf.enumerators("NONE")] == []
+
+
 def test_names_lists_each_kind_in_order(btf: Btf) -> None:
     assert list(btf.names(Kind.ENUM)) == ["reason", "sign"]
     assert list(btf.names(Kind.UNION)) == []

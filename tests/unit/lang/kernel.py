@@ -334,6 +334,9 @@ class _Kernel:
         self.group()
         self.variables(task)
         b.enum("tcp_state", [("TCP_ESTABLISHED", 1), ("TCP_LISTEN", 10)])
+        b.enum("", [("BPF_ANY", 0), ("BPF_NOEXIST", 1), ("OPT_ERROR", 3)])
+        b.enum("", [("OPT_ERROR", 4)])
+        b.typedef("kuid_t", b.struct("", 4, [Member("val", self.u32, 0)]))
         return Btf(b.build())
 
 

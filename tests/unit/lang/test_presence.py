@@ -5,10 +5,13 @@ import pytest
 from skep.lang.tree import Const, If, Place, Return, walk
 from skep.lang.types import u32
 from skep.lang.values import Memory, Pointer
+from tests.unit.lang.kernel import TARGET
 from tests.unit.lang.test_front_types import tree
 
 NAMES = (
     'GROUP, NONE_SUCH = skep.kernel_struct("group_info"), skep.kernel_struct("none_such")\n'
+    'NUMBERS, NO_ENUM = skep.kernel_enum(), skep.kernel_enum("none_such")\n'
+    'KUID, PID = skep.kernel_struct("kuid_t"), skep.kernel_struct("__be32")\n'
     'EMPTY, SINCE, LIMIT = "", 0, 1 << 32\n'
 )
 
@@ -43,6 +46,20 @@ def returned(test: str) -> int:
         ('hasattr(RUNQUEUES, "nope")', False),
         ('hasattr(ACTIVE, "nr_running")', False),
         ('hasattr(NO_VARIABLE, "nr_running")', False),
+        ('hasattr(NUMBERS, "BPF_NOEXIST")', True),
+        ('hasattr(NUMBERS, "OPT_ERROR")', True),
+        ('hasattr(NUMBERS, "TCP_LISTEN")', False),
+        ("NUMBERS.BPF_NOEXIST == 1", True),
+        ("NUMBERS is None", False),
+        ("NO_ENUM is None", True),
+        ('hasattr(NO_ENUM, "TCP_LISTEN")', False),
+        ('hasattr(KUID, "val")', True),
+        ("PID is None", True),
+        ("task_from_pid", True),
+        ("not unknown", True),
+        ("GROUP and not NONE_SUCH", True),
+        ("NO_ENUM or NO_VARIABLE", False),
+        ("bool(RUNQUEUES)", True),
         ('ord("A") == 65', True),
         ("EMPTY == b''", False),
         ("EMPTY != EMPTY", False),
@@ -55,6 +72,21 @@ def returned(test: str) -> int:
 )
 def test_what_a_kernel_has_decides_while_compiling(test: str, *, expected: bool) -> None:
     assert returned(test) == expected
+
+
+def test_the_side_of_a_choice_that_a_kernel_lacks_is_left_out() -> None:
+    lines = "a, b = unknown(task) if unknown else 1, 2\nreturn 5 if not unknown else unknown(task)"
+    made = tree(lines, before=NAMES)
+    (value,) = (node.value for node in walk(*made.body) if isinstance(node, Return))
+    assert isinstance(value, Const)
+    assert value.value == 5
+
+
+def test_a_struct_that_a_typedef_names_has_that_name() -> None:
+    struct = TARGET.types.struct("kuid_t")
+    assert struct is not None
+    assert (struct.name, struct.size) == ("kuid_t", 4)
+    assert TARGET.types.struct("__be32") is None
 
 
 def test_what_a_kernel_lacks_stands_in_a_branch_that_is_left_out() -> None:

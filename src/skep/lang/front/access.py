@@ -26,6 +26,7 @@ from skep.lang.tree import (
 )
 from skep.lang.types import ArrayType, IntType, char, u8, u32, u64
 from skep.lang.values import (
+    NONE,
     UNKNOWN,
     WRITABLE,
     KernelPointer,
@@ -38,9 +39,9 @@ from skep.lang.values import (
 )
 
 WORD = 8
-ENDLESS = 1 << 31
 OFFSET, LENGTH = 0xFFFF, 16
 """Of the number of a field that is elsewhere: what its offset is of it, and where its length begins."""
+ENDLESS = 1 << 31
 """For the indices of an array whose length the kernel's types do not tell: one at the end of a struct."""
 FINITE = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET})
 """Memory whose ends the verifier watches."""
@@ -50,9 +51,9 @@ def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
     """What stands at a place: a number or pointer is loaded, an array or struct is its address."""
     memory = memory_of(place)
     match place.type:
-        case IntType():
         case IntType() as kind if issubclass(kind, Located):
             return _located(scope, place, kind, node)
+        case IntType():
             return loaded(scope, place, node)
         case KernelPointer() as stored:
             context = memory is Memory.CONTEXT
@@ -64,7 +65,6 @@ def value_at(scope: Scope, place: Place, node: ast.AST) -> Expr:
             )
 
 
-def aligned(place: Place) -> int:
 def _located(scope: Scope, place: Place, kind: type[Located], node: ast.AST) -> Expr:
     """The pointer to what a field of a tracepoint's record says is behind it."""
     span, zero = scope.span(node), Const(scope.span(node), u64, 0)
@@ -90,6 +90,7 @@ def _word(place: Place) -> Expr:
     return Load(place.span, u32, replace(place, type=u32))
 
 
+def aligned(place: Place) -> int:
     """What the address of a place is a multiple of, up to a word."""
     base = place.base.type.align if isinstance(place.base.type, Pointer) else WORD
     return gcd(WORD, base, place.offset, place.stride if place.index is not None else WORD)
@@ -155,6 +156,8 @@ def without_fields(scope: Scope, kind: Type, node: ast.AST) -> CompileError:
     """The error of what has no fields, though it may be the address of something that has."""
     untyped = kind.target is None if isinstance(kind, Pointer) else kind is u64
     hint = 'give it a type: NAME = skep.kernel_struct("name") outside, then NAME(x).field'
+    if kind is NONE and isinstance(node, ast.Attribute):
+        hint, untyped = instead.of_absent(scope.optional, node.value), True
     return scope.error(node, f"{describe(kind)} has no fields", hint if untyped else "")
 
 

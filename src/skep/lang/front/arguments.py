@@ -5,7 +5,7 @@ Each fills a word of the context, a struct by value several.
 
 from skep.base.similar import similar
 from skep.btf.types import Kind
-from skep.lang.front.head import RESULT, Head, argument, c_name, slot
+from skep.lang.front.head import RESULT, Head, absent, argument, c_name, slot
 from skep.lang.kernel_types import KernelTypes, Signature
 from skep.lang.modules import split
 from skep.lang.spec import Context, Hook, ProgramKind
@@ -23,7 +23,8 @@ def arguments(head: Head) -> tuple[Parameter, ...]:
     has_result = head.kind.name in ENDS and names[-1:] == [RESULT]
     if has_result:
         names.pop()
-    if len(names) > len(signature.arguments):
+    missing = names[len(signature.arguments) :]
+    if not head.optional.issuperset(missing):
         listed = ", ".join(c_name(kind) for kind in signature.arguments)
         count = len(signature.arguments)
         hint = f"they are: {listed}" if listed else "write a function without parameters"
@@ -37,6 +38,7 @@ def arguments(head: Head) -> tuple[Parameter, ...]:
             zip(names, signature.arguments, signature.slots, strict=False)
         )
     ]
+    found += map(absent, missing)
     if found and head.kind.changes:
         found[0] = _changing(head, found[0])
     if has_result:

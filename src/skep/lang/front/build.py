@@ -23,7 +23,7 @@ from skep.lang.front.global_functions import (
 )
 from skep.lang.front.head import Head as ProgramHead
 from skep.lang.front.head import annotated, annotation
-from skep.lang.front.parameters import program_parameters
+from skep.lang.front.parameters import VARYING, program_parameters
 from skep.lang.front.results import result, returning
 from skep.lang.front.scope import Scope, Target
 from skep.lang.front.statements import block
@@ -130,7 +130,7 @@ class Front:
     # --- parameters -----------------------------------------------------------------------------------------------
 
     def _program_parameters(self, function: FunctionType, source: Source) -> tuple[Parameter, ...]:
-        names = tuple(_plain_arguments(source))
+        names = tuple(_plain_arguments(source, lacking=self.kind.context in VARYING))
         return program_parameters(
             ProgramHead(self.target, self.kind, self.hook, function, source, names)
         )
@@ -283,11 +283,15 @@ def source_error(source: Source, node: ast.AST, problem: str, hint: str = "") ->
     return CompileError(problem, span, hint)
 
 
-def _plain_arguments(source: Source) -> list[str]:
-    """The parameters of a program, which the kernel gives."""
-    if source.tree.args.defaults:
+def _plain_arguments(source: Source, *, lacking: bool = False) -> list[str]:
+    """The parameters of a program, which the kernel gives; ``lacking``: those that it may not give are None."""
+    defaults = source.tree.args.defaults
+    absent = all(isinstance(one, ast.Constant) and one.value is None for one in defaults)
+    if defaults and not (lacking and absent):
         problem = "the kernel gives all parameters of a program: they have no defaults"
-        raise source_error(source, source.tree, problem, "leave the parameter out, or the default")
+        hint = "leave the parameter out, or the default"
+        hint += "; that of one which some kernels do not give is None" if lacking else ""
+        raise source_error(source, source.tree, problem, hint)
     names = _named_arguments(source)
     if names[:1] == ["self"]:
         problem = "a program is a function, not a method"

@@ -27,6 +27,7 @@ from skep.lang.tree import (
     Const,
     Expr,
     IsNone,
+    Local,
     Logic,
     NoneValue,
     Not,
@@ -249,6 +250,8 @@ def _is_none(scope: Scope, value: Expr, op: ast.cmpop, node: ast.AST) -> Expr:
     if value.type in (UNKNOWN, NONE):  # None so far: what is assigned later may be a pointer
         return NoneValue(value.span, UNKNOWN)
     if not isinstance(value.type, Pointer):
+        if isinstance(value, Local) and value.name in scope.optional:  # which this kernel gives
+            return Const(scope.span(node), BOOL, int(isinstance(op, ast.IsNot | ast.NotEq)))
         hint = "a number is compared with a number: n == 0"
         raise scope.error(node, f"{describe(value.type)} is never None", hint)
     test: Expr = IsNone(scope.span(node), BOOL, value)

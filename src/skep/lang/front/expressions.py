@@ -1,7 +1,6 @@
 """Expressions: from Python's syntax tree to typed nodes. One function for each kind of syntax, in one table."""
 
 import ast
-import difflib
 import enum
 import operator
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from skep.lang.front.integers import (
 from skep.lang.front.kernel_variables import without_cpu
 from skep.lang.front.map_methods import declared_by
 from skep.lang.front.methods import is_map
+from skep.lang.front.presence import enumerator, is_missing, is_named
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import HELPERS
 from skep.lang.kernel_names import KernelEnum
@@ -209,7 +209,7 @@ def _attribute(scope: Scope, node: ast.Attribute) -> Expr:
     if isinstance(base.type, Static):
         owner = base.type.value
         if isinstance(owner, KernelEnum):
-            return _enumerator(scope, node, owner)
+            return enumerator(scope, node, owner)
         if isinstance(owner, ModuleType | enum.EnumMeta | type) and hasattr(owner, node.attr):
             return static(scope, node, getattr(owner, node.attr))
         if isinstance(owner, KernelVariable):
@@ -245,19 +245,6 @@ def _is_member(scope: Scope, node: ast.expr) -> bool:
     """Whether a number is a member of one of Python's enumerations."""
     owner = scope.expr(node.value) if isinstance(node, ast.Attribute) else None
     return owner is not None and isinstance(getattr(owner.type, "value", None), enum.EnumMeta)
-
-
-def _enumerator(scope: Scope, node: ast.Attribute, enum: KernelEnum) -> Expr:
-    numbers = scope.target.types.numbers(enum.name)
-    if node.attr in numbers:
-        return constant(scope, node, numbers[node.attr])
-    close = difflib.get_close_matches(node.attr, numbers, 1)
-    problem = (
-        f"this kernel's enum {enum.name} has no {node.attr}"
-        if numbers
-        else f"this kernel has no enum {enum.name}"
-    )
-    raise scope.error(node, problem, f"did you mean {close[0]!r}?" if close else "")
 
 
 def _subscript(scope: Scope, node: ast.Subscript) -> Expr:
@@ -350,6 +337,9 @@ def as_truth(scope: Scope, value: Expr, node: ast.AST) -> Expr:
         return Not(scope.span(node), BOOL, IsNone(scope.span(node), BOOL, value))
     if value.type in (BOOL, UNKNOWN):
         return value
+    if value.type is NONE or is_named(value.type):
+        here = value.type is not NONE and not is_missing(scope, value.type)
+        return Const(scope.span(node), BOOL, int(here))
     if isinstance(value.type, IntType | Literal):
         return compared(scope, "!=", value, constant(scope, node, 0), node)
     hint = "key in map asks whether it has an entry" if is_map(value) else ""

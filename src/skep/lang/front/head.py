@@ -6,7 +6,7 @@ from types import FunctionType, UnionType
 from typing import Any, NamedTuple, get_args
 
 from skep.base.errors import CompileError, Span
-from skep.lang.capture import MISSING, resolve
+from skep.lang.capture import MISSING, defaults, resolve
 from skep.lang.front.network_order import turned
 from skep.lang.front.scope import Target
 from skep.lang.kernel_names import KernelView, KernelViewOrNone
@@ -15,9 +15,11 @@ from skep.lang.spec import ProgramKind
 from skep.lang.struct import StructType
 from skep.lang.tree import Argument, Binary, Const, Expr, Parameter
 from skep.lang.types import IntType, u64
-from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Type, register
+from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Static, Type, register
 
 RESULT, CONTEXT = "result", "ctx"
+ABSENT = Static(None)
+"""The type of what is None."""
 
 
 @dataclass(frozen=True, slots=True)  # not @frozen: mypy would take the function for a method
@@ -40,6 +42,11 @@ class Head:
         """An error at the head of the function."""
         return CompileError(problem, self.span, hint)
 
+    @property
+    def optional(self) -> frozenset[str]:
+        """The parameters that are None where the kernel does not give them."""
+        return frozenset(defaults(self.function))
+
     def annotation(self, index: int) -> Any:
         """The type that stands behind a parameter, None where none does."""
         return annotation(self.function, self.source.tree.args.args[index])
@@ -49,6 +56,11 @@ class Head:
         argument = self.source.tree.args.args[index]
         written = annotated(self.function, argument)
         return pointed(self.target, written, memory, self.source.span(argument))
+
+
+def absent(name: str) -> Parameter:
+    """A parameter that this kernel does not give."""
+    return Parameter(name, ABSENT)
 
 
 def annotation(function: FunctionType, argument: ast.arg) -> Any:

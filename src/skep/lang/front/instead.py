@@ -97,6 +97,13 @@ def of_number(kind: Type, node: ast.AST) -> str:
     return "take a field of it" if isinstance(kind.target, StructType | KernelStruct) else ""
 
 
+def of_absent(optional: frozenset[str], node: ast.AST) -> str:
+    """Where a parameter of ``optional`` is used that this kernel does not give; "" for anything else."""
+    if not isinstance(node, ast.Name) or node.id not in optional:
+        return ""
+    return f"this kernel does not give {node.id!r}: use it where it is there, if {node.id} is not None:"
+
+
 def of_choice(one: Type, other: Type) -> str:
     """Where two values do not go together as the sides of a choice."""
     if NONE in (one, other):

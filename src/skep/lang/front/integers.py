@@ -12,6 +12,7 @@ from skep.lang.tree import Binary, Const, Convert, Expr, Load, Local, Place
 from skep.lang.types import IntType, s32, s64, u32, u64
 from skep.lang.values import (
     BOOL,
+    NONE,
     UNKNOWN,
     Literal,
     Pointer,
@@ -74,7 +75,8 @@ def number(scope: Scope, node: ast.expr) -> Expr:
 
 def _no_number(scope: Scope, value: Expr, node: ast.AST) -> CompileError:
     problem = f"a number is wanted here, not {describe(value.type)}"
-    return scope.error(node, problem, instead.of_number(value.type, node))
+    absent = instead.of_absent(scope.optional, node) if value.type is NONE else ""
+    return scope.error(node, problem, absent or instead.of_number(value.type, node))
 
 
 def converted(

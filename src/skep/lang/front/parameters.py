@@ -30,3 +30,6 @@ RULES: dict[Context, Callable[[Head], tuple[Parameter, ...]]] = {
     Context.ITERATOR: only,
     Context.OWN: only,
 }
+
+VARYING = frozenset({Context.BTF_ARGS, Context.RAW_ARGS, Context.REGISTERS})
+"""Where a kernel may give fewer arguments than another does: those of its own functions and events."""

@@ -5,7 +5,7 @@
 
 from skep.base.errors import BadInput
 from skep.lang.front.context_struct import context
-from skep.lang.front.head import CONTEXT, RESULT, Head, address, argument, slot
+from skep.lang.front.head import CONTEXT, RESULT, Head, absent, address, argument, slot
 from skep.lang.front.network_order import turned
 from skep.lang.kernel_types import Signature
 from skep.lang.static_arguments import Reader, Unreadable, split
@@ -49,6 +49,8 @@ def _register(head: Head, signature: Signature | None, index: int, number: int) 
     if name == RESULT:
         stored = signature.result if signature else None
         at = head.target.types.registers().result
+    elif signature and number >= len(signature.arguments) and name in head.optional:
+        return absent(name)
     else:
         stored, at = _passed(head, signature, number)
     known = argument(stored, trusted=False)

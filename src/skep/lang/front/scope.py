@@ -12,12 +12,13 @@ from typing import Any
 from skep.base.errors import CompileError, Span
 from skep.base.frozen import frozen
 from skep.lang.bounds import Bound
+from skep.lang.capture import defaults
 from skep.lang.kernel_types import KernelTypes, Modules, no_modules
 from skep.lang.source import Source
 from skep.lang.spec import ProgramKind
 from skep.lang.static_arguments import Ways, no_ways
 from skep.lang.struct import StructType
-from skep.lang.tree import Expr, Function, Local, Node, Place, Return, StaticValue
+from skep.lang.tree import Expr, Function, Local, Node, NoneValue, Place, Return, StaticValue
 from skep.lang.types import IntType
 from skep.lang.values import (
     BOOL,
@@ -129,6 +130,11 @@ class Scope:
     bounds: list[Bound] = field(default_factory=list)
     lock: Place | None = None
 
+    @property
+    def optional(self) -> frozenset[str]:
+        """The parameters of a program that are None where a kernel does not give them."""
+        return frozenset(defaults(self.function)) if self.entry else frozenset()
+
     def span(self, node: ast.AST) -> Span:
         """The place of a node."""
         return self.source.span(node)
@@ -173,6 +179,8 @@ class Scope:
         kind = self.type_of(name)
         if kind is NONE:  # so far: what is assigned further down may be a pointer
             kind = UNKNOWN
+        if isinstance(kind, Static) and kind.value is None:
+            return NoneValue(self.span(node), NONE)
         if isinstance(kind, Static):
             return StaticValue(self.span(node), kind)
         return None if kind is None else Local(self.span(node), kind, name)

@@ -157,10 +157,18 @@ def _one(scope: Scope, node: ast.expr, target: ast.expr | None) -> Expr:
 def gives_several(scope: Scope, node: ast.expr) -> bool:
     """Whether an expression is several values."""
     if isinstance(node, ast.IfExp):
-        return gives_several(scope, node.body) or gives_several(scope, node.orelse)
+        return any(gives_several(scope, side) for side in _sides(scope, node))
     if isinstance(node, ast.Call):
         return isinstance(scope.expr(node).type, Several)
     return isinstance(node, ast.Tuple)
+
+
+def _sides(scope: Scope, node: ast.IfExp) -> tuple[ast.expr, ...]:
+    """The sides of a choice; where the test is known while compiling, the one that there is."""
+    no = scope.expr(ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test))
+    if isinstance(no, Const):
+        return (node.orelse if no.value else node.body,)
+    return (node.body, node.orelse)
 
 
 def returned(scope: Scope, node: ast.expr) -> tuple[list[Node], Expr]:
