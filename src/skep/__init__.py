@@ -51,6 +51,7 @@ _PLACES = {
         "Processor",
     ),
     "skep.lang.declared.streams": ("PerfBuffer", "UserRing", "VariableRing"),
+    "skep.lang.keepers": ("Owned", "PerCpu"),
     "skep.lang.objects": ("List", "ListNode", "Object", "RefCount", "Tree", "TreeNode"),
     "skep.lang.special": (
         "CgroupReference",
@@ -270,6 +271,8 @@ if TYPE_CHECKING:
     from skep.lang.intrinsics import offsetof as offsetof
     from skep.lang.intrinsics import sizeof as sizeof
     from skep.lang.intrinsics import user_string as user_string
+    from skep.lang.keepers import Owned as Owned
+    from skep.lang.keepers import PerCpu as PerCpu
     from skep.lang.kernel_names import kernel_enum as kernel_enum
     from skep.lang.kernel_names import kernel_iterator as kernel_iterator
     from skep.lang.kernel_names import kernel_struct as kernel_struct

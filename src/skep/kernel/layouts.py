@@ -5,7 +5,7 @@ from typing import Any
 
 from skep.btf.types import Member
 from skep.btf.writer import Builder
-from skep.lang.objects import data_of, heads_of, is_head, is_kernels
+from skep.lang.objects import Keeper, data_of, heads_of, is_head, is_kernels
 from skep.lang.spec import MapType
 from skep.lang.special import Reference
 from skep.lang.struct import Field, StructType, Union
@@ -99,6 +99,8 @@ def _add(builder: Builder, known: dict[Any, Any], kind: Kind) -> int:
     if isinstance(kind, StructType) and issubclass(kind, Reference):
         target = builder.struct(kind.kernel, 0, ())
         return builder.ptr(builder.type_tag(KEPT, target))
+    if isinstance(kind, StructType) and issubclass(kind, Keeper):
+        return builder.ptr(builder.type_tag(kind.note, add_object(builder, known, kind.element)))
     if isinstance(kind, StructType):
         members = [_member(f, _encode(builder, known, f.type)) for f in kind.fields]
         add = builder.union if issubclass(kind, Union) else builder.struct

@@ -221,6 +221,7 @@ _KFUNCS = {
     "bpf_iter_task_new": "6.7",
     "bpf_iter_task_vma_new": "6.7",
     "bpf_iter_css_new": "6.7",
+    "bpf_percpu_obj_new_impl": "6.7",
     "bpf_iter_bits_new": "6.11",
     "bpf_get_file_xattr": "6.8",
     "bpf_arena_alloc_pages": "6.9",
@@ -228,6 +229,7 @@ _KFUNCS = {
     "bpf_wq_init": "6.10",
     "bpf_crypto_ctx_create": "6.10",
     "bpf_get_task_exe_file": "6.12",
+    "scx_bpf_dsq_insert": "6.13",
     "bpf_path_d_path": "6.12",
     "bpf_res_spin_lock": "6.15",
     "bpf_rbtree_root": "6.16",
@@ -243,6 +245,9 @@ _OTHERS = {
     "cpu.load_acquire": Feature(t.program(1, insns=_ACQUIRE), "6.15"),
     "btf.vmlinux": Feature(machine.readable(BLOB, "no CONFIG_DEBUG_INFO_BTF"), "5.4"),
     "btf.objects": Feature(t.sized("bpf_list_node", 24), "6.6", "an Arena, or a Hash"),
+    "btf.objects_in_objects": Feature(
+        t.numbered("bpf_arg_type", "ARG_KPTR_XCHG_DEST"), "6.12", "a List in an object"
+    ),
     "btf.argument_tags": Feature(t.named(Kind.ENUM, "btf_arg_tag"), "6.9", "numbers and Structs"),
     "btf.core": Feature(t.core, "5.17", "offsets of the running kernel"),
     "run.statistics": Feature(machine.statistics, "5.8", needs=_ADMIN),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from skep.btf.reader import Btf
-from skep.btf.types import Kind, Member, Param
+from skep.btf.types import Enum, Kind, Member, Param
 from skep.btf.writer import Builder
 from skep.kernel import commands, vmlinux
 from skep.kernel.bpf import Door
@@ -187,6 +187,18 @@ def named(kind: Kind, name: str) -> Test:
 
     def test(kernel: Kernel) -> None:
         kernel.find(kind, name)
+
+    return test
+
+
+def numbered(enum: str, name: str) -> Test:
+    """The kernel has that name in an enumeration."""
+
+    def test(kernel: Kernel) -> None:
+        number = kernel.find(Kind.ENUM, enum)
+        found = kernel.btf.type(number) if kernel.btf else None
+        if not isinstance(found, Enum) or name not in dict(found.values):
+            raise OSError(errno.ENOENT, f"its {enum} has no {name}")
 
     return test
 

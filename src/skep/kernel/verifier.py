@@ -57,7 +57,10 @@ _ACQUIRED = (
         "an iterator",
         "leave the loop by its end or by break, not by return; end one of your own by its destroy function",
     ),
-    *((one, "an allocated object", "drop it, or link it, on every path") for one in _OBJECTS),
+    *(
+        (one, "an allocated object", "drop it, or link or keep it, on every path")
+        for one in _OBJECTS
+    ),
     ("", "an object that was acquired", "release it on every path before return"),
 )
 

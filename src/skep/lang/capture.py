@@ -16,7 +16,7 @@ from skep.lang.helpers import Helper
 from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelIterator, KernelView
 from skep.lang.kernel_variables import KernelAddress, KernelVariable
 from skep.lang.maps import Declaration, Ring
-from skep.lang.objects import element_of, is_head
+from skep.lang.objects import element_of, is_head, is_keeper
 from skep.lang.source import text_of
 from skep.lang.struct import StructType
 from skep.lang.types import ArrayType, IntType
@@ -145,7 +145,7 @@ def _layout(kind: Any) -> str:
         inner = ";".join(
             f"{f.name}@{f.offset}:{_layout(f.type)}{f.bits or ''}" for f in kind.fields
         )
-        linked = f" of {_layout(element_of(kind))}" if is_head(kind) else ""
+        linked = f" of {_layout(element_of(kind))}" if is_head(kind) or is_keeper(kind) else ""
         stamps = sorted(getattr(kind, "stamps", {}).items())
         return f"{kind.__name__}[{kind.size}]{{{inner}}}{stamps}{linked}"
     if isinstance(kind, ArrayType):

@@ -19,6 +19,8 @@ from skep.lang.lines import Lines
 from skep.lang.spec import ProgramKind
 
 STACK, GRAIN, DEEPEST = 512, 16, 8
+BEFORE_TAILS = 256
+"""Bytes from which on there may be no tail call in a function that is called, of all that call it."""
 OWN = 64
 """Bytes from which on a frame may have a stack of its own."""
 TRACING = frozenset({2, 5, 7, 17, 26, 27, 28, 29})
@@ -100,12 +102,25 @@ class _Walk:
             if depth >= DEEPEST and not callee.alone:
                 self.refuse_calls(call)
             self.refuse_bytes(call, further)
+            if callee.tails:
+                self.refuse_tails(call, way)
             self.enter(callee, further, 1 if callee.alone else depth + 1)
 
     def refuse_calls(self, call: Call) -> None:
         problem = f"functions call each other more than {DEEPEST} deep here, the program itself among them"
         hint = "call fewer functions from functions, or put a small one in place: @skep.inline"
         raise CompileError(problem, self.lines.at(call.at), hint)
+
+    def refuse_tails(self, call: Call, way: tuple[Frame, ...]) -> None:
+        total = sum(frame.room for frame in way)
+        if total >= BEFORE_TAILS:
+            name = self.frames[call.start].name
+            problem = (
+                f"{name}() has a tail call, and what calls it has {total} bytes of local variables: "
+                f"less than {BEFORE_TAILS} are taken"
+            )
+            hint = "put large ones into a PerCpuArray(Type, 1), and take them by lookup(0)"
+            raise CompileError(problem, self.lines.at(call.at), hint)
 
     def refuse_bytes(self, call: Call, way: tuple[Frame, ...]) -> None:
         sizes = [(frame.name, frame.room) for frame in way]

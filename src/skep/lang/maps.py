@@ -109,7 +109,7 @@ class Declaration(metaclass=_Declared):
         plain = self.pin.replace("-", "_").replace("_", "a")
         if self.pin and objects_of(value):
             raise ValueError(
-                f"{value!r} links objects, whose types are those of one load of programs; it is not pinned"
+                f"{value!r} links or keeps objects, whose types are those of one load of programs; it is not pinned"
             )
         if self.pin and not (plain.isascii() and plain.isalnum() and self.pin[0] != "-"):
             raise ValueError(f"{self.pin!r} cannot name a pin; take letters, digits, - and _")

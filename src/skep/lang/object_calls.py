@@ -13,9 +13,11 @@ PEEKS = frozenset({"first", "front", "back", "root", "left", "right"})
 class ObjectCall(Expr):
     """What is done with objects of class ``object``: ``new``, ``drop``, ``acquire``, or a method of a list or tree.
 
-    Of the latter, ``object`` is the class of the list or tree, which comes first among the arguments.
+    Of the latter, and of what keeps one object, ``object`` is the class of that, which comes first among the arguments.
+    ``asleep``: the program may wait, so that what it finds, and does not take out, ends with a section of RCU.
     """
 
     action: str
     object: Any
     args: tuple[Expr, ...]
+    asleep: bool = False

@@ -23,7 +23,8 @@ from skep.lang.types import u32, u64
 T = TypeVar("T")
 
 
-def _compiled(what: str) -> TypeError:
+def compiled(what: str) -> TypeError:
+    """What is raised where Python calls a method that programs call."""
     return TypeError(f"{what} exists in programs: the kernel keeps such objects")
 
 
@@ -60,15 +61,20 @@ class Object(Struct):
     @classmethod
     def new(cls) -> Self | None:
         """An object, its fields zero; None where there is no memory. It is dropped, or linked, on every path."""
-        raise _compiled(f"{cls.__name__}.new()")
+        raise compiled(f"{cls.__name__}.new()")
+
+    @classmethod
+    def new_per_cpu(cls) -> Self | None:
+        """An object for each CPU, which a field ``PerCpu[...]`` keeps; None where there is no memory."""
+        raise compiled(f"{cls.__name__}.new_per_cpu()")
 
     def drop(self) -> None:
         """Give it back."""
-        raise _compiled("drop()")
+        raise compiled("drop()")
 
     def acquire(self) -> Self | None:
         """Hold it once more, where it has a RefCount."""
-        raise _compiled("acquire()")
+        raise compiled("acquire()")
 
 
 class Head(Struct):
@@ -84,6 +90,13 @@ class Head(Struct):
 HEAD_SIZE, HEAD_ALIGN = 16, 8
 
 
+class Keeper(Struct):
+    """One object, of class ``element``, in a value or an object (``keepers``); ``note`` tells the kernel of it."""
+
+    element = Object
+    note = ""
+
+
 def is_object(kind: Any) -> bool:
     """Whether a type is a class of objects."""
     return isinstance(kind, StructType) and issubclass(kind, Object) and kind is not Object
@@ -94,8 +107,13 @@ def is_head(kind: Any) -> bool:
     return isinstance(kind, StructType) and issubclass(kind, Head)
 
 
+def is_keeper(kind: Any) -> bool:
+    """Whether a type keeps one object."""
+    return isinstance(kind, StructType) and issubclass(kind, Keeper)
+
+
 def element_of(head: Any) -> StructType:
-    """The class of objects that a list or a tree links."""
+    """The class of objects that a list or a tree links, or a field keeps one of."""
     kind: StructType = head.element
     return kind
 
@@ -114,9 +132,16 @@ def heads_of(value: Any) -> list[Field]:
     return [field for field in fields if is_head(field.type)]
 
 
+def _keepers_of(value: Any) -> list[Field]:
+    fields = value.fields if isinstance(value, StructType) else ()
+    return [field for field in fields if is_keeper(field.type)]
+
+
 def objects_of(value: Any) -> list[StructType]:
-    """The classes of objects that a value has lists and trees of, and those of which these have some, each once."""
-    found = list(dict.fromkeys(field.type.element for field in heads_of(value)))
+    """The classes of objects that a value links or keeps, and those that these link or keep, each once."""
+    found = list(
+        dict.fromkeys(field.type.element for field in (*heads_of(value), *_keepers_of(value)))
+    )
     inner = (one for kind in found for one in objects_of(kind))
     return list(dict.fromkeys((*found, *inner)))
 
@@ -127,8 +152,8 @@ def links(spec: ProgramSpec) -> bool:
 
 
 def is_kernels(kind: Any) -> bool:
-    """Whether a field of an object is kept by the kernel: a node, a list, a tree, a lock."""
-    return kind in NODES or is_head(kind) or is_lock(kind)
+    """Whether a field of an object is kept by the kernel: a node, a list, a tree, another object, a lock."""
+    return kind in NODES or is_head(kind) or is_keeper(kind) or is_lock(kind)
 
 
 def data_of(kind: StructType) -> list[tuple[int, int]]:
@@ -228,54 +253,54 @@ if TYPE_CHECKING:
 
         def push_front(self, entry: T) -> int:
             """Link an object at the front: it is the list's from now on."""
-            raise _compiled("push_front()")
+            raise compiled("push_front()")
 
         def push_back(self, entry: T) -> int:
             """Link an object at the end."""
-            raise _compiled("push_back()")
+            raise compiled("push_back()")
 
         def pop_front(self) -> T | None:
             """Take the first object out, or None: it is the program's from now on."""
-            raise _compiled("pop_front()")
+            raise compiled("pop_front()")
 
         def pop_back(self) -> T | None:
             """Take the last object out, or None."""
-            raise _compiled("pop_back()")
+            raise compiled("pop_back()")
 
         def front(self) -> T | None:
             """The first object, or None: it stays the list's. Linux 6.16."""
-            raise _compiled("front()")
+            raise compiled("front()")
 
         def back(self) -> T | None:
             """The last object, or None. Linux 6.16."""
-            raise _compiled("back()")
+            raise compiled("back()")
 
     class Tree(Generic[T]):
         """A sorted tree of objects in a value or an object, under its lock: ``queue: Tree[Entry]``. Linux 6.6."""
 
         def add(self, entry: T, less: Callable[[T, T], Any]) -> int:
             """Link an object behind those that it is not less than: it is the tree's from now on."""
-            raise _compiled("add()")
+            raise compiled("add()")
 
         def first(self) -> T | None:
             """The least object, or None: it stays the tree's, and is read and written under the lock."""
-            raise _compiled("first()")
+            raise compiled("first()")
 
         def root(self) -> T | None:
             """The object at which a search begins, or None. Linux 6.16."""
-            raise _compiled("root()")
+            raise compiled("root()")
 
         def left(self, entry: T) -> T | None:
             """The object below another one, of those before it, or None. Linux 6.16."""
-            raise _compiled("left()")
+            raise compiled("left()")
 
         def right(self, entry: T) -> T | None:
             """The same of those behind it. Linux 6.16."""
-            raise _compiled("right()")
+            raise compiled("right()")
 
         def remove(self, entry: T) -> T | None:
             """Take an object out: it is the program's from now on; None where it is in no tree any more."""
-            raise _compiled("remove()")
+            raise compiled("remove()")
 
 else:
 

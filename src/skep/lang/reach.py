@@ -17,10 +17,13 @@ def reachable(entry: Function) -> list[Function]:
 
 
 def goes_on(node: Node) -> bool:
-    """Whether a node goes on in another program, in the place of this one, or calls a function that does."""
+    """Whether a node goes on in another program, in the place of this one, or calls a function that does.
+
+    A global function that does so comes back: it gives what that program gives.
+    """
     match node:
         case SubCall(function=function):
-            return function.tails
+            return function.tails and not function.is_global
         case MapCall(method=name) | HelperCall(helper=Helper(name=name)):
             return name == "tail_call"
     return False

@@ -7,7 +7,7 @@ and the objects in its lists and trees are dropped.
 
 from typing import Any
 
-from skep.lang.objects import NODES, is_head
+from skep.lang.objects import NODES, is_head, is_keeper
 from skep.lang.spec import MapType
 from skep.lang.struct import Field, Struct, StructType
 from skep.lang.types import ArrayType, u32, u64
@@ -104,6 +104,8 @@ HOLDERS: dict[StructType, frozenset[MapType]] = {
     ),
 }
 """The map types whose values may have each."""
+KEEPING = frozenset({MapType.HASH, MapType.ARRAY, MapType.LRU_HASH}) | STORAGES
+"""Those whose values may keep objects one by one."""
 HEADED = frozenset({MapType.HASH, MapType.ARRAY})
 """Those whose values may have lists and trees."""
 
@@ -111,7 +113,11 @@ HEADED = frozenset({MapType.HASH, MapType.ARRAY})
 def special(value: Any) -> list[Field]:
     """The fields of a value that the kernel keeps."""
     fields = value.fields if isinstance(value, StructType) else ()
-    return [field for field in fields if field.type in SPECIAL or is_head(field.type)]
+    return [
+        field
+        for field in fields
+        if field.type in SPECIAL or is_head(field.type) or is_keeper(field.type)
+    ]
 
 
 def is_locked(value: Any) -> bool:
@@ -134,10 +140,10 @@ def check_special(kind: MapType, value: Any) -> None:
         )
     for field in found:
         word = field.type.__name__
-        holders = HOLDERS.get(field.type, HEADED)
+        holders = HOLDERS.get(field.type, KEEPING if is_keeper(field.type) else HEADED)
         if kind not in holders:
             raise TypeError(
-                f"{value!r}.{field.name}: a {word} lies in values of "
+                f"{value!r}.{field.name}: {'an' if word[0] == 'O' else 'a'} {word} lies in values of "
                 f"{', '.join(sorted(one.name for one in holders))}, not of {kind.name}"
             )
         if field.type in SINGLE and sum(other.type is field.type for other in found) > 1:

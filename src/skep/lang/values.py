@@ -62,6 +62,8 @@ class Memory(Enum):
     CONSTANT = "constant memory"
     ARENA = "an arena"
     OBJECT = "an allocated object"
+    KEPT = "an object that is kept"
+    PER_CPU = "an object of each CPU"
 
 
 OWN = frozenset({Memory.STACK, Memory.VALUE, Memory.RECORD})
@@ -73,9 +75,13 @@ holders of the packet share, and nobody would know when they move.
 WRITABLE = frozenset(
     {
         *(Memory.STACK, Memory.VALUE, Memory.RECORD, Memory.PACKET),
-        *(Memory.ARENA, Memory.CONTEXT, Memory.OBJECT),
+        *(Memory.ARENA, Memory.CONTEXT, Memory.OBJECT, Memory.KEPT),
     }
 )
+ALLOCATED = frozenset({Memory.OBJECT, Memory.KEPT})
+"""Memory of objects of the program's own, of which the verifier follows each field."""
+BELONGING = frozenset({Memory.OBJECT, Memory.PER_CPU})
+"""Objects that are the program's, to be given back or kept."""
 
 
 @frozen

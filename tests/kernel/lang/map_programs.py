@@ -17,6 +17,7 @@ from skep import (
     Stack,
     Struct,
     char,
+    s32,
     s64,
     u8,
     u16,
@@ -129,6 +130,36 @@ def forever(ctx):
     path.increment(0, 1)
     steps.call(ctx, 0)
     return TX
+
+
+class Wide(Struct):
+    numbers: u64[24]
+
+
+@skep.global_function
+def asked(ctx, index: u32) -> u32:
+    """What the program under an index gives, or 40 where there is none."""
+    path.increment(0, 1000)
+    steps.call(ctx, index)
+    path.increment(0, 10_000)
+    return 40
+
+
+@skep.global_function
+def told(ctx, index: u32):
+    steps.call(ctx, index)
+
+
+@skep.tc("ingress")
+def asks(ctx):
+    """It goes on behind each call, with memory of its own and a record that it holds."""
+    wide = Wide()
+    wide.numbers[len(ctx) & 7] = 5
+    given = asked(ctx, 1)
+    told(ctx, 2)
+    for index in range(8, 11):
+        given += asked(ctx, u32(index))
+    return s32(given) + s32(wide.numbers[20 & 7]) * 1000
 
 
 @skep.xdp

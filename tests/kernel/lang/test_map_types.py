@@ -76,6 +76,22 @@ def test_a_tail_call_goes_on_in_another_program() -> None:
         assert live.programs["begins"].test_run(PACKET).retval == 10
 
 
+def test_a_function_that_goes_on_in_another_program_comes_back_with_what_that_gives() -> None:
+    kernel = skep.FakeKernel()
+    with skep.load(p.asks, p.goes_on, p.ends, attach=False) as live:
+        for chain in ({}, {1: p.goes_on}, CHAIN, {2: p.ends}):
+            live[p.path][0] = kernel[p.path][0] = 0
+            for index in list(live[p.steps]):
+                del live[p.steps][index]
+            kernel[p.steps].clear()
+            for index, program in chain.items():
+                live[p.steps][index] = kernel[p.steps][index] = program
+            found = live.programs["asks"].test_run(PACKET).retval
+            assert p.asks.py(PACKET, kernel=kernel) == found
+            assert kernel[p.path][0] == live[p.path][0]
+        assert found == 5160
+
+
 def test_a_chain_of_programs_ends() -> None:
     kernel = skep.FakeKernel()
     kernel[p.steps][0] = p.forever

@@ -263,6 +263,7 @@ class _Kernel:
         b, ratio = self.b, self.b.floating("float", 4)
         order = b.typedef("__be16", self.u16)
         self.struct("bpf_list_node", 24, [])
+        b.enum("bpf_arg_type", [("ARG_KPTR_XCHG_DEST", 20)])
         inner = self.struct("inner", 8, [("low", self.u32, 0), ("high", self.u32, 4)])
         parts = [("numbers", b.array(self.u16, self.u32, 4), 0), ("inner", inner, 8)]
         each = b.ptr(self.struct("bpf_iter_each", 16, []))
@@ -275,6 +276,11 @@ class _Kernel:
             ("bpf_local_irq_save", 0, [("flags__irq_flag", b.ptr(self.u64))]),
             ("bpf_local_irq_restore", 0, [("flags__irq_flag", b.ptr(self.u64))]),
             ("bpf_obj_new_impl", self.void, [("id__k", self.u64), ("meta__ign", self.void)]),
+            (
+                "bpf_percpu_obj_new_impl",
+                self.void,
+                [("id__k", self.u64), ("meta__ign", self.void)],
+            ),
             ("bpf_iter_each_new", self.s32, [("it", each), ("task", task), ("flags", self.u32)]),
             ("bpf_iter_each_next", task, [("it", each)]),
             ("bpf_iter_each_destroy", 0, [("it", each)]),

@@ -10,6 +10,8 @@ from skep import (
     ListNode,
     LruHash,
     Object,
+    Owned,
+    PerCpu,
     PerCpuArray,
     Record,
     RefCount,
@@ -118,6 +120,27 @@ class Torn(Object):
     sorted: TreeNode
 
 
+class Tally(Object):
+    """One for each CPU."""
+
+    runs: u64
+
+
+class Case(Object):
+    """What keeps another object."""
+
+    inner: Owned[Entry]
+
+
+class Slot(Struct):
+    """A value that keeps objects one by one."""
+
+    lock: SpinLock
+    entry: Owned[Entry]
+    tally: PerCpu[Tally]
+    case: Owned[Case]
+
+
 class Bucket(Struct):
     """A value with a list and a tree."""
 
@@ -160,6 +183,7 @@ ports = LruHash(be32, be16, 64)
 pairs = Hash(Pair, Wide, 64)
 slots = Array(u32[8], 4)
 buckets = Hash(u32, Bucket, 4)
+places = Array(Slot, 4)
 per_cpu = PerCpuArray(u64, 4)
 stacks = StackTraces(16, 64)
 STATE = Global(Wide)

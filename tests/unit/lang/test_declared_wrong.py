@@ -21,7 +21,7 @@ FILES = (
     *sorted((LANG / "declared").glob("*.py")),
     *(LANG / f"{name}.py" for name in ("maps", "struct", "layout", "special", "programs", "types")),
     *(LANG / f"{name}.py" for name in ("struct_ops", "syscalls", "helpers", "kernel_names")),
-    *(LANG / f"{name}.py" for name in ("intrinsics", "objects")),
+    *(LANG / f"{name}.py" for name in ("intrinsics", "objects", "keepers")),
     LANG.parent / "events" / "record.py",
 )
 ONE_TEXT = "compiled("  # of each method of a map, by its name

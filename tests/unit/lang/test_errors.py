@@ -20,6 +20,7 @@ OURS = re.compile(r"skep/|lang/|front[/.]|site-packages|0x[0-9a-f]{6}")
 ELSEWHERE = (
     *("name the calls, as in", "annotate them", "cannot be read from", "a block of its own"),
     *("which is all registers", "this kernel has no objects"),
+    "this kernel has no {name}()",
 )
 
 

@@ -133,6 +133,35 @@ def test_a_program_that_goes_on_in_another_has_one_stack() -> None:
         )
 
 
+TAILS = """\
+jumps = skep.ProgArray(4)
+
+
+@skep.global_function
+def further(ctx) -> u32:
+    jumps.call(ctx, 1)
+    return 0
+
+
+@skep.xdp
+def p(ctx):
+    outer = Outer()
+    skep.probe_read_kernel(outer, 5)
+    return u64(further(ctx)) == outer.numbers[1]
+"""
+
+
+def test_what_calls_a_function_with_a_tail_call_has_little_stack() -> None:
+    assert linked(STRUCTS.format(outer=30, inner=1) + TAILS)
+    assert error(STRUCTS.format(outer=32, inner=1) + TAILS) == (
+        "program.py:22:16: error: further() has a tail call, and what calls it has 256 bytes of local variables: "
+        "less than 256 are taken\n"
+        "    22 |     return u64(further(ctx)) == outer.numbers[1]\n"
+        "       |                ^\n"
+        "  hint: put large ones into a PerCpuArray(Type, 1), and take them by lookup(0)"
+    )
+
+
 def test_functions_call_each_other_eight_deep() -> None:
     chain = "".join(
         f"@skep.noinline\ndef f{i}(x: u64) -> u64:\n    return {call} + x\n\n"

@@ -37,6 +37,36 @@ def test_a_kernel_without_objects_or_with_smaller_ones_is_told_so(size: int) -> 
     assert "Linux 6.6" in caught.value.hint
 
 
+KEEPS = """@skep.tc("ingress")
+def p(ctx):
+    case, tally = Case.new(), Tally.new_per_cpu()
+    if tally is not None:
+        tally.drop()
+    if case is not None:
+        case.inner.clear()
+        case.drop()
+    return 2
+"""
+
+
+def test_what_a_kernel_with_objects_lacks_of_them_is_told() -> None:
+    b = Builder()
+    for name in ("bpf_obj_new_impl", "bpf_percpu_obj_new_impl"):
+        b.struct("bpf_list_node", 24, [])
+        b.struct("__sk_buff", 8, [])
+        b.func(name, b.prototype(0, []))
+        with pytest.raises(CompileError) as caught:
+            compiler.ir(corpus.program(KEEPS), Target(KernelTypes(Btf(b.build()))))
+        problem, since = LACKS[name]
+        assert (caught.value.problem, since in caught.value.hint) == (problem, True)
+
+
+LACKS = {
+    "bpf_obj_new_impl": ("this kernel has no new_per_cpu()", "Linux 6.7"),
+    "bpf_percpu_obj_new_impl": ("this kernel has no objects that keep others", "Linux 6.12"),
+}
+
+
 def test_the_fields_of_a_new_object_are_cleared_and_its_nodes_are_the_kernels() -> None:
     text = compiler.ir(corpus.program(DROPS), TARGET).text
     assert text.count("@type.Entry = external global i8") == 1

@@ -11,7 +11,7 @@ from skep.base.errors import CompileError, Span
 from skep.base.frozen import frozen
 from skep.lang.object_calls import PEEKS, ObjectCall
 from skep.lang.tree import Assign, Expr, Function, HelperCall, KernelCall, Local, SubCall
-from skep.lang.values import Memory, Pointer, Type
+from skep.lang.values import BELONGING, Memory, Pointer, Type
 
 MOVES = frozenset(
     {
@@ -64,7 +64,7 @@ class Owned:
     def hint(self, name: str) -> str:
         """What to do with it, as it lies in a variable."""
         if self.release == DROP:
-            return f"every path on which it is not None calls {name}.drop(), or links it"
+            return f"every path on which it is not None calls {name}.drop(), or links or keeps it"
         return f"every path on which it is not None calls {self.release}({name})"
 
 
@@ -145,6 +145,11 @@ class Loans:
         why = f"{name!r} is used after {name}.drop()", "drop() gave it back"
         return replace(self.hand_on(name), lost=self.lost | {name: why})
 
+    def keep(self, name: str, action: str) -> Self:
+        """An object belongs to the value that keeps it."""
+        why = f"{name!r} is used after {action}() kept it", "get() finds what is kept"
+        return replace(self.hand_on(name), lost=self.lost | {name: why})
+
     def link(self, name: str) -> Self:
         """An object belongs to a list or tree: it is reached while the lock is held."""
         return replace(self.hand_on(name), linked=self.linked | {name})
@@ -178,7 +183,7 @@ class Loans:
             problem = (
                 f"the object that {name!r} holds since line {owned.span.line} would be lost here"
             )
-            drop = f"call {name}.drop() before, or link it"
+            drop = f"call {name}.drop() before, or link or keep it"
             hint = (
                 drop
                 if owned.release == DROP
@@ -202,9 +207,10 @@ def assigned(known: Loans, node: Assign) -> Loans:
         return known.viewing(node.name)
     if release := acquired(value):
         return known.own(node.name, node.span, release)
-    if isinstance(value, ObjectCall) and isinstance(value.type, Pointer):
-        peeks = value.action in PEEKS
-        return known.link(node.name) if peeks else known.own(node.name, node.span, DROP)
+    if isinstance(value, ObjectCall) and value.action in PEEKS:
+        return known.link(node.name)
+    if isinstance(value, ObjectCall) and _is_object(value.type):
+        return known.own(node.name, node.span, DROP)
     if isinstance(value, SubCall) and _is_object(value.type):
         return known.own(node.name, node.span, DROP)
     return known.hand_on(value.name) if isinstance(value, Local) else known
@@ -227,7 +233,7 @@ def refuse_unnamed(value: Expr) -> None:
 
 
 def _is_object(kind: Type) -> bool:
-    return isinstance(kind, Pointer) and kind.memory is Memory.OBJECT
+    return isinstance(kind, Pointer) and kind.memory in BELONGING
 
 
 def _is_view(kind: Type) -> bool:

@@ -1,16 +1,19 @@
-"""Whose an allocated object is: the program's, which drops or links it, or a list's or tree's, which has it then.
+"""Whose an allocated object is: the program's, which drops, links or keeps it, or then a list's, a tree's or a value's.
 
 Of what is linked, the program has a pointer as long as the lock is held, and nothing else was taken out meanwhile.
 """
 
 from skep.base.errors import CompileError
 from skep.lang.check.loans import Loans
+from skep.lang.check.sections import RCU, Open
 from skep.lang.object_calls import PEEKS, ObjectCall
 from skep.lang.tree import Expr, Local, SubCall
-from skep.lang.values import Memory, Pointer
+from skep.lang.values import BELONGING, Pointer
 
 UNLOCK = "spin_unlock"
 LINKS = frozenset({"push_front", "push_back", "add"})
+KEEPS = frozenset({"set", "swap"})
+FINDS = frozenset({"get", "here", "on"})
 TAKES = frozenset({"pop_front", "pop_back", "remove"})
 
 
@@ -26,6 +29,9 @@ def called(known: Loans, node: ObjectCall) -> Loans:
     if node.action == "drop":
         _refuse_linked(known, node, held, "take it out of there before")
         return known.drop(held)
+    if node.action in KEEPS:
+        _refuse_linked(known, node, held, "take it out of there before")
+        return known.keep(held, node.action)
     if node.action in LINKS:
         _refuse_linked(known, node, held, "an object with a RefCount is acquired for each link")
         return known.link(held)
@@ -38,6 +44,14 @@ def called(known: Loans, node: ObjectCall) -> Loans:
     return known
 
 
+def refuse_asleep(node: ObjectCall, known: Open) -> None:
+    """Refuse to find what is kept where a program may wait meanwhile: it may be dropped. CompileError."""
+    if node.asleep and known.get(RCU, ()) == ():
+        problem = f"what {node.action}() finds may be dropped while this program waits"
+        hint = f'take a section of RCU around it, skep.kfunc("{RCU}") and skep.kfunc("bpf_rcu_read_unlock")'
+        raise CompileError(problem, node.span, hint)
+
+
 def _refuse_linked(known: Loans, node: ObjectCall, name: str, hint: str) -> None:
     if name in known.linked:
         problem = f"{name!r} is in a list or a tree, which has it: {node.action}() takes what is the program's own"
@@ -46,7 +60,7 @@ def _refuse_linked(known: Loans, node: ObjectCall, name: str, hint: str) -> None
 
 def refuse_unnamed(value: Expr) -> None:
     """Refuse an object that nothing holds. CompileError."""
-    if not isinstance(value.type, Pointer) or value.type.memory is not Memory.OBJECT:
+    if not isinstance(value.type, Pointer) or value.type.memory not in BELONGING:
         return
     name = value.action if isinstance(value, ObjectCall) else ""
     name = value.function.name if isinstance(value, SubCall) else name

@@ -28,12 +28,12 @@ from skep.lang.tree import (
     walk,
 )
 from skep.lang.types import IntType
-from skep.lang.values import Memory, Pointer
+from skep.lang.values import ALLOCATED, BELONGING, Memory, Pointer
 
 FOLLOWED = frozenset(
     {
         *(Memory.KERNEL, Memory.STACK, Memory.VALUE, Memory.RECORD),
-        *(Memory.PACKET, Memory.CONTEXT, Memory.OBJECT),
+        *(Memory.PACKET, Memory.CONTEXT, *ALLOCATED, *BELONGING),
     }
 )
 """Memory whose addresses are no numbers to the verifier."""

@@ -14,7 +14,7 @@ from skep.lang.check.loans import MOVES, RELEASES
 from skep.lang.check.state import State
 from skep.lang.check.uses import parts
 from skep.lang.object_calls import ObjectCall
-from skep.lang.reach import reachable
+from skep.lang.reach import goes_on, reachable
 from skep.lang.tree import (
     Address,
     Build,
@@ -199,6 +199,7 @@ class Records:
         """Objects are given back, linked or taken out."""
         for argument in node.args:
             state = self.expr(state, argument)
+        objects.refuse_asleep(node, state.open)
         return state.borrow(objects.called(state.loans, node))
 
     # --- bytes ----------------------------------------------------------------------------------------------------
@@ -252,9 +253,10 @@ def _passed(state: State, function: str, args: tuple[Expr, ...]) -> State:
 
 
 def _moved(state: State, function: Function) -> State:
-    """After a call of a global function, which may move the packet if anything in it does."""
+    """After a call of a global function, which may move the packet if anything in it does, or where it goes on."""
     moves = any(
-        isinstance(part, HelperCall) and part.helper.name in MOVES
+        (isinstance(part, HelperCall) and part.helper.name in MOVES)
+        or (not isinstance(part, SubCall) and goes_on(part))
         for one in reachable(function)
         for part in walk(*one.body)
     )

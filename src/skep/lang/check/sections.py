@@ -21,8 +21,9 @@ class Section(NamedTuple):
     ends: str
 
 
+RCU = "bpf_rcu_read_lock"
 SECTIONS = {
-    "bpf_rcu_read_lock": Section("RCU section", "bpf_rcu_read_unlock"),
+    RCU: Section("RCU section", "bpf_rcu_read_unlock"),
     "bpf_preempt_disable": Section("section without preemption", "bpf_preempt_enable"),
     "bpf_local_irq_save": Section("section without interrupts", "bpf_local_irq_restore"),
 }

@@ -67,7 +67,7 @@ def _check(inner: Table) -> None:
         raise TypeError(f"a map of maps holds hashes, arrays and LPM tries, not {given}")
     if objects_of(inner.value):
         raise TypeError(
-            f"it holds no maps whose values link objects ({inner.value!r}): their types are those of programs"
+            f"it holds no maps whose values link or keep objects ({inner.value!r}): their types are those of programs"
         )
 
 

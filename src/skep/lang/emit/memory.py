@@ -18,10 +18,10 @@ from skep.lang.tree import (
     Zero,
 )
 from skep.lang.types import ArrayType
-from skep.lang.values import OWN, Memory, Pointer
+from skep.lang.values import ALLOCATED, OWN, Memory, Pointer
 
 READERS = {Memory.PROBE: 113, Memory.USER: 112}
-STEADY = frozenset({Memory.PACKET, Memory.KERNEL, Memory.OBJECT})
+STEADY = frozenset({Memory.PACKET, Memory.KERNEL}) | ALLOCATED
 """Memory that is read at constant offsets only: LLVM would make one load of ``a.x if flag & 1 else a.y``."""
 WORD = 8
 STORES = 128

@@ -7,16 +7,20 @@ symbol, ``type.Entry``, for which the loader puts its number among the types of 
 from collections.abc import Callable
 from typing import Any
 
+from skep.lang.emit import keepers
 from skep.lang.emit.function import Value, Writer
 from skep.lang.emit.memory import STORES
 from skep.lang.object_calls import ObjectCall
 from skep.lang.objects import data_of
+from skep.lang.values import Memory
 
 SYMBOL = "type."
 HIDDEN = "ptr null, i64 0"
 """Two arguments that the verifier fills in."""
 FUNCTIONS = {
     "bpf_obj_new_impl": "ptr @bpf_obj_new_impl(i64, ptr)",
+    "bpf_percpu_obj_new_impl": "ptr @bpf_percpu_obj_new_impl(i64, ptr)",
+    "bpf_percpu_obj_drop_impl": "void @bpf_percpu_obj_drop_impl(ptr, ptr)",
     "bpf_obj_drop_impl": "void @bpf_obj_drop_impl(ptr, ptr)",
     "bpf_refcount_acquire_impl": "ptr @bpf_refcount_acquire_impl(ptr, ptr)",
     "bpf_list_push_front_impl": "i32 @bpf_list_push_front_impl(ptr, ptr, ptr, i64)",
@@ -78,8 +82,18 @@ def _clear(w: Writer, made: str, at: int, size: int) -> None:
         w.do(f"call void @llvm.memset.p0.i64({where}, i8 0, i64 {part}, i1 false)")
 
 
-def _drop(w: Writer, _: ObjectCall, given: list[str]) -> Value:
-    _call(w, "bpf_obj_drop_impl", f"ptr {given[0]}, ptr null")
+def _new_per_cpu(w: Writer, node: ObjectCall, _: list[str]) -> Value:
+    """It is as it was left: only where it is kept does the verifier let a program write there."""
+    symbol = f"{SYMBOL}{node.object.__name__}"
+    w.module.objects.add(symbol)
+    number = f"i64 ptrtoint (ptr @{symbol} to i64)"
+    return Value(_call(w, "bpf_percpu_obj_new_impl", f"{number}, ptr null"))
+
+
+def _drop(w: Writer, node: ObjectCall, given: list[str]) -> Value:
+    of_each = node.args[0].type.memory is Memory.PER_CPU
+    drop = keepers.DROP_PER_CPU if of_each else keepers.DROP
+    _call(w, drop, f"ptr {given[0]}, ptr null")
     return Value("0")
 
 
@@ -127,8 +141,16 @@ def _object(w: Writer, head: Any, node: str) -> Value:
 
 ACTIONS: dict[str, Callable[[Writer, ObjectCall, list[str]], Value]] = {
     "new": _new,
+    "new_per_cpu": _new_per_cpu,
     "drop": _drop,
     "acquire": _acquire,
+    "set": keepers.put,
+    "swap": keepers.swap,
+    "take": keepers.take,
+    "clear": keepers.clear,
+    "get": keepers.get,
+    "here": keepers.of_cpu,
+    "on": keepers.of_cpu,
     "push_front": _push,
     "push_back": _push,
     "pop_front": _pop,

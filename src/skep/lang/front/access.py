@@ -26,6 +26,7 @@ from skep.lang.tree import (
 )
 from skep.lang.types import ArrayType, IntType, char, u8, u32, u64
 from skep.lang.values import (
+    ALLOCATED,
     NONE,
     UNKNOWN,
     WRITABLE,
@@ -128,6 +129,9 @@ def step(scope: Scope, base: Expr, kind: Type, offset: int, node: ast.AST) -> Pl
 def field(scope: Scope, base: Expr, name: str, node: ast.AST) -> Place:
     """The place of a field. Raises CompileError where there is none."""
     pointer = base.type
+    if pointer.memory is Memory.PER_CPU:
+        hint = "value.field.set(object), then value.field.here() or on(cpu), and a test for None"
+        raise scope.error(node, "an object of each CPU is reached where it is kept", hint)
     match pointer.target:
         case StructType() as struct:
             found = struct.field(name)
@@ -408,7 +412,7 @@ def writable(scope: Scope, place: Place, node: ast.AST) -> Place:
 def buffer(scope: Scope, node: ast.expr) -> Place:
     """An argument that is memory: an array, a struct, or a number that lies in memory."""
     place = _lying(scope, node)
-    if memory_of(place) is Memory.OBJECT:
+    if memory_of(place) in ALLOCATED:
         problem = "helpers take no memory of an allocated object"
         raise scope.error(node, problem, "copy it into an array or a Struct of the program's own")
     return place

@@ -235,7 +235,7 @@ class Front:
                 head.source,
                 head.source.tree,
                 f"{head.function.__name__}() goes on in another program, which ends the one that calls it",
-                "leave @skep.noinline out",
+                "leave @skep.noinline out; a @skep.global_function comes back, with what that program gives",
             )
         alone = not head.entry and is_global(head.function)
         given = window(head.parameters, self.kind) if alone else None
@@ -243,7 +243,7 @@ class Front:
         registers = len(taken)
         if isinstance(result, Several):
             whole, registers = _in_place(result, asked), registers + 1
-        whole = whole or tails or registers > REGISTERS
+        whole = whole or (tails and not alone) or registers > REGISTERS
         made = Function(
             head.function.__name__,
             text.file,

@@ -10,7 +10,7 @@ from skep.lang.spec import Context, Hook
 from skep.lang.struct import StructType
 from skep.lang.tree import Const, Expr, Place
 from skep.lang.types import u32
-from skep.lang.values import KernelPointer, KernelStruct, Memory, Pointer, Type
+from skep.lang.values import ALLOCATED, KernelPointer, KernelStruct, Memory, Pointer, Type
 
 METADATA = "data_meta"
 SHOWN = 3
@@ -77,7 +77,7 @@ def numbered(scope: Scope, base: Expr, node: ast.AST) -> None:
 def fixed(scope: Scope, base: Expr, index: Expr, node: ast.AST) -> None:
     """Raises CompileError where an index into the context, or into an object, is not known while compiling."""
     kind = base.type
-    if isinstance(kind, Pointer) and kind.memory is Memory.OBJECT and not isinstance(index, Const):
+    if isinstance(kind, Pointer) and kind.memory in ALLOCATED and not isinstance(index, Const):
         problem = "an index into an allocated object is a constant: the verifier follows no other"
         raise scope.error(node, problem, "keep what is indexed in a map's value, and its key here")
     if isinstance(kind, Pointer) and kind.memory is Memory.CONTEXT and not isinstance(index, Const):

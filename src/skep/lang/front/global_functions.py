@@ -20,8 +20,10 @@ from skep.lang.spec import Context, ProgramKind
 from skep.lang.special import special
 from skep.lang.struct import StructType
 from skep.lang.tree import Binary, ContextValue, Convert, Expr, Function, Parameter
-from skep.lang.types import IntType
+from skep.lang.types import IntType, s32, u32
 from skep.lang.values import (
+    ALLOCATED,
+    BELONGING,
     BOOL,
     GIVEN,
     NONE,
@@ -42,11 +44,13 @@ TAGGED = "6.9"
 INSTEAD = {
     Memory.PACKET: "pass the context and the offset, and take the view in the function",
     Memory.CONSTANT: "copy it into a Struct of the program's, or let the function capture it",
-    Memory.OBJECT: "leave @skep.global_function out",
+    **dict.fromkeys(ALLOCATED | BELONGING, "leave @skep.global_function out"),
 }
 NUMBERS = "pass the numbers that the function needs"
 TAKEN = OWN | {Memory.ARENA}
 """Memory of Structs that a global function is given."""
+PROGRAM_RESULTS = (VOID, u32, s32)
+"""What a function gives that may go on in another program."""
 LOOSE = frozenset({Memory.PROBE, Memory.USER})
 """Memory whose addresses are numbers to the verifier."""
 WINDOWS = frozenset({Context.STRUCT, Context.REGISTERS, Context.SYSCALL, Context.USDT})
@@ -264,10 +268,11 @@ def refuse(scope: Scope, made: Function) -> None:
     if taken > REGISTERS:
         problem = f"a global function takes {REGISTERS} arguments at most, not {taken}"
         raise _error(scope, problem, "put several into a Struct")
-    if made.tails:
-        problem = f"{name}() goes on in another program, which a global function cannot"
-        raise _error(scope, problem, "leave @skep.global_function out")
     _refuse_result(scope, made.result)
+    if made.tails and made.result not in PROGRAM_RESULTS:
+        problem = f"{name}() goes on in another program, and then gives what that gives: 32 bits"
+        hint = f"def {name}(...) -> u32: or s32, or without a result"
+        raise _error(scope, problem, hint)
 
 
 def _refuse_result(scope: Scope, result: Type) -> None:

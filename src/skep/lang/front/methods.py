@@ -8,6 +8,7 @@ from typing import Any
 from skep.lang.declared.streams import VariableRing
 from skep.lang.front import instead, long_records, objects, views
 from skep.lang.front.access import handed
+from skep.lang.front.keepers import OWNED, PER_CPU
 from skep.lang.front.long_records import is_long
 from skep.lang.front.map_methods import BY_TYPE as MAP_METHODS
 from skep.lang.front.map_methods import TABLE, Method, declared_by
@@ -18,7 +19,9 @@ from skep.lang.front.storage_methods import BY_TYPE as STORAGES
 from skep.lang.front.stream_methods import BY_TYPE as STREAMS
 from skep.lang.front.stream_methods import written
 from skep.lang.front.timers import TASK_WORK, TIMER, WORK
+from skep.lang.keepers import is_per_cpu
 from skep.lang.maps import Declaration, Ring
+from skep.lang.objects import is_keeper
 from skep.lang.spec import MapType
 from skep.lang.special import REFERENCES, SpinLock, TaskWork, Timer, Work, special
 from skep.lang.struct import StructType
@@ -34,6 +37,8 @@ def method(scope: Scope, node: ast.Call, owner: Expr, name: str) -> Expr:
         table, kind = BY_TYPE.get(declared_by(owner).type, (TABLE, "a map"))
     elif isinstance(owner.type, Pointer) and owner.type.target in KEPT:
         table, kind = KEPT[owner.type.target]
+    elif is_keeper(owner.type.target):
+        table, kind = KEEPERS[is_per_cpu(owner.type.target)], "what keeps an object"
     elif linked := objects.methods_of(owner.type.target, owner.type.memory):
         table, kind = linked
     elif owner.type.memory is Memory.RECORD:
@@ -189,6 +194,7 @@ KEPT: dict[object, tuple[dict[str, Method], str]] = {
     **dict.fromkeys(REFERENCES, (REFERENCE, "a reference")),
 }
 """The methods of what the kernel keeps in values, and its name in messages."""
+KEEPERS = {False: OWNED, True: PER_CPU}
 RING_METHODS: dict[str, Method] = {"reserve": _reserve, "output": _output}
 RECORD_METHODS: dict[str, Method] = {"submit": _release("submit"), "discard": _release("discard")}
 LONG_METHODS: dict[str, Method] = {**RECORD_METHODS, "write": long_records.write}

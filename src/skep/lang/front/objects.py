@@ -7,14 +7,15 @@ from typing import Any
 from skep.lang.front.callbacks import callback
 from skep.lang.front.map_methods import BY_RESULT, Method
 from skep.lang.front.scope import Scope
+from skep.lang.keepers import check_per_cpu
 from skep.lang.object_calls import ObjectCall
-from skep.lang.objects import RefCount, check_object, is_lock, is_tree
+from skep.lang.objects import RefCount, check_object, is_head, is_lock, is_tree
 from skep.lang.struct import StructType
 from skep.lang.tree import Address, Expr, Function, Local, Node, Place, walk
 from skep.lang.values import UNKNOWN, VOID, Memory, Pointer, describe
 
-OUTSIDE = frozenset({"new", "drop"})
-"""What is not done while a lock is held: the kernel allocates and frees."""
+OUTSIDE = frozenset({"new", "new_per_cpu", "drop", "set", "swap", "take", "clear", "here", "on"})
+"""What is not done while a lock is held: the kernel allocates, frees and exchanges."""
 LOCKABLE = (Memory.VALUE, Memory.OBJECT)
 """Where locks, lists and trees lie."""
 NODE_SIZE = 24
@@ -26,7 +27,7 @@ def pointer(kind: StructType, what: str) -> Pointer:
     return Pointer(kind, Memory.OBJECT, nullable=True, what=what)
 
 
-def _offered(scope: Scope, node: ast.AST) -> None:
+def offered(scope: Scope, node: ast.AST) -> None:
     """Raises CompileError where the kernel has no objects, or those of before 6.6."""
     struct = scope.target.types.struct("bpf_list_node")
     if struct is None or struct.size != NODE_SIZE or not scope.target.types.function(NEW):
@@ -34,20 +35,29 @@ def _offered(scope: Scope, node: ast.AST) -> None:
         raise scope.error(node, "this kernel has no objects that programs allocate", hint)
 
 
-NEW, ROOT = "bpf_obj_new_impl", "bpf_rbtree_root"
+NEW, NEW_PER_CPU, ROOT = "bpf_obj_new_impl", "bpf_percpu_obj_new_impl", "bpf_rbtree_root"
+PER_CPU = "new_per_cpu"
+MAKES = {"new": Memory.OBJECT, PER_CPU: Memory.PER_CPU}
 
 
 def made(scope: Scope, node: ast.Call, kind: StructType, name: str) -> Expr:
     """A call of a method of a class of objects."""
-    if name != "new":
+    if name not in MAKES:
         raise scope.error(node, f"{kind!r} has no method {name!r}", f"{kind!r}.new() makes one")
-    scope.arguments(node, 0, 0, f"{kind!r}.new()")
-    _offered(scope, node)
+    scope.arguments(node, 0, 0, f"{kind!r}.{name}()")
+    offered(scope, node)
+    if name == PER_CPU and not scope.target.types.function(NEW_PER_CPU):
+        hint = "Linux 6.7 has it; a PerCpuArray or a PerCpuHash has values of each CPU"
+        raise scope.error(node, f"this kernel has no {name}()", hint)
     try:
         check_object(kind)
+        if name == PER_CPU:
+            check_per_cpu(kind)
     except TypeError as error:
         raise scope.error(node, str(error)) from error
-    return ObjectCall(scope.span(node), pointer(kind, f"{kind!r}.new()"), "new", kind, ())
+    memory = MAKES[name]
+    found = Pointer(kind, memory, nullable=True, what=f"{kind!r}.{name}()")
+    return ObjectCall(scope.span(node), found, name, kind, ())
 
 
 def _variable(scope: Scope, node: ast.AST, value: Expr, usage: str) -> Expr:
@@ -81,7 +91,7 @@ def _head(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     if place is None or not isinstance(base, Pointer) or base.memory not in LOCKABLE:
         hint = "bucket = buckets.lookup(key), then bucket.entries..."
         raise scope.error(node, f"a {word} is used in a value that was looked up", hint)
-    _offered(scope, node)
+    offered(scope, node)
     if not _same(scope.lock, place):
         name = getattr(place.base, "name", "value")
         hint = f"with {name}.{_lock_of(base.target)}: around it"
@@ -101,10 +111,12 @@ def _same(lock: Place | None, place: Place) -> bool:
     return False
 
 
-def _entry(scope: Scope, node: ast.expr, kind: StructType, usage: str) -> Expr:
-    """An object that is given to a list or a tree, by its variable."""
+def entry_of(
+    scope: Scope, node: ast.expr, kind: StructType, usage: str, memory: Memory = Memory.OBJECT
+) -> Expr:
+    """An object that is given to a list, a tree or what keeps it, by its variable."""
     value = scope.expr(node)
-    known = isinstance(value.type, Pointer) and value.type.memory is Memory.OBJECT
+    known = isinstance(value.type, Pointer) and value.type.memory is memory
     if value.type is not UNKNOWN and not (known and value.type.target is kind):
         raise scope.error(
             node, f"{usage} takes an object of class {kind!r}, not {describe(value.type)}"
@@ -116,7 +128,7 @@ def _pushes(action: str) -> Method:
     def run(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
         (given,) = scope.arguments(node, 1, 1, f"{action}(object)")
         head, kind = _head(scope, node, owner), owner.type.target.element
-        entry = _entry(scope, given, kind, f"{action}()")
+        entry = entry_of(scope, given, kind, f"{action}()")
         return ObjectCall(scope.span(node), BY_RESULT, action, owner.type.target, (head, entry))
 
     return run
@@ -140,7 +152,7 @@ def _peeks(action: str, *, beside: bool = False) -> Method:
         head, kind = _head(scope, node, owner), owner.type.target
         if not scope.target.types.function(ROOT):
             raise scope.error(node, f"this kernel has no {action}()", "Linux 6.16 has it")
-        entry = [_entry(scope, one, kind.element, f"{action}()") for one in given]
+        entry = [entry_of(scope, one, kind.element, f"{action}()") for one in given]
         found = pointer(kind.element, f"{action}()")
         return ObjectCall(scope.span(node), found, action, kind, (head, *entry))
 
@@ -150,7 +162,7 @@ def _peeks(action: str, *, beside: bool = False) -> Method:
 def _remove(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     (given,) = scope.arguments(node, 1, 1, "remove(object)")
     head, kind = _head(scope, node, owner), owner.type.target
-    entry = _entry(scope, given, kind.element, "remove()")
+    entry = entry_of(scope, given, kind.element, "remove()")
     found = pointer(kind.element, "remove()")
     return ObjectCall(scope.span(node), found, "remove", kind, (head, entry))
 
@@ -158,7 +170,7 @@ def _remove(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
 def _add(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     given, function = scope.arguments(node, 2, 2, "add(object, less)")
     head, kind = _head(scope, node, owner), owner.type.target
-    entry = _entry(scope, given, kind.element, "add()")
+    entry = entry_of(scope, given, kind.element, "add()")
     one = Pointer(kind.element, Memory.OBJECT)
     less = callback(scope, function, "less", one, one)
     less.function.inline = True  # under a lock, kernels before 6.9 call nothing of a program's
@@ -172,6 +184,12 @@ def functions(body: Sequence[Node]) -> list[Function]:
 
 
 OBJECT: dict[str, Method] = {"drop": _drop, "acquire": _acquire}
+KEPT: dict[str, Method] = {"acquire": _acquire}
+METHODS: dict[Memory, tuple[dict[str, Method], str]] = {
+    Memory.OBJECT: (OBJECT, "an object"),
+    Memory.KEPT: (KEPT, "an object that is kept"),
+    Memory.PER_CPU: ({"drop": _drop}, "an object of each CPU"),
+}
 LIST: dict[str, Method] = {
     **{one: _pushes(one) for one in ("push_front", "push_back")},
     **{one: _takes(one) for one in ("pop_front", "pop_back")},
@@ -188,6 +206,6 @@ TREE: dict[str, Method] = {
 
 def methods_of(kind: Any, memory: Memory) -> tuple[dict[str, Method], str] | None:
     """The methods of an object, a list or a tree, and its name in messages; None where it is none of them."""
-    if isinstance(kind, type) and hasattr(kind, "element"):
+    if is_head(kind):
         return (TREE, "a tree") if is_tree(kind) else (LIST, "a list")
-    return (OBJECT, "an object") if memory is Memory.OBJECT else None
+    return METHODS.get(memory)

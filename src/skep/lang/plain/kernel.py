@@ -91,7 +91,7 @@ class FakeKernel:
         self.context: Any = None
         self.family = ""
         self.tail_calls = 0
-        self.timers = Timers(lambda: self.now)
+        self.timers = Timers(lambda: self.now, lambda: (self.cpu, self.cpus))
         self._maps: dict[int, Any] = {}
         self._rings: dict[int, FakeRing] = {}
         self._known: list[Declaration] = []

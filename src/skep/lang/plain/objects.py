@@ -1,4 +1,4 @@
-"""Fake objects, lists and trees: what a program allocates, and what links it.
+"""Fake objects, lists and trees: what a program allocates, and what links or keeps it.
 
 What the kernel refuses is a RuntimeError here: a list without its lock, an object that is the
 program's no more.
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from skep.lang.objects import RefCount, is_head
+from skep.lang.keepers import is_per_cpu
+from skep.lang.objects import RefCount, is_head, is_keeper
 from skep.lang.plain.memory import StructView, raw
 from skep.lang.plain.numbers import gives
 from skep.lang.special import SpinLock
@@ -24,6 +25,7 @@ class Body:
         self.memory = memoryview(bytearray(kind.size))
         self.linked: dict[str, list[Body]] = {}
         self.heads: dict[str, list[Body]] = {}
+        self.kept: dict[Any, Body] = {}
 
     def among(self, node: str) -> "list[Body] | None":
         """The list or tree that links it by that node, None where none does."""
@@ -33,13 +35,14 @@ class Body:
 
 @dataclass(slots=True, eq=False)
 class Holding:
-    """What a pointer to an object is worth: the program's own, or that of a list or tree under its lock."""
+    """What a pointer to an object is worth: the program's own, that of a list or tree under its lock, or ``kept``."""
 
     kind: StructType
     body: Body
     owned: "Owned"
     head: "FakeHead | None" = None
     gone: str = ""
+    kept: bool = False
 
     @property
     def name(self) -> str:
@@ -56,9 +59,16 @@ class Holding:
 
     def own(self, action: str) -> Body:
         """The same, of an object that is the program's own. RuntimeError where it is linked."""
-        if self.head is not None:
+        if self.head is not None or self.kept:
             raise RuntimeError(f"{action}() takes an object that is the program's own")
         return self.reached()
+
+    def hand_over(self, action: str) -> Body:
+        """The object, which is no longer the program's: something keeps it."""
+        body = self.own(action)
+        self.owned.pop(id(self), None)
+        self.gone = f"{action}() kept it"
+        return body
 
     def give(self, head: "FakeHead") -> None:
         """A list or tree has it from now on."""
@@ -76,7 +86,7 @@ class FakeObject(StructView):
     def __init__(self, held: Holding) -> None:
         super().__init__(held.kind, held.body.memory)
         object.__setattr__(self, "_held", held)
-        if held.head is None:
+        if held.head is None and not held.kept:
             held.owned[id(held)] = held
 
     def _field(self, name: str) -> Any:
@@ -85,9 +95,11 @@ class FakeObject(StructView):
 
     def __getattr__(self, name: str) -> Any:
         field = self._kind.field(name)
+        held = holding(self)
+        if field is not None and is_keeper(field.type):
+            return FakeKeeper(field.type, held.reached().kept, name, held.owned)
         if field is None or not is_head(field.type):
             return super().__getattr__(name)
-        held = holding(self)
         bodies = held.reached().heads.setdefault(name, [])
         return FakeHead(self, field.type, bodies, held.owned)
 
@@ -121,6 +133,72 @@ class ObjectKind:
     def new(self) -> FakeObject:
         """An object, its fields zero."""
         return FakeObject(Holding(self.kind, Body(self.kind), self._owned))
+
+    def new_per_cpu(self) -> FakeObject:
+        """An object of each CPU: those are made as they are asked for, their fields zero."""
+        return FakeEach(Holding(self.kind, Body(self.kind), self._owned))
+
+
+class FakeEach(FakeObject):
+    """A pointer to an object of each CPU: it is reached where it is kept."""
+
+    def _field(self, name: str) -> Any:
+        raise RuntimeError(f"{name!r} is reached where the object is kept, by here() or on()")
+
+
+class FakeKeeper:
+    """A field that keeps an object: in ``kept``, under a key."""
+
+    def __init__(
+        self,
+        kind: Any,
+        kept: dict[Any, Body],
+        key: Any,
+        owned: Owned,
+        cpus: Callable[[], tuple[int, int]] = lambda: (0, 1),
+    ) -> None:
+        self._kind, self._kept, self._key, self._owned, self._cpus = kind, kept, key, owned, cpus
+        self._pointer = FakeEach if is_per_cpu(kind) else FakeObject
+
+    def set(self, entry: FakeObject) -> None:
+        """Keep an object; the one before is dropped."""
+        self._kept[self._key] = holding(entry).hand_over("set")
+
+    def swap(self, entry: FakeObject) -> FakeObject | None:
+        """Keep an object, and give the one before."""
+        body, old = holding(entry).hand_over("swap"), self.take()
+        self._kept[self._key] = body
+        return old
+
+    def take(self) -> FakeObject | None:
+        """Give the object; nothing is kept."""
+        body = self._kept.pop(self._key, None)
+        return None if body is None else self._pointer(self._holding(body))
+
+    @gives(s32)
+    def clear(self) -> int:
+        """Drop the object; 1 where there was one."""
+        return int(self._kept.pop(self._key, None) is not None)
+
+    def get(self) -> FakeObject | None:
+        """The object; it stays."""
+        body = self._kept.get(self._key)
+        return None if body is None else FakeObject(self._holding(body, kept=True))
+
+    def here(self) -> FakeObject | None:
+        """That of this CPU; it stays."""
+        return self.on(self._cpus()[0])
+
+    def on(self, cpu: Any) -> FakeObject | None:
+        """That of another CPU."""
+        body = self._kept.get(self._key)
+        if body is None or int(cpu) >= self._cpus()[1]:
+            return None
+        own = body.kept.setdefault(int(cpu), Body(self._kind.element))
+        return FakeObject(self._holding(own, kept=True))
+
+    def _holding(self, body: Body, *, kept: bool = False) -> Holding:
+        return Holding(self._kind.element, body, self._owned, kept=kept)
 
 
 class FakeHead:

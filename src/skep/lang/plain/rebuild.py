@@ -5,6 +5,7 @@ Line numbers stay the user's own, in tracebacks and in coverage.
 
 import ast
 import builtins
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType
@@ -57,27 +58,59 @@ def run(
 
 def _gone_through(function: FunctionType, given: tuple[Any, ...], kernel: FakeKernel) -> Any:
     """What a program gives, or the last one that it went on in."""
+    around = _held(kernel)
     while True:
         try:
             result = Binding(kernel).function(function)(*given)
         except TailCall as going:
-            _refuse_held(function, kernel)
+            _refuse_held(function, kernel, around)
             function, given = plain(going.program), (going.context,)
             continue
-        _refuse_held(function, kernel)
+        _refuse_held(function, kernel, around)
         return result
 
 
-def _refuse_held(function: FunctionType, kernel: FakeKernel) -> None:
-    held = kernel.held()
-    if held:
-        raise RuntimeError(
-            f"{function.__name__} neither submitted nor discarded: {', '.join(held)}"
-        )
-    owned = [one.name for one in kernel.timers.owned.values()]
-    kernel.timers.owned.clear()
+def _coming_back(
+    function: FunctionType, run: Callable[..., Any], kernel: FakeKernel
+) -> Callable[..., Any]:
+    """A global function: where it goes on in another program, it gives what that gives."""
+    written = function.__annotations__.get("return")
+    kind = resolve(function, written) if isinstance(written, str) else written
+
+    def called(*args: Any, **named: Any) -> Any:
+        around = _held(kernel)
+        try:
+            return run(*args, **named)
+        except TailCall as going:
+            _refuse_held(function, kernel, around)
+            given = _gone_through(plain(going.program), (going.context,), kernel)
+            return Number(kind if isinstance(kind, IntType) else s32, value_of(given or 0))
+
+    return called
+
+
+class _Held(NamedTuple):
+    """The records and objects that are a program's at a time, by the names of their classes."""
+
+    records: Counter[str]
+    objects: Counter[str]
+
+
+def _held(kernel: FakeKernel) -> _Held:
+    return _Held(Counter(kernel.held()), Counter(one.name for one in kernel.timers.owned.values()))
+
+
+def _refuse_held(function: FunctionType, kernel: FakeKernel, around: _Held) -> None:
+    """RuntimeError where a function keeps what it was to end; ``around`` is what its callers have."""
+    now = _held(kernel)
+    records, owned = now.records - around.records, now.objects - around.objects
+    if records:
+        names = ", ".join(records.elements())
+        raise RuntimeError(f"{function.__name__} neither submitted nor discarded: {names}")
     if owned:
-        raise RuntimeError(f"{function.__name__} neither dropped nor linked: {', '.join(owned)}")
+        kernel.timers.owned.clear()
+        names = ", ".join(owned.elements())
+        raise RuntimeError(f"{function.__name__} neither dropped nor linked: {names}")
 
 
 class Binding:
@@ -99,7 +132,10 @@ class Binding:
             exec(rewritten.code, space)  # noqa: S102 - the user's own function, as they wrote it
             left_out = tuple(map(self.value, function.__defaults__ or ()))
             space[name].__defaults__ = left_out or None
-            self._functions[function] = space[name]
+            made = space[name]
+            if hasattr(function, "__skep_global__"):
+                made = space[name] = _coming_back(function, made, self.kernel)
+            self._functions[function] = made
         return self._functions[function]
 
     def _fake(self, name: str, *args: Any) -> Any:

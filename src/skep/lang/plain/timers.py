@@ -7,10 +7,10 @@ import errno
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from skep.lang.objects import is_head
+from skep.lang.objects import is_head, is_keeper
 from skep.lang.plain.memory import StructView, pointer
 from skep.lang.plain.numbers import gives
-from skep.lang.plain.objects import Body, FakeHead, Owned
+from skep.lang.plain.objects import Body, FakeHead, FakeKeeper, Owned
 from skep.lang.special import REFERENCES, TaskWork, Timer, Work
 from skep.lang.struct import StructType
 from skep.lang.types import s32
@@ -30,14 +30,18 @@ class Pending(NamedTuple):
 
 
 class Timers:
-    """The timers that are set, by the memory of their values. ``now`` reads the clock."""
+    """The timers that are set, by the memory of their values. ``now`` reads the clock.
 
-    def __init__(self, now: Callable[[], int]) -> None:
-        self.now = now
+    ``cpus`` tells which CPU runs a program, and how many there are.
+    """
+
+    def __init__(self, now: Callable[[], int], cpus: Callable[[], tuple[int, int]]) -> None:
+        self.now, self.cpus = now, cpus
         self._pending: dict[int, Pending] = {}
         self._functions: dict[int, Callable[..., Any]] = {}
         self.references: dict[tuple[int, str], Any] = {}
         self.linked: dict[tuple[int, str], list[Body]] = {}
+        self.kept: dict[tuple[int, str], Body] = {}
         self.owned: Owned = {}
 
     def start(self, view: "KeptView", after: int, function: Callable[..., Any] | None) -> int:
@@ -67,6 +71,8 @@ class Timers:
         self.cancel(-1 - identity)
         for key in [one for one in self.linked if one[0] == identity]:
             self.linked.pop(key).clear()
+        for key in [one for one in self.kept if one[0] == identity]:
+            del self.kept[key]
         self.references = {k: v for k, v in self.references.items() if k[0] != identity}
 
     def due(self, until: int) -> Pending | None:
@@ -185,6 +191,10 @@ class KeptView(StructView):
             return FakeTaskWork(self)
         if field is not None and field.type in REFERENCES:
             return FakeReference(self, name)
+        if field is not None and is_keeper(field.type):
+            timers: Timers = self.timers
+            key = self.identity, name
+            return FakeKeeper(field.type, timers.kept, key, timers.owned, timers.cpus)
         if field is not None and is_head(field.type):
             bodies: list[Body] = self.timers.linked.setdefault((self.identity, name), [])
             return FakeHead(self, field.type, bodies, self.timers.owned)

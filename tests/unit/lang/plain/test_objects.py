@@ -165,6 +165,72 @@ def test_a_value_that_is_deleted_drops_its_objects(made: Make) -> None:
         del kernel[buckets][1]
 
 
+class Tally(Object):
+    runs: u64
+
+
+class Case(Object):
+    inner: skep.Owned[Entry]
+
+
+class Slot(Struct):
+    entry: skep.Owned[Entry]
+    tally: skep.PerCpu[Tally]
+
+
+slots = Hash(u32, Slot, 4)
+
+
+def test_an_object_is_kept_taken_and_read_where_it_is(made: Make) -> None:
+    kernel = FakeKernel()
+    kernel[slots][1] = Slot()
+    slot, first, second = kernel.inside(slots).lookup(1), made(1), made(2)
+    assert (slot.entry.get(), slot.entry.take(), slot.entry.clear()) == (None, None, 0)
+    assert slot.entry.swap(first) is None
+    slot.entry.get().key = 5
+    old = slot.entry.swap(second)
+    assert (int(old.key), int(slot.entry.get().key)) == (5, 2)
+    with pytest.raises(RuntimeError, match=r"this Entry is used after swap\(\) kept it"):
+        second.key = 3
+    with pytest.raises(RuntimeError, match=r"drop\(\) takes an object that is the program's own"):
+        slot.entry.get().drop()
+    slot.entry.set(old)
+    with pytest.raises(RuntimeError, match=r"this Entry is used after set\(\) kept it"):
+        slot.entry.set(old)
+    assert (slot.entry.clear(), slot.entry.clear()) == (1, 0)
+
+
+def test_what_a_value_keeps_goes_with_it(made: Make) -> None:
+    kernel = FakeKernel()
+    kernel[slots][1] = Slot()
+    kernel.inside(slots).lookup(1).entry.set(made(1))
+    kernel[slots][1] = Slot()
+    assert kernel.inside(slots).lookup(1).entry.get() is None
+
+
+def test_an_object_keeps_another_one(made: Make) -> None:
+    kind = Binding(FakeKernel()).value(Case)
+    one, other = kind.new(), kind.new()
+    one.inner.set(made(7))
+    assert (other.inner.take(), int(one.inner.take().key), one.inner.take()) == (None, 7, None)
+
+
+def test_an_object_of_each_cpu() -> None:
+    kernel = FakeKernel(cpu=1, cpus=3)
+    kernel[slots][1] = Slot()
+    slot, tally = kernel.inside(slots).lookup(1), Binding(kernel).value(Tally).new_per_cpu()
+    with pytest.raises(RuntimeError, match="'runs' is reached where the object is kept"):
+        tally.runs += 1
+    assert (slot.tally.here(), slot.tally.on(0)) == (None, None)
+    slot.tally.set(tally)
+    slot.tally.here().runs += 3
+    assert [int(slot.tally.on(cpu).runs) for cpu in range(3)] == [0, 3, 0]
+    assert slot.tally.on(3) is None
+    slot.tally.take().drop()
+    assert (slot.tally.here(), slot.tally.clear()) == (None, 0)
+    assert kernel.timers.owned == {}
+
+
 @skep.tc("ingress")
 def keeps(ctx: Seen) -> int:
     entry = Entry.new()
