@@ -15,6 +15,7 @@ from skep.base.similar import similar
 from skep.lang.constant_text import ConstantText
 from skep.lang.front.access import buffer
 from skep.lang.front.global_functions import is_context
+from skep.lang.front.helping import context
 from skep.lang.front.integers import converted
 from skep.lang.front.network_order import laid, turned
 from skep.lang.front.scope import Scope, Target
@@ -57,6 +58,8 @@ BEHIND = {"__sk_buff": "sk_buff", "xdp_md": "xdp_buff"}
 """What the kernel has behind a context, which a function takes in its place."""
 NUMBERS = frozenset({"bpf_session_cookie"})
 """Functions that give a number in memory which the program may change."""
+SESSION = frozenset({"bpf_session_cookie", "bpf_session_is_return"})
+"""Functions that take the context on newer kernels (7.3), and nothing before: it may be left out, for one program on both."""
 AS_KERNEL = 'give it NAME(cast(ctx)), with cast = skep.kfunc("bpf_cast_to_kern_ctx"), NAME = skep.kernel_struct("{}")'
 """How the context is given to a function that takes it as the kernel has it."""
 SLICES = {"bpf_dynptr_slice": Memory.CONSTANT, "bpf_dynptr_slice_rdwr": Memory.VALUE}
@@ -88,7 +91,8 @@ def kernel_call(scope: Scope, node: ast.Call, function: KernelFunction) -> Expr:
     """A call of a kernel function. Raises CompileError where this kernel has none, or takes other arguments."""
     signature, name = _signature(scope, node, function), function.name
     params = [Parameter(name, one, kind) for one, kind in signature.params]
-    args = _arguments(scope, node, params)
+    implied = name in SESSION and params and not node.args
+    args = (context(scope, node),) if implied else _arguments(scope, node, params)
     kinds, result = tuple(param.type for param in params), _result(name, signature.result, args)
     made = KernelCall(scope.span(node), result, name, function.symbol, kinds, args)
     return turned(signature.result, made) if isinstance(signature.result, IntType) else made
