@@ -15,11 +15,11 @@ from skep.base.units import bytes_text, count_text
 from skep.cli import terminal
 from skep.cli.commands import examples
 from skep.cli.ending import Ending
-from skep.cli.objects import Holders, chosen, completing, listed
+from skep.cli.objects import Holders, chosen, completing, listed, opened
 from skep.cli.options import for_option, json_option
 from skep.cli.table import pairs, table
 from skep.cli.terminal import Terminal
-from skep.kernel import objects, stats
+from skep.kernel import objects, stats, streams
 from skep.kernel.bpf import DOOR
 from skep.kernel.keeping import maps_by_program
 from skep.kernel.objects import ProgramInfo
@@ -37,6 +37,7 @@ PREFIX = "BPF_PROG_TYPE_"
         "skep prog --for 5s                 which programs cost how much",
         "skep prog on_exec",
         "skep prog 42 --json",
+        "skep prog 42 --stream stderr       what the kernel tells of its runs (Linux 6.17)",
         "skep disasm 42",
     )
 )
@@ -46,9 +47,16 @@ PREFIX = "BPF_PROG_TYPE_"
     metavar="[ID|NAME]",
     shell_complete=completing(objects.programs),
 )
+@click.option(
+    "--stream",
+    type=click.Choice(tuple(streams.NAMES)),
+    help="Take out what it printed there, or the kernel told of its runs.",
+)
 @for_option
 @json_option
-def command(*, program: str | None, seconds: float | None, as_json: bool) -> None:
+def command(
+    *, program: str | None, stream: str | None, seconds: float | None, as_json: bool
+) -> None:
     """Show the loaded programs of this machine, or what is known of one.
 
     INSTRUCTIONS are those of the kernel, 8 bytes each. RUNS and NS/RUN count only while somebody
@@ -57,6 +65,9 @@ def command(*, program: str | None, seconds: float | None, as_json: bool) -> Non
     LINKS and HELD BY say what keeps it: it is gone when nothing does, unless it is attached without a link,
     which `skep link` shows.
     """
+    if stream is not None:
+        click.echo(_stream(program, stream), nl=False)
+        return
     timed = seconds is not None
     rows = _busy(program, seconds) if seconds is not None else _objects(_found(program))
     if as_json:
@@ -68,6 +79,15 @@ def command(*, program: str | None, seconds: float | None, as_json: bool) -> Non
     cells = _busy_row if timed else _row
     shown = table(BUSY_HEAD if timed else HEAD, [*map(cells, rows)], terminal.of(sys.stdout), RIGHT)
     sys.stdout.write(shown)
+
+
+def _stream(program: str | None, name: str) -> str:
+    """What is in a stream of a program. BadInput where none is named."""
+    if program is None:
+        raise BadInput("--stream", "it is that of one program", "skep prog 42 --stream stderr")
+    (one,) = _found(program)
+    with opened("prog", program, one.id) as fd:
+        return streams.read(fd, streams.NAMES[name], one.name)
 
 
 def _names() -> dict[int, str]:

@@ -58,6 +58,7 @@ class Command(IntEnum):
     ENABLE_STATS = 32
     ITER_CREATE = 33
     LINK_DETACH = 34
+    PROG_STREAM_READ = 37
 
 
 class Layout(NamedTuple):
@@ -315,6 +316,13 @@ def prog_detach(door: Door, fd: int, target: int, attach_type: int) -> None:
 def link_update(door: Door, fd: int, program: int) -> None:
     """Another program in the same place, atomically."""
     door.bpf(Command.LINK_UPDATE, packed("IIII", fd, program, 0, 0))
+
+
+def prog_stream_read(door: Door, fd: int, stream: int, room: int) -> bytes:
+    """Takes up to ``room`` bytes out of a stream of a program, 1 or 2; empty where there are none."""
+    text = bytearray(room)
+    attr = packed("QIII", address(text), room, stream, fd)
+    return bytes(text[: door.bpf(Command.PROG_STREAM_READ, attr)])
 
 
 def link_detach(door: Door, fd: int) -> None:

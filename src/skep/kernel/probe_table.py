@@ -251,6 +251,7 @@ _OTHERS = {
     "btf.argument_tags": Feature(t.named(Kind.ENUM, "btf_arg_tag"), "6.9", "numbers and Structs"),
     "btf.core": Feature(t.core, "5.17", "offsets of the running kernel"),
     "run.statistics": Feature(machine.statistics, "5.8", needs=_ADMIN),
+    "run.streams": Feature(t.kfunc("bpf_prog_stream_read"), "6.17", "print() without file="),
     "run.memcg": Feature(machine.memlock, "5.11", "a higher RLIMIT_MEMLOCK"),
     "fs.bpffs": Feature(machine.mounted("bpf"), "4.4", "state that ends with the agent"),
     "fs.cgroup2": Feature(machine.mounted("cgroup2"), "4.5", "no cgroup hooks"),

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from skep.base.errors import BadInput, Forbidden, SkepError, Unsupported
 from skep.base.lazy import lazy
 from skep.btf.reader import Btf
-from skep.kernel import commands
+from skep.kernel import commands, streams
 from skep.kernel.bpf import DOOR, Door
 from skep.kernel.commands import Load, Run
 from skep.kernel.objects import ProgramInfo, program_info
@@ -98,6 +98,17 @@ class Program:
         """Identity, sizes and run statistics (``run_cnt`` and ``run_time_ns`` while those are enabled)."""
         with refused("BPF_OBJ_GET_INFO_BY_FD", self.spec.name, door=self.door):
             return program_info(self.door, self.fd)
+
+    def stdout(self) -> str:
+        """Takes out what the program printed by ``print(..., file=sys.stdout)``. Unsupported before Linux 6.17."""
+        return streams.read(self.fd, streams.STDOUT, self.spec.name, door=self.door)
+
+    def stderr(self) -> str:
+        """Takes out what it printed by ``print(..., file=sys.stderr)``, and what the kernel tells of its runs there.
+
+        Of an access to a part of an arena that is not there, and of what it stopped.
+        """
+        return streams.read(self.fd, streams.STDERR, self.spec.name, door=self.door)
 
     def test_run(self, data: bytes = b"", ctx: bytes = b"", repeat: int = 1) -> Run:
         """Runs the program on a packet or context, attached to nothing (BPF_PROG_TEST_RUN).

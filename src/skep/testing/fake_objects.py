@@ -2,7 +2,7 @@
 
 import errno
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from skep.testing.fake_maps import FakeMap, refused
@@ -10,7 +10,7 @@ from skep.testing.fake_maps import FakeMap, refused
 
 @dataclass(slots=True)
 class FakeProgram:
-    """A program that was loaded; ``insns`` are those that the kernel was given."""
+    """A program that was loaded; ``insns`` are those that the kernel was given, ``streams`` what waits to be read."""
 
     id: int
     type: int
@@ -21,6 +21,7 @@ class FakeProgram:
     run_cnt: int = 0
     run_time_ns: int = 0
     recursion_misses: int = 0
+    streams: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

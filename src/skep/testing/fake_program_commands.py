@@ -47,6 +47,18 @@ def _test_run(kernel: Objects, attr: bytearray) -> int:
     return 0
 
 
+def _stream_read(kernel: Objects, attr: bytearray) -> int:
+    at, room, stream, fd = struct.unpack_from("<QIII", attr)
+    program = kernel.program(fd)
+    if stream not in (1, 2):
+        raise refused(errno.ENOENT)
+    part = program.streams.get(stream, b"")[:room]
+    program.streams[stream] = program.streams.get(stream, b"")[room:]
+    if part:
+        memory(at, len(part))[:] = part
+    return len(part)
+
+
 def _raw_tracepoint(kernel: Objects, attr: bytearray) -> int:
     name, fd = struct.unpack_from("<QI", attr)
     program = kernel.program(fd)
@@ -119,6 +131,7 @@ PROGRAM_COMMANDS: dict[Command, Callable[[Objects, bytearray], int]] = {
     Command.BTF_BY_ID: _btf_by_id,
     Command.PROG_LOAD: _prog_load,
     Command.PROG_TEST_RUN: _test_run,
+    Command.PROG_STREAM_READ: _stream_read,
     Command.RAW_TRACEPOINT_OPEN: _raw_tracepoint,
     Command.LINK_CREATE: _link_create,
     Command.LINK_UPDATE: _link_update,

@@ -239,6 +239,15 @@ def test_all_that_is_known_of_one_program_is_shown(live: skep.Live) -> None:
     assert f"[{os.getpid()}]" in told["held"]
 
 
+@pytest.mark.requires("run.streams")
+def test_a_stream_of_one_program_is_shown(
+    live: skep.Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("prog", number(live), "--stream", "stderr") == ""
+    assert outcome(["prog", "--stream", "stdout"]) == 2
+    assert "it is that of one program" in capsys.readouterr().err
+
+
 @pytest.mark.native("compiles a file")
 def test_instructions_are_json_when_asked(live: skep.Live) -> None:
     for word in (number(live), __file__):

@@ -1,15 +1,19 @@
-"""``print(f"...")``: a line for the kernel's trace buffer, or for the file of an iterator.
+"""``print(f"...")``: a line for the kernel's trace buffer, the file of an iterator, or a stream of the program.
 
-By bpf_trace_printk, and bpf_trace_vprintk (5.16) where it has more than three values; by bpf_seq_printf (5.7).
+By bpf_trace_printk, and bpf_trace_vprintk (5.16) where it has more than three values; by bpf_seq_printf (5.7); into the
+streams of the program by bpf_stream_vprintk (6.17).
 
 The format is made while compiling, and stands on the stack. Numbers are shown as numbers, ``char[N]`` as text.
 """
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from skep.base.frozen import frozen
+from skep.lang.capture import resolve
+from skep.lang.constant_text import ConstantText
 from skep.lang.front.integers import converted, dereferenced
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import Arg, Helper
@@ -19,6 +23,7 @@ from skep.lang.tree import (
     Expr,
     Function,
     HelperCall,
+    KernelCall,
     NoneValue,
     Place,
     Slot,
@@ -26,7 +31,7 @@ from skep.lang.tree import (
     Write,
     walk,
 )
-from skep.lang.types import ArrayType, IntType, char, s64, u8, u64
+from skep.lang.types import ArrayType, IntType, char, s32, s64, u8, u32, u64
 from skep.lang.values import (
     BOOL,
     UNKNOWN,
@@ -47,6 +52,10 @@ INTO_FILE = Helper(
     *("seq_printf", 126, (Arg.KERNEL, *LINE, Arg.ADDRESS, Arg.SIZE), s64, "5.7"),
     "Print a line into the file of an iterator.",
 )
+STREAMS = {"stdout": 1, "stderr": 2}
+"""The streams of a program, by the files of Python's that name them."""
+INTO_STREAM = ("bpf_stream_vprintk", "bpf_stream_vprintk_impl")
+"""The function that prints into them, by its names; one argument may be hidden."""
 SPEC = re.compile(r"([<>]?)(#?)(0?)([1-9]\d?)?([dx]?)")
 TEXT_SPEC = re.compile(r"([<>]?)([1-9]\d?)?s?")
 
@@ -62,6 +71,9 @@ class Shown:
 def printed(scope: Scope, node: ast.Call) -> Expr:
     """A call of ``print``."""
     line, values = formatted(scope, node, node.args)
+    stream = _stream(scope, node)
+    if stream:
+        return _into_stream(scope, node, stream, f"{line}\n", values)
     if node.keywords:
         return _into_file(scope, node, line, values)
     many = len(values) > IN_REGISTERS
@@ -103,6 +115,33 @@ def _into_file(scope: Scope, node: ast.Call, line: str, values: list[Expr]) -> E
     return HelperCall(span, VOID, INTO_FILE, args)
 
 
+def _stream(scope: Scope, node: ast.Call) -> int:
+    """The number of the program's stream that is named, as sys.stdout or sys.stderr; 0 where none is."""
+    match node.keywords:
+        case [ast.keyword("file", ast.Attribute(value=ast.Name(id=name), attr=attr))]:
+            return STREAMS.get(attr, 0) if resolve(scope.function, name) is sys else 0
+    return 0
+
+
+def _into_stream(
+    scope: Scope, node: ast.Call, stream: int, line: str, values: list[Expr]
+) -> KernelCall:
+    """``print(..., file=sys.stderr)``: a line for whoever reads the streams of the program."""
+    types, span = scope.target.types, scope.span(node)
+    found = next((name for name in INTO_STREAM if types.function(name)), "")
+    signature = types.prototype(found) if found else None
+    if signature is None:
+        hint = "print(...) without file= writes to the trace, for skep run --trace"
+        raise scope.error(node, "this kernel has no streams of programs: Linux 6.17 has them", hint)
+    where = packed(scope, node, values or [Const(span, u64, 0)])[0]
+    text = ConstantText(span, Pointer(char, Memory.CONSTANT), line.encode() + b"\0")
+    length = Const(span, u32, 8 * len(values))
+    given = [Const(span, s32, stream), text, where, length]
+    given += [NoneValue(span, Pointer(None, Memory.KERNEL)) for _ in signature.params[len(given) :]]
+    kinds = tuple(kind for _, kind in signature.params)
+    return KernelCall(span, s32, found, found, kinds, tuple(given))
+
+
 def _file(scope: Scope, node: ast.Call) -> Expr:
     """The file of an iterator, as an argument by name. Raises CompileError at any other."""
     for keyword in node.keywords:
@@ -115,7 +154,10 @@ def _file(scope: Scope, node: ast.Call) -> Expr:
     seq = isinstance(kind, KernelStruct) and kind.name == "seq_file"
     if value.type is not UNKNOWN and not seq:
         problem = f"a program prints into the file of an iterator, not into {describe(value.type)}"
-        raise scope.error(node.keywords[-1], problem, "print(..., file=ctx.meta.seq)")
+        hint = (
+            "print(..., file=ctx.meta.seq); any program, file=sys.stdout or sys.stderr (Linux 6.17)"
+        )
+        raise scope.error(node.keywords[-1], problem, hint)
     return value
 
 

@@ -1,5 +1,6 @@
 """What programs print arrives, and is what plain Python prints."""
 
+import errno
 import time
 from pathlib import Path
 
@@ -53,3 +54,23 @@ def test_a_reader_leaves_nothing_behind() -> None:
         folder = Path(printed._folder)
         assert folder.exists()
     assert not folder.exists()
+
+
+@pytest.mark.requires("run.streams")
+def test_a_program_prints_into_streams_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """What print gives says whether the kernel had room: a line is there where it gave 0, and only there."""
+    kernel = skep.FakeKernel(task=skep.Task(comm=Path("/proc/self/comm").read_text().strip()))
+    with skep.load(programs.tells, attach=False) as live:
+        told = live.programs["tells"]
+        assert (told.stdout(), told.stderr()) == ("", "")
+        for size in (20, 300):
+            told.test_run(bytes(size))
+            programs.tells.py(bytes(size), kernel=kernel)
+            given = [live[programs.results][at] for at in range(3)]
+            assert set(given) <= {0, -errno.ENOMEM}
+            plain = capsys.readouterr()
+            lines = (*plain.out.splitlines(keepends=True), plain.err)
+            kept = [line if code == 0 else "" for line, code in zip(lines, given, strict=True)]
+            assert (told.stdout(), told.stderr()) == ("".join(kept[:2]), kept[2])
+            assert (told.stdout(), told.stderr()) == ("", "")
+            assert lines[1] == f"{size} bytes, 0x{size:x}, {size:<5}|{size:>5}| 4 {size}\n"
