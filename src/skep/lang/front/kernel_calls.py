@@ -59,7 +59,7 @@ BEHIND = {"__sk_buff": "sk_buff", "xdp_md": "xdp_buff"}
 NUMBERS = frozenset({"bpf_session_cookie"})
 """Functions that give a number in memory which the program may change."""
 SESSION = frozenset({"bpf_session_cookie", "bpf_session_is_return"})
-"""Functions that take the context on newer kernels (7.3), and nothing before: it may be left out, for one program on both."""
+"""Functions that take the context on newer kernels (7.3), nothing before: one program leaves it out on both."""
 AS_KERNEL = 'give it NAME(cast(ctx)), with cast = skep.kfunc("bpf_cast_to_kern_ctx"), NAME = skep.kernel_struct("{}")'
 """How the context is given to a function that takes it as the kernel has it."""
 SLICES = {"bpf_dynptr_slice": Memory.CONSTANT, "bpf_dynptr_slice_rdwr": Memory.VALUE}
