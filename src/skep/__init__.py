@@ -38,7 +38,14 @@ _PLACES = {
     "skep.lang.declared.queues": ("Queue", "Stack", "Bloom"),
     "skep.lang.declared.nested": ("ArrayOfMaps", "CgroupArray", "HashOfMaps", "ProgArray"),
     "skep.lang.prefixes": ("Prefix4", "Prefix6"),
-    "skep.lang.declared.storage": ("TaskStorage", "SocketStorage", "InodeStorage", "CgroupStorage"),
+    "skep.lang.declared.storage": (
+        "AttachedStorage",
+        "CgroupStorage",
+        "InodeStorage",
+        "PerCpuAttachedStorage",
+        "SocketStorage",
+        "TaskStorage",
+    ),
     "skep.lang.declared.redirects": (
         "DevMap",
         "DevHash",
@@ -204,8 +211,10 @@ if TYPE_CHECKING:
     from skep.lang.declared.redirects import SockHash as SockHash
     from skep.lang.declared.redirects import SockMap as SockMap
     from skep.lang.declared.redirects import XskMap as XskMap
+    from skep.lang.declared.storage import AttachedStorage as AttachedStorage
     from skep.lang.declared.storage import CgroupStorage as CgroupStorage
     from skep.lang.declared.storage import InodeStorage as InodeStorage
+    from skep.lang.declared.storage import PerCpuAttachedStorage as PerCpuAttachedStorage
     from skep.lang.declared.storage import SocketStorage as SocketStorage
     from skep.lang.declared.storage import TaskStorage as TaskStorage
     from skep.lang.declared.streams import PerfBuffer as PerfBuffer
@@ -354,7 +363,8 @@ def __getattr__(name: str) -> "Any":  # noqa: ANN401 - a module's names have any
         helpers = importlib.import_module("skep.lang.helpers").HELPERS
         if name in helpers:
             return helpers[name]
-    raise AttributeError(_Missing(name))
+    # The text says what may be meant. Python would add the same, found in ``obj``.
+    raise AttributeError(_Missing(name), name=name, obj=None)
 
 
 class _Missing:

@@ -3,9 +3,12 @@
 What a source finds around it, and how its error is got, is the affair of the corpus that has the files.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+MARKS = re.compile(r"^ +[~^]+\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ def every(folder: Path) -> Iterator[tuple[str, Case]]:
     for path in sorted(folder.glob("*.txt")):
         for case in cases(path):
             yield f"{path.stem}: {case.name}", case
+
+
+def unmarked(text: str) -> str:
+    """A text without the marks below the lines of a traceback: which there are differs among releases of Python."""
+    return MARKS.sub("", text)
 
 
 def rewrite(paths: Iterable[Path], error_of: Callable[[str], object]) -> None:

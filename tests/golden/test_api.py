@@ -9,6 +9,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
+from enum import EnumType
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,8 @@ SPECIAL = frozenset(
         "setitem",
     )
 )
-# What is left out of a signature: quotes around types, the places of types, how a release of Python shows Unpack.
+# What is left out of a signature: quotes around types, the places of types, how a release of Python shows Unpack and
+# the call of an enumeration.
 UNQUOTED = (re.compile(r"((?:: |-> )\*{0,2})'([^']*)'"), r"\1\2")
 QUALIFIED = (re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])"), "")
 UNPACKED = (re.compile(r"\*<class '(\w+)'>|Unpack\[(\w+)\]"), r"\1\2")
@@ -71,6 +73,8 @@ PUBLIC = {id(getattr(module, name)) for module, names in modules() for name in n
 
 def signature(value: Any) -> str:  # noqa: ANN401 - whatever is called
     """The parameters and the result, without the places of types."""
+    if isinstance(value, EnumType):
+        return ""
     try:
         text = str(inspect.signature(value))
     except (TypeError, ValueError):

@@ -51,9 +51,17 @@ def test_nothing_is_left_to_be_done_in_a_comment() -> None:
 
 
 def test_no_file_names_a_place_of_the_machine_it_was_written_on() -> None:
-    place = str(ROOT.parent)
-    found = [named(p) for p in files() if place != "/" and f"{place}/" in written(p)]
-    assert found == []
+    # Where checkouts often lie is named for other reasons; there it is the checkout's own name that would tell.
+    common = ROOT.parent.parent == Path("/") and ROOT.parent.name in {
+        "root",
+        "home",
+        "opt",
+        "srv",
+        "tmp",
+        "mnt",
+    }
+    place = f"{ROOT if common else ROOT.parent}/"
+    assert place == "//" or [named(path) for path in files() if place in written(path)] == []
 
 
 def test_test_data_is_named_in_one_place() -> None:
@@ -236,11 +244,11 @@ def test_the_start_path_imports_nothing_that_is_slow(module: str) -> None:
 def test_who_asks_whether_a_name_is_there_waits_for_no_other_to_be_proposed() -> None:
     code = (
         "import sys, skep; assert not hasattr(skep, 'Hsh'); print('difflib' in sys.modules)\n"
-        "try: skep.Hsh\nexcept AttributeError as error: print(error)"
+        "skep.Hsh"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    said = "module 'skep' has no attribute 'Hsh'; did you mean 'Hash'?"
-    assert done.stdout.splitlines() == ["False", said]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said = "AttributeError: module 'skep' has no attribute 'Hsh'; did you mean 'Hash'?"
+    assert (done.stdout, done.stderr.splitlines()[-1]) == ("False\n", said)
 
 
 def test_all_names_are_imported_by_a_star_too() -> None:

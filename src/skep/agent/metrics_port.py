@@ -47,5 +47,6 @@ def _why(error: OSError | UnicodeError, port: int) -> str:
     if isinstance(error, UnicodeError | socket.gaierror):
         return "the host's name is not known"
     if error.errno != errno.EADDRINUSE:
-        return os.strerror(error.errno or 0)
+        # Of an address that is not this machine's, asyncio of Python 3.12 and later gives no number.
+        return os.strerror(error.errno or errno.EADDRNOTAVAIL)
     return f"the port is taken by {ports.holder(port) or 'a process that cannot be seen'}"

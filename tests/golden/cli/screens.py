@@ -29,6 +29,7 @@ from skep.lang.forms import Frames
 from skep.lang.maps import Bars
 from skep.lang.struct import Struct
 from skep.lang.types import char, u32, u64
+from tests.golden.cases import unmarked
 
 FOLDER = Path(__file__).parent
 NOWHERE = "--instance=golden-nobody"
@@ -92,7 +93,7 @@ def errors() -> str:
         ("check", _file("broken.txt")),
         ("check", _file("raises.txt")),
     )
-    return "\n".join(run(*words) for words in lines)
+    return unmarked("\n".join(run(*words) for words in lines))
 
 
 def _file(name: str) -> str:

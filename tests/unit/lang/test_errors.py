@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tests.unit.lang import corpus
 CASES = dict(every(corpus.FOLDER))
 REFUSED = sorted({problem for problem, _ in (*STATEMENTS.values(), *EXPRESSIONS.values())})
 OURS = re.compile(r"skep/|lang/|front[/.]|site-packages|0x[0-9a-f]{6}")
+# Later releases of Python know the places in a text with fields, 3.11 only that of the text.
+CLOSER = {"prints: a conversion", "prints: a format of its own"}
 ELSEWHERE = (
     *("name the calls, as in", "annotate them", "cannot be read from", "a block of its own"),
     *("which is all registers", "this kernel has no objects"),
@@ -27,7 +30,15 @@ ELSEWHERE = (
 @pytest.mark.parametrize("name", CASES)
 def test_the_error_is_the_golden_one(name: str) -> None:
     case = CASES[name]
-    assert str(corpus.error_of(case.source)) == case.expected
+    error, expected = str(corpus.error_of(case.source)), case.expected
+    if name in CLOSER and sys.version_info >= (3, 12):
+        error, expected = _anywhere(error), _anywhere(expected)
+    assert error == expected
+
+
+def _anywhere(error: str) -> str:
+    """An error without its columns."""
+    return re.sub(r"^(program.py:\d+):\d+|^( +\| +)\^+", r"\1\2", error, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", CASES)

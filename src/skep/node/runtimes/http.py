@@ -22,7 +22,7 @@ async def get(socket: str, path: str) -> tuple[int, bytes]:
     fields = [("Host", "skep"), ("Connection", "close")]
     asked = (h11.Request(method="GET", target=path, headers=fields), h11.EndOfMessage())
     try:
-        writer.writelines(wire.send(event) or b"" for event in asked)
+        writer.write(b"".join(wire.send(event) or b"" for event in asked))
         await writer.drain()
         return await _answer(reader, wire)
     except (OSError, ValueError, h11.RemoteProtocolError) as error:
