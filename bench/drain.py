@@ -24,9 +24,8 @@ from bench._drain_fill import KINDS, PIDS, SIZE, Sample, fill, ring
 from bench.debian import library
 from bench.figures import Figure
 from skep.events.batch import Batch
-from skep.events.drain import HEADER, Drain
 from skep.events.pace import BULK, MS, Pace
-from skep.kernel.rings import RingReader
+from skep.kernel.rings import HEADER, RingReader
 
 RATE = 1_000_000
 QUIET = 1_000_000_000
@@ -89,7 +88,7 @@ def _go(process: subprocess.Popen[str]) -> None:
 def ours(live: skep.Live, records: int) -> Round:
     """A round of this process."""
     reader: RingReader = live[ring].reader
-    drain, groups = Drain(reader, [Sample]), Groups()
+    drain, groups = live.drain(ring), Groups()
     refused = reader.refused
     with _producer(live, records) as process:
         now = time.monotonic_ns()

@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 from skep.agent import priority, privileges, title
 from skep.agent.collector import collect_rarely
@@ -23,6 +24,7 @@ from skep.events.blocks import Sender
 from skep.events.drain import Drain
 from skep.kernel.link import Link
 from skep.kernel.maps import Map
+from skep.kernel.native import Function
 from skep.kernel.rings import RingReader
 from skep.lang.maps import Global, RingState
 from skep.node import proc
@@ -56,9 +58,9 @@ class DrainProcess:
         )
         self._sender = Sender(plan.memory, plan.sender)
         self._drains = {
-            name: Drain(reader, RECORDS[name])
-            for name, reader in self._readers.items()
-            if name in RECORDS
+            ring.name: _drain(self._readers[ring.name], ring)
+            for ring in plan.rings
+            if ring.name in RECORDS
         }
         self._pipeline = Pipeline(
             self._drains, self._readers.get(TEXTS), self._table, Places(self._names), self._sender
@@ -122,6 +124,14 @@ def _reader(plan: RingPlan) -> RingReader:
     return RingReader(
         plan.ring, plan.size, state=state.memory(), records=RECORDS.get(plan.name, ())
     )
+
+
+def _drain(reader: RingReader, plan: RingPlan) -> Drain:
+    """By the function that the agent found, unless this package was changed since the agent began."""
+    if plan.code >= 0:
+        with suppress(OSError, ValueError):
+            return Drain(reader, RECORDS[plan.name], native=Function(plan.code, plan.code_at))
+    return Drain(reader, RECORDS[plan.name])
 
 
 def main() -> None:

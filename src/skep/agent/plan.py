@@ -13,12 +13,17 @@ from skep.base.frozen import frozen
 
 @frozen
 class RingPlan:
-    """A ring: its name, its descriptor and that of its state, its size in bytes."""
+    """A ring: its name, its descriptor and that of its state, its size in bytes.
+
+    ``code`` is the file of the function that makes its columns, beginning at ``code_at``; -1 where numpy must do.
+    """
 
     name: str
     ring: int
     state: int
     size: int
+    code: int = -1
+    code_at: int = 0
 
 
 @frozen
@@ -43,7 +48,7 @@ class Plan:
     @property
     def descriptors(self) -> tuple[int, ...]:
         """All that is inherited."""
-        rings = [fd for ring in self.rings for fd in (ring.ring, ring.state)]
+        rings = [fd for ring in self.rings for fd in (ring.ring, ring.state, ring.code) if fd >= 0]
         tasks = (self.tasks,) if self.tasks >= 0 else ()
         return (*rings, self.memory, self.sender, self.lifeline, *tasks)
 

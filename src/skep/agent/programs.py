@@ -4,12 +4,14 @@ All of it is held by descriptors of this process and gone with it. Rings get the
 budget. Only this module of the agent asks `program` and `kernel` for live things.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Self
 
 from skep.agent.plan import RingPlan
 from skep.agent.powers import Outcome, Power, Way, turn_on
+from skep.agent.rings import RECORDS
 from skep.agent.stall import RingCount
 from skep.base.errors import CompileError, Forbidden, Unsupported
 from skep.base.frozen import frozen
@@ -27,6 +29,7 @@ from skep.lang.programs import Program
 from skep.program.live import Live
 from skep.program.machine import Machine
 from skep.program.objects import compiled
+from skep.program.scattering import opened
 
 Made = Compiled | CompileError | Forbidden | Unsupported
 REFUSED = (CompileError, Forbidden, Unsupported)
@@ -71,7 +74,7 @@ class Programs:
         try:
             rings, readers = _rings(live, made.values(), budget, weights)
             outcomes = turn_on(powers, live, lambda program: _compiled(made[program]))
-            return cls(live, outcomes, rings, readers)
+            return cls(live, outcomes, _with_code(rings, machine), readers)
         except BaseException:
             live.close()
             raise
@@ -127,6 +130,9 @@ class Programs:
         """Detach everything."""
         for reader in self._readers.values():
             reader.close()
+        for ring in self._rings.values():
+            if ring.code >= 0:
+                os.close(ring.code)
         self._live.close()
 
     def __enter__(self) -> Self:
@@ -153,6 +159,16 @@ def compile_ways(ways: Sequence[Way], machine: Machine) -> dict[Program, Made]:
             if isinstance(one, Compiled) or program not in found:  # it may be of several ways
                 found[program] = one
     return found
+
+
+def _with_code(rings: Mapping[str, RingPlan], machine: Machine) -> dict[str, RingPlan]:
+    """The rings with the functions that make columns of them, where this machine lets them be executed."""
+    names = [name for name in rings if name in RECORDS]
+    plans = dict(rings)
+    for name, file in zip(names, opened([RECORDS[name] for name in names], machine), strict=True):
+        if file is not None:
+            plans[name] = replace(plans[name], code=file.fd, code_at=file.at)
+    return plans
 
 
 def _compiled(made: Made) -> Compiled:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from skep.base.frozen import frozen
 from skep.events import kinds
-from skep.events.drain import BUSY, DISCARD, HEADER, slot_bytes
 from skep.events.losses import LossCounter
 from skep.events.record import Record
+from skep.lang.scatter import BUSY, DISCARD, HEADER, slot_bytes
 from skep.lang.types import u8, u32, u64
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import fcntl
 import mmap
 import os
 import struct
+import weakref
 from typing import Protocol
 
 NEW_NETWORK = 0x40000000
@@ -99,6 +100,32 @@ def allocator(call: str, *values: int) -> bool:
 def memory(at: int, size: int) -> memoryview:
     """The writable bytes at an address of this process: for a fake of the kernel, which follows pointers as it does."""
     return memoryview((ctypes.c_char * size).from_address(at)).cast("B")
+
+
+class Code:
+    """A function of the machine's own code, ``at`` bytes into the file ``fd`` of ``size`` bytes; it takes an address.
+
+    The file is mapped to be executed, never to be written, as long as this object lives. OSError where it may not be.
+    """
+
+    def __init__(self, fd: int, at: int, size: int) -> None:
+        if not at < size:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, (ctypes.c_void_p, *_LONGS[1:])
+        libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+        flags = mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE
+        start = libc.mmap(None, size, *flags, fd, 0)
+        if start == ctypes.c_void_p(-1).value:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        self._function = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)(start + at)
+        weakref.finalize(self, libc.munmap, start, size).atexit = False
+
+    def __call__(self, address: int) -> int:
+        """The function's result."""
+        result: int = self._function(address)
+        return result
 
 
 class SystemDoor:

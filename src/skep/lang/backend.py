@@ -1,4 +1,4 @@
-"""LLVM text to BPF objects, by a child process that runs ``llvm.py``.
+"""LLVM text to objects, of BPF or of the machine's own code, by a child process that runs ``llvm.py``.
 
 A ``Backend`` starts its child when it is entered (LLVM loads while the caller still writes its
 modules) and leaves no process behind. A child that LLVM ends is a ``CompileError`` of the module
@@ -23,13 +23,15 @@ from skep.base.lazy import lazy
 
 linecache, resource, subprocess = lazy("linecache"), lazy("resource"), lazy("subprocess")
 
+PROCESSORS = ("x86_64", "aarch64")
+"""Machines whose own code can be made (as uname -m names them)."""
 CPUS = ("v3", "v4")
 SECONDS = 60
 """Of a processor, for all modules that one child is given."""
 PATIENCE = 900.0
 """Seconds after which a child hangs that has neither ended nor taken its time of a processor."""
 _SCRIPT = os.path.join(os.path.dirname(__file__), "llvm.py")
-_REQUEST = struct.Struct("<2sI")
+_REQUEST = struct.Struct("<8sI")
 _ANSWER = struct.Struct("<cI")
 _KILLED = (-9, -15)  # by signals that LLVM does not send to itself
 _TELLING = re.compile(r"(?:LLVM ERROR|[Ee]rror): (.*)|(Assertion .*)")
@@ -46,7 +48,7 @@ _HINTS = (
 
 @frozen
 class IrModule:
-    """A module to compile: the program's name (for errors), LLVM text, BPF cpu ("v3" or "v4")."""
+    """A module to compile: the program's name (for errors), LLVM text, BPF cpu ("v3" or "v4") or one of PROCESSORS."""
 
     name: str
     text: str
@@ -173,7 +175,7 @@ def _llvmlite() -> str:
 
 
 def _request(module: IrModule) -> bytes:
-    if module.cpu not in CPUS:
+    if module.cpu not in CPUS + PROCESSORS:
         known = ", ".join(CPUS)
         raise CompileError(f"{module.name}: no BPF cpu is named {module.cpu!r}; there are {known}")
     text = module.text.encode("utf-8", "backslashreplace")

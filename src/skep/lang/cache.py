@@ -12,7 +12,9 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
+from skep.base.frozen import frozen
 from skep.lang import private
 from skep.lang.private import CacheRefusal, Reason, Refused
 
@@ -23,7 +25,19 @@ _MAGIC = b"skep.cache.1\n\0\0\0"
 _HEADER = struct.Struct("<16s32sQ")
 _DIGEST = 32
 _NEW = ".new-"
+T = TypeVar("T")
 _STALE = 3600.0  # seconds, after which the file of a writer that died is taken away
+
+
+@frozen
+class Opened:
+    """An entry as a file: a descriptor, the taker's to close, and where in the file the payload begins.
+
+    Nobody but the user can have changed it since it was checked, and what takes its place is another file.
+    """
+
+    fd: int
+    at: int
 
 
 class Cache:
@@ -47,9 +61,16 @@ class Cache:
 
     def get(self, key: bytes) -> bytes | None:
         """The payload that was put under ``key``; None where there is none, or none to be used."""
+        return self._found(key, lambda _, payload: payload)
+
+    def open(self, key: bytes) -> Opened | None:
+        """The file of what ``get`` would give, for whoever maps it."""
+        return self._found(key, lambda fd, _: Opened(os.dup(fd), _HEADER.size))
+
+    def _found(self, key: bytes, take: Callable[[int, bytes], T]) -> T | None:
         try:
             with private.directory(self.directory, make=False, stat=self._stat) as at:
-                return self._read(at, key)
+                return self._read(at, key, take)
         except FileNotFoundError:
             return None
         except Refused as refused:
@@ -73,7 +94,7 @@ class Cache:
     def _place(self, key: bytes) -> str:
         return f"{self.directory}/{_name(key)}"
 
-    def _read(self, at: int, key: bytes) -> bytes:
+    def _read(self, at: int, key: bytes, take: Callable[[int, bytes], T]) -> T:
         place = self._place(key)
         with private.reading(at, _name(key), place, self._stat) as (fd, size):
             if size > LARGEST:
@@ -82,7 +103,8 @@ class Cache:
                 data = os.read(fd, size + 1)
             payload = _payload(data, key, place)
             _touch(fd)
-        return payload
+            with private.translated(place):
+                return take(fd, payload)
 
     def _replace(self, at: int, key: bytes, payload: bytes) -> None:
         place, name = self._place(key), f"{_NEW}{os.urandom(8).hex()}"

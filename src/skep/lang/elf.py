@@ -1,4 +1,4 @@
-"""Reads an ELF object for BPF: sections, symbols, relocations.
+"""Reads an ELF object, of BPF unless another machine is named: sections, symbols, relocations.
 
 A pure function of bytes. The bytes may be anybody's: every offset and count is checked against the
 file before it is used, and whatever is wrong ends as one BadInput that names the object and the
@@ -13,7 +13,7 @@ from skep.base.frozen import frozen
 
 MAX_SECTIONS = 4096
 MAX_NAME = 512
-_MACHINE_BPF = 247
+MACHINE_BPF = 247
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -101,12 +101,12 @@ class Elf:
         return next((section for section in self.sections if section.name == name), None)
 
 
-def read(data: bytes, place: str = "the object") -> Elf:
-    """The object in ``data``: ELF64, little-endian, relocatable, machine BPF.
+def read(data: bytes, place: str = "the object", *, machine: int = MACHINE_BPF) -> Elf:
+    """The object in ``data``: ELF64, little-endian, relocatable, for ``machine`` (``e_machine``).
 
     Raises ``BadInput`` for anything else, and for offsets or counts that leave the file.
     """
-    reader = _Reader(data, place)
+    reader = _Reader(data, place, machine)
     sections = reader.sections()
     tables = [section for section in sections if section.type == SectionType.SYMTAB]
     if len(tables) > 1:
@@ -122,8 +122,8 @@ def read(data: bytes, place: str = "the object") -> Elf:
 
 
 class _Reader:
-    def __init__(self, data: bytes, place: str) -> None:
-        self.data, self.place = data, place
+    def __init__(self, data: bytes, place: str, machine: int) -> None:
+        self.data, self.place, self.machine = data, place, machine
 
     def bad(self, problem: str) -> BadInput:
         return BadInput(self.place, f"not a usable BPF object: {problem}")
@@ -145,8 +145,8 @@ class _Reader:
         )
         if ident[:6] != b"\x7fELF\x02\x01":
             raise self.bad("no ELF of 64 bits, little-endian")
-        if (kind, machine) != (1, _MACHINE_BPF):
-            raise self.bad(f"type {kind} and machine {machine}, not 1 and {_MACHINE_BPF}")
+        if (kind, machine) != (1, self.machine):
+            raise self.bad(f"type {kind} and machine {machine}, not 1 and {self.machine}")
         if size != _SECTION.size or not 0 < count <= MAX_SECTIONS or names >= count:
             raise self.bad(f"{count} section headers of {size} bytes, names in number {names}")
         if offset + count * size > len(self.data):

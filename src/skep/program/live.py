@@ -25,6 +25,7 @@ from skep.program.live_ring import LiveRing, LiveVariableRing
 from skep.program.machine import Machine
 
 if TYPE_CHECKING:
+    from skep.events.drain import Drain
     from skep.kernel.dispatch.chain import ChainLink
     from skep.kernel.dispatch.owner import Dispatcher
     from skep.kernel.nested import MapOfMaps
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 names = lazy("skep.program.names")  # only what is shown needs it
 shown = lazy("skep.events.shown")  # only what is shown needs it
 dispatched = lazy("skep.program.dispatched")  # only programs that share a hook need it
+scattering = lazy("skep.program.scattering")  # only batches of columns need it
 results = lazy("skep.program.results")  # only runs on given input need it
 struct_ops = lazy("skep.kernel.struct_ops")  # few programs need it
 prints = lazy("skep.program.prints")  # only tracing needs it
@@ -239,6 +241,15 @@ class Live:
     def __getitem__(self, declared: Declaration) -> Face:
         """The live ring or map of a declaration. KeyError where no loaded program uses it."""
         return self._maps.face(declared)
+
+    def drain(self, ring: Ring) -> "Drain":
+        """Batches of columns of what a ring carries: ``for batch in live.drain(ring).batches(): ...`` is one pass.
+
+        They come in a function in the machine's own code, which is compiled once and kept; where there can be none, by
+        numpy. One that drains a ring does not iterate over it. TypeError where its records have tails.
+        """
+        made: Drain = scattering.drain(self[ring].reader, ring.records, self.machine)
+        return made
 
     def name(self, program: Program) -> str:
         """The key of a loaded program in ``programs`` and ``links``: of its last load, where there were several."""

@@ -48,6 +48,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     programs = precompile.programs([*_imported(session), *precompile.shipped()])
     made = precompile.compile_for(programs, target, cache)
+    precompile.compile_functions(target, cache)
     print(f"\ncompiled {len(programs) - len(made.refused)} programs")  # noqa: T201 - what was asked for
     for name, error in made.refused.items():
         print(f"not compiled: {name}: {error}")  # noqa: T201 - as above

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import skep
+from skep.agent.rings import RECORDS
 from skep.base.errors import SkepError
 from skep.base.frozen import frozen
 from skep.base.lazy import lazy
@@ -31,6 +32,7 @@ from skep.lang.private import CacheRefusal
 from skep.lang.programs import Program
 from skep.lang.syscalls import CLASSIC, raw_form
 from skep.program.objects import compiled, compiler_identity, key
+from skep.program.scattering import opened
 
 compiler = lazy("skep.lang.compile")
 LISTED = "PROGRAMS"
@@ -153,6 +155,13 @@ def compile_for(wanted: Sequence[Program], folder: str, cache: str) -> Made:
     for first in range(0, len(sound), TOGETHER):
         _compile(sound[first : first + TOGETHER], kernel, made)
     return made
+
+
+def compile_functions(folder: str, cache: str) -> None:
+    """Compile what makes columns of the agent's rings, for a machine with a processor of this kind, into ``cache``."""
+    for file in opened(list(RECORDS.values()), SavedKernel(folder, os.path.abspath(cache))):
+        if file is not None:
+            os.close(file.fd)
 
 
 def _is_missing(program: Program, kernel: SavedKernel, made: Made) -> bool:

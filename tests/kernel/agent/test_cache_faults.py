@@ -46,9 +46,17 @@ def filled(agent: Up) -> None:
         (f"chown -R 65534 {CACHE}/objects", "another user owns it (uid 65534)"),
         (f"chmod 777 {CACHE}/objects", "others may write to it (mode 777)"),
         (f"chmod 666 {CACHE}/objects/*", "others may write to it (mode 666)"),
+        (f"mount -o remount,bind,noexec {CACHE}", "to be executed: Operation not permitted"),
         (f"mv {CACHE}/objects /mnt/there && ln -s there {CACHE}/objects", "it is a symbolic link"),
     ],
-    ids=["corrupt", "another user's", "open to others", "files open to others", "a link"],
+    ids=[
+        "corrupt",
+        "another user's",
+        "open to others",
+        "files open to others",
+        "a disk without code",
+        "a link",
+    ],
 )
 def test_what_may_be_another_s_is_not_used(up: Callable[..., Up], harm: str, said: str) -> None:
     agent = up("--only", "exec", command=apart(f"{OWN} && {COPY} && {harm}"))

@@ -3,7 +3,7 @@
 import os
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,20 @@ def reader(live: Live) -> RingReader:
     return made
 
 
+@pytest.fixture(
+    params=[
+        "by numpy",
+        pytest.param("by a function", marks=pytest.mark.native("it is compiled")),
+    ]
+)
+def drain(request: pytest.FixtureRequest, live: Live, reader: RingReader) -> Drain:
+    if request.param == "by numpy":
+        return Drain(reader, [Even, Odd])
+    made = live.drain(samples)
+    assert made.native
+    return made
+
+
 def checked(batches: Iterator[Batch]) -> list[int]:
     """The sequence numbers of batches, all of whose records are as the program wrote them."""
     seen: list[int] = []
@@ -77,9 +91,9 @@ def checked(batches: Iterator[Batch]) -> list[int]:
 
 
 def test_every_record_comes_once_and_whole_while_the_ring_wraps_around(
-    live: Live, reader: RingReader
+    live: Live, reader: RingReader, drain: Drain
 ) -> None:
-    drain, seen = Drain(reader, [Even, Odd]), []
+    seen = []
     for _ in range(40):
         run(live.programs["fill"], 401)
         seen += checked(drain.batches())
@@ -87,11 +101,12 @@ def test_every_record_comes_once_and_whole_while_the_ring_wraps_around(
     assert drain.account("samples", reader.attempts, reader.refused).pending == 0
 
 
-def test_a_full_ring_loses_exactly_what_it_says(live: Live, reader: RingReader) -> None:
+def test_a_full_ring_loses_exactly_what_it_says(
+    live: Live, reader: RingReader, drain: Drain
+) -> None:
     room = SIZE // SLOT
     for _ in range(10):
         run(live.programs["fill"], 600)
-    drain = Drain(reader, [Even, Odd])
     account = drain.account("samples", reader.attempts, reader.refused)
     assert (account.attempts, account.refused, account.pending) == (6000, 6000 - room, room)
     assert checked(drain.batches()) == list(range(room))
@@ -103,13 +118,13 @@ def test_a_full_ring_loses_exactly_what_it_says(live: Live, reader: RingReader) 
 
 
 def test_a_reader_beside_a_busy_writer_misses_nothing_that_is_not_counted(
-    live: Live, reader: RingReader
+    live: Live, reader: RingReader, drain: Drain
 ) -> None:
     def write() -> None:
         for _ in range(300):
             run(live.programs["fill"], 600)
 
-    drain, seen = Drain(reader, [Even, Odd]), []
+    seen = []
     writer = threading.Thread(target=write)
     writer.start()
     while writer.is_alive():
@@ -122,10 +137,13 @@ def test_a_reader_beside_a_busy_writer_misses_nothing_that_is_not_counted(
     assert (account.pending, account.foreign) == (0, 0)
 
 
-def test_discarded_records_are_no_loss(live: Live) -> None:
+@pytest.mark.parametrize(
+    "drained", [lambda live: Drain(live[plain].reader, [Even]), lambda live: live.drain(plain)]
+)
+def test_discarded_records_are_no_loss(live: Live, drained: Callable[[Live], Drain]) -> None:
     reader: RingReader = live[plain].reader
     run(live.programs["discard_some"], 300)
-    drain = Drain(reader, [Even])
+    drain = drained(live)
     (batch,) = drain.batches()
     assert batch["index"].tolist() == [i for i in range(300) if i % 3]
     account = drain.account("plain", reader.attempts, reader.refused)

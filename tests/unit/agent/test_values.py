@@ -22,7 +22,7 @@ from skep.events.losses import LossCounter
 from skep.kernel.objects import ProgramInfo
 
 PLAN = Plan(
-    (RingPlan("a", 3, 4, 4096),),
+    (RingPlan("a", 3, 4, 4096), RingPlan("b", 10, 11, 4096, code=12, code_at=56)),
     *(5, 6, 7, -1, 9),
     users=True,
     processes=Processes(),
@@ -45,7 +45,7 @@ def test_an_order_that_is_not_understood_is_refused(text: str) -> None:
 
 def test_a_plan_comes_through_a_pipe() -> None:
     assert Plan.from_json(PLAN.to_json()) == PLAN
-    assert PLAN.descriptors == (3, 4, 5, 6, 7)
+    assert PLAN.descriptors == (3, 4, 10, 11, 12, 5, 6, 7)
 
 
 def test_a_face_hears_of_the_start_line_by_line() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from skep.events.batch import Batch
-from skep.events.drain import BUSY, DISCARD, HEADER
 from skep.events.record import Record
+from skep.lang.scatter import BUSY, DISCARD, HEADER
 from skep.lang.struct import Struct
 from skep.lang.types import be16, char, u8, u32, u64
 

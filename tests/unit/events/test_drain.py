@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skep.events.batch import Batch
-from skep.events.drain import Drain, slot_bytes
+from skep.events.drain import Drain
 from skep.events.record import Record
+from skep.lang.scatter import slot_bytes
 from skep.lang.struct import Struct
 from skep.lang.types import u32, u64
 from tests.unit.events.synthetic import PATIENT, Note, Other, SyntheticRing, note, objects, other

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skep.events.drain import BUSY
 from skep.events.losses import LossCounter
 from skep.events.texts import PIECE, TEXT_HEADER, Assembler, Piece, Text, Whole, pieces
+from skep.lang.scatter import BUSY
 from tests.unit.events.synthetic import PATIENT, SyntheticRing
 
 ARGS = 1

@@ -47,6 +47,25 @@ def test_what_was_put_is_got(cache: Cache, folder: Path) -> None:
     assert not cache.refusals
 
 
+def test_an_entry_is_opened_as_the_file_that_was_checked(cache: Cache, folder: Path) -> None:
+    opened = cache.open(KEY)
+    assert opened is not None
+    try:
+        assert cache.put(KEY, b"another")
+        assert os.pread(opened.fd, len(PAYLOAD), opened.at) == PAYLOAD
+        assert not os.get_inheritable(opened.fd)
+    finally:
+        os.close(opened.fd)
+    assert cache.open(OTHER) is None
+    assert not cache.refusals
+
+
+def test_a_corrupt_entry_is_not_opened(cache: Cache, folder: Path) -> None:
+    corrupt(entry(folder))
+    assert cache.open(KEY) is None
+    assert refusal(cache).reason is Reason.CORRUPT
+
+
 def test_nobody_else_can_read_or_write_it(cache: Cache, folder: Path) -> None:
     for path, mode in ((folder.parent, 0o700), (folder, 0o700), (entry(folder), 0o600)):
         assert stat.S_IMODE(path.stat().st_mode) == mode
