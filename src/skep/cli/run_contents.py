@@ -14,7 +14,7 @@ from skep.base.frozen import frozen
 from skep.base.lazy import lazy
 from skep.lang.declared.nested import INNER, ArrayOfMaps
 from skep.lang.declared.queues import Queue
-from skep.lang.declared.storage import CgroupStorage, Storage, TaskStorage
+from skep.lang.declared.storage import AttachedStorage, CgroupStorage, Storage, TaskStorage
 from skep.lang.forms import Form, Frames, Symbol
 from skep.lang.maps import Bars, BuildId, Declaration, Global, StackTraces, Table
 from skep.lang.spec import MapType
@@ -71,6 +71,11 @@ def content(live: Live, declared: Declaration, *, take: bool = False) -> Content
             return _queue(live[declared], declared)
         case Storage():
             return _storage(live[declared], declared)
+        case AttachedStorage():
+            paths = dict(cgroup_files.CgroupFiles().scan())
+            found = [(paths.get(key, key), value) for key, value in live[declared].items()]
+            by_size = sorted(found, key=_size, reverse=True)
+            return Content(by_size, by_cpu=declared.type.per_cpu)
         case ArrayOfMaps():
             maps = live[declared].items()
             return Content([((key, k), v) for key, inner in maps for k, v in inner.items()])

@@ -38,6 +38,8 @@ CLASSES: dict[MapType, tuple[Any, str]] = {
     MapType.SK_STORAGE: (storages, "Storage"),
     MapType.INODE_STORAGE: (storages, "Storage"),
     MapType.CGRP_STORAGE: (storages, "Storage"),
+    MapType.CGROUP_STORAGE: (storages, "Attached"),
+    MapType.PERCPU_CGROUP_STORAGE: (storages, "Attached"),
 }
 
 

@@ -36,6 +36,8 @@ TYPED = frozenset(
         MapType.INODE_STORAGE,
         MapType.TASK_STORAGE,
         MapType.CGRP_STORAGE,
+        MapType.CGROUP_STORAGE,
+        MapType.PERCPU_CGROUP_STORAGE,
     }
 )
 """The map types of which the kernel takes BTF; the others hold its own objects, or bytes that it does not look at."""

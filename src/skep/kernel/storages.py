@@ -8,11 +8,12 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from skep.kernel.chunks import MAX_BATCH, Chunks
 from skep.kernel.commands import Command
 from skep.kernel.handle import Handle
-from skep.kernel.maps import Value
+from skep.kernel.maps import Map, Value
 from skep.lang.exact import exact
 from skep.lang.spec import MapType
 from skep.lang.struct import unpack
@@ -56,6 +57,32 @@ OPENED: dict[tuple[MapType, type], Callable[..., int]] = {
     (MapType.CGRP_STORAGE, str): _directory,
 }
 """How an owner that has no descriptor gets one."""
+
+
+class Attached(Map):
+    """Values by cgroup to which programs were attached: ``storage["/sys/fs/cgroup/x"]``, or its number, the inode's.
+
+    KeyError where none was. Nothing is deleted.
+    """
+
+    REFUSED: ClassVar = {errno.EINVAL: "a value is there as long as the map and the cgroup are"}
+
+    def __setitem__(self, key: Value, value: Value) -> None:
+        if self.element(Command.MAP_UPDATE, self.pack_key(key), self.pack_value(value)) is not None:
+            raise KeyError(key)
+
+    def pack_key(self, key: Value) -> bytes:
+        """The bytes of a key. KeyError where there is no such directory."""
+        if not isinstance(key, str):
+            return super().pack_key(key)
+        try:
+            return super().pack_key(os.stat(key).st_ino)
+        except FileNotFoundError as error:
+            raise KeyError(key) from error
+
+    def chunks(self, size: int = MAX_BATCH, *, take: bool = False) -> Chunks:
+        """Keys, values and their number; there is no limit to these."""
+        return Chunks(self, size, take=take)
 
 
 class Storage(Handle):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from skep.base.errors import CompileError
 from skep.base.frozen import frozen
 from skep.lang.capture import declarations, reached
+from skep.lang.declared.storage import AttachedStorage
 from skep.lang.kernel_variables import Wanted
 from skep.lang.linked import CONSTANTS, Linked
 from skep.lang.maps import Declaration, Global
@@ -48,6 +49,7 @@ def finish(program: Program, linked: Linked) -> Compiled:
         named = [*named, (TEXTS, _texts(linked.constants))]
         maps = tuple(declared for _, declared in named)
     objects = _objects(program, maps)
+    _refuse_two_attached(program, maps)
     references = tuple(
         _reference(insn, name, addend, maps) for insn, name, addend in _of(linked, MAP)
     )
@@ -113,6 +115,15 @@ def _objects(program: Program, maps: tuple[Declaration, ...]) -> dict[str, Struc
             problem = f"{program.name} uses two classes of objects named {kind.__name__}"
             raise CompileError(problem, hint="give one of them another name")
     return found
+
+
+def _refuse_two_attached(program: Program, maps: tuple[Declaration, ...]) -> None:
+    """CompileError where a program uses two storages of one type of where it is attached."""
+    kinds = [type(one) for one in maps if isinstance(one, AttachedStorage)]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            problem = f"{program.name} uses two maps of type {kind.__name__}: the kernel takes one"
+            raise CompileError(problem, hint="put what both hold into one Struct")
 
 
 def _texts(data: bytes) -> Global:

@@ -30,7 +30,9 @@ class MapType(IntEnum):
     CPUMAP = 16
     XSKMAP = 17
     SOCKHASH = 18
+    CGROUP_STORAGE = 19
     REUSEPORT_SOCKARRAY = 20
+    PERCPU_CGROUP_STORAGE = 21
     QUEUE = 22
     STACK = 23
     SK_STORAGE = 24
@@ -47,7 +49,10 @@ class MapType(IntEnum):
     @property
     def per_cpu(self) -> bool:
         """Whether each possible CPU has a value of its own."""
-        return self in (MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH)
+        return self in (
+            *(MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH),
+            MapType.PERCPU_CGROUP_STORAGE,
+        )
 
 
 @frozen

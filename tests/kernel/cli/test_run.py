@@ -196,6 +196,33 @@ def test_a_program_of_a_route_is_attached_to_the_one_that_is_named(
     assert wire.left.run("ip", "route", "show", "10.77.0.0/24") == ""
 
 
+ATTACHED = """import skep
+
+each, sent = skep.PerCpuAttachedStorage(skep.u64), skep.AttachedStorage(skep.u64)
+
+@skep.cgroup("skb_egress")
+def counts_sent(ctx):
+    one, size = each.get(), sent.get()
+    one += 1
+    size += len(ctx)
+    return 1
+"""
+
+
+def test_values_of_where_a_program_is_attached_have_the_path_of_that(
+    tmp_path: Path, cgroup: Cgroup
+) -> None:
+    file = tmp_path / "sent.py"
+    file.write_text(ATTACHED)
+    options = ("--for", "100ms", "--json", "--cgroup", cgroup.path)
+    command = [sys.executable, "-m", "skep.cli", "run", *options, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    shown = {(row["map"], one["key"]) for row in rows for one in row["entries"]}
+    name = Path(cgroup.path).name
+    assert shown == {("each", f"/{name}"), ("sent", f"/{name}")}, rows
+
+
 def test_an_iterator_over_cgroups_begins_at_the_one_that_is_named(
     tmp_path: Path, cgroup: Cgroup
 ) -> None:

@@ -85,3 +85,31 @@ def on_call_within(regs, number):
         found = places.holds_current(1)
         if found > 0:
             inside[u32(skep.get_current_pid_tgid() >> 32)] = found + places.holds_current(0)
+
+
+class Sent(Struct):
+    """Of a cgroup to which a program is attached."""
+
+    packets: u64
+    bytes: u64
+
+
+sent = skep.AttachedStorage(Sent)
+sent_here = skep.PerCpuAttachedStorage(u64)
+looked = skep.AttachedStorage(u32)
+
+
+@skep.cgroup("skb_egress")
+def counts_sent(ctx):
+    mine, here = sent.get(), sent_here.get()
+    mine.packets += 1
+    mine.bytes += len(ctx)
+    here += 1
+    return 1
+
+
+@skep.cgroup("sock_create")
+def counts_sockets(ctx):
+    number = looked.get()
+    number += 1
+    return 1

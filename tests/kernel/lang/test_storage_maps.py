@@ -170,3 +170,42 @@ def test_the_same_of_cgroups_as_plain_python() -> None:
     kernel[p.places][0] = 6
     p.on_call_within.py(None, p.GETPPID, kernel=kernel)
     assert dict(kernel[p.inside]) == {7: 1}
+
+
+SENDS = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    s.sendto(bytes(100), ("127.0.0.1", 9))
+"""
+
+
+def test_a_cgroup_has_a_value_where_programs_are_attached(cgroup: Cgroup) -> None:
+    kernel = skep.FakeKernel(task=skep.Task(cgroup=cgroup.id))
+    with skep.load(p.counts_sent, p.counts_sockets, attach=False) as live:
+        sent, each = live[p.sent], live[p.sent_here]
+        assert (cgroup.path in sent, dict(sent.items())) == (False, {})
+        with pytest.raises(KeyError):
+            sent[cgroup.path] = p.Sent()
+        links = [live.attach(one, cgroup.path) for one in (p.counts_sent, p.counts_sockets)]
+        assert (sent[cgroup.path], live[p.looked][cgroup.path]) == (p.Sent(), 0)
+        for count in (1, 2):
+            assert cgroup.run(sys.executable, "-c", SENDS).returncode == 0
+            p.counts_sent.py(bytes(128), kernel=kernel)
+            p.counts_sockets.py(None, kernel=kernel)
+            assert (
+                dict(sent.items())
+                == dict(kernel[p.sent])
+                == {cgroup.id: p.Sent(count, 128 * count)}
+            )
+            assert live[p.looked][cgroup.id] == kernel[p.looked][cgroup.id] == count
+            assert sum(each[cgroup.path]) == sum(kernel[p.sent_here][cgroup.id]) == count
+        sent[cgroup.path] = p.Sent(packets=7)
+        each[cgroup.id] = [5] * len(each[cgroup.id])
+        assert (sent[cgroup.id].packets, set(each[cgroup.path])) == (7, {5})
+        with pytest.raises(KernelError, match="as long as the map and the cgroup are"):
+            del sent[cgroup.path]
+        with pytest.raises(KeyError):
+            sent["/sys/fs/cgroup/none"]
+        for link in links:
+            link.close()
+        assert sent[cgroup.path].packets == 7

@@ -8,11 +8,33 @@ from skep.base.errors import CompileError
 from skep.btf.reader import Btf
 from skep.btf.writer import Builder
 from skep.lang import compile as compiler
+from skep.lang.finish import finish
 from skep.lang.front.scope import Target
 from skep.lang.kernel_types import KernelTypes
 from skep.lang.objects import data_of
 from tests.unit.lang import corpus, prelude
 from tests.unit.lang.kernel import TARGET
+
+TWO = """here, there = skep.AttachedStorage(u64), skep.AttachedStorage(u32)
+
+
+@skep.cgroup("skb_egress")
+def p(ctx):
+    one, other = here.get(), there.get()
+    return 1 if one == other else 0
+"""
+
+
+def test_a_program_uses_one_storage_of_where_it_is_attached() -> None:
+    made = corpus.program(TWO)
+    (linked,) = compiler.compile_all([made], TARGET)
+    with pytest.raises(CompileError) as caught:
+        finish(made, linked)
+    assert str(caught.value) == (
+        "error: p uses two maps of type AttachedStorage: the kernel takes one\n"
+        "  hint: put what both hold into one Struct"
+    )
+
 
 DROPS = """@skep.tc("ingress")
 def p(ctx):

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Unpack
 
 from skep.lang.maps import NO_PREALLOC, Declaration, Options, compiled
 from skep.lang.spec import MapType
-from skep.lang.types import s32
+from skep.lang.types import s32, u64
 
 CLONE = 1 << 9
 """BPF_F_CLONE."""
@@ -71,6 +71,29 @@ class InodeStorage(Storage):
 
     type = MapType.INODE_STORAGE
     owner = Owner("inode", ("inode",))
+
+
+class AttachedStorage(Declaration):
+    """``AttachedStorage(value)``: a value for each cgroup that programs are attached to. Linux 4.19, by number 5.9.
+
+    It is there as long as the map and the cgroup are. A program uses one of these: that of where it is attached.
+    """
+
+    type = MapType.CGROUP_STORAGE
+
+    def __init__(self, value: Any, **options: Unpack[Options]) -> None:
+        super().__init__(u64, value, 1, **options)
+        self.entries = 0
+
+    def get(self) -> Any:
+        """The value of the cgroup to which the program is attached, in place."""
+        raise compiled("get")
+
+
+class PerCpuAttachedStorage(AttachedStorage):
+    """``PerCpuAttachedStorage(value)``: the same, with a value for each CPU. Linux 4.20, by number 5.9."""
+
+    type = MapType.PERCPU_CGROUP_STORAGE
 
 
 class CgroupStorage(Storage):

@@ -16,6 +16,8 @@ class Helpers(NamedTuple):
     delete: int
 
 
+ATTACHED = 81
+"""The number of get_local_storage."""
 NUMBERS: dict[MapType, Helpers] = {
     MapType.SK_STORAGE: Helpers(107, 108),
     MapType.INODE_STORAGE: Helpers(145, 146),
@@ -39,7 +41,13 @@ def delete(w: Writer, node: MapCall) -> Value:
     return Value(result(w, w.helper(NUMBERS[node.map.type].delete, args)))
 
 
+def attached(w: Writer, node: MapCall) -> Value:
+    """The value of the cgroup to which the program is attached: it is there."""
+    return Value(w.helper(ATTACHED, f"ptr {w.map(node.map)}, i64 0", "align 8 ptr"))
+
+
 CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {
     "storage_get": get,
     "storage_delete": delete,
+    "storage_attached": attached,
 }

@@ -20,6 +20,7 @@ from skep.lang.tree import (
     If,
     Item,
     Local,
+    MapCall,
     Node,
     Spill,
     StaticValue,
@@ -149,9 +150,8 @@ def _one(scope: Scope, node: ast.expr, target: ast.expr | None) -> Expr:
     value = scope.expr(node)
     maybe = isinstance(value.type, Pointer) and value.type.nullable
     named = target is None or isinstance(target, ast.Name)
-    return (
-        value if named and (isinstance(value, Local) or maybe) else dereferenced(scope, value, node)
-    )
+    whole = named and (isinstance(value, Local | MapCall) or maybe)
+    return value if whole else dereferenced(scope, value, node)
 
 
 def gives_several(scope: Scope, node: ast.expr) -> bool:

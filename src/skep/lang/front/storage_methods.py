@@ -6,7 +6,7 @@ from typing import Any
 from skep.lang.front.map_methods import BY_RESULT, Method, declared_by, made
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import spilled
-from skep.lang.spec import MapType
+from skep.lang.spec import Hook, MapType
 from skep.lang.tree import Const, Expr, NoneValue
 from skep.lang.types import u64
 from skep.lang.values import NONE, UNKNOWN, Memory, Pointer, describe
@@ -56,10 +56,23 @@ def _delete(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
     return made(scope, node, owner, "storage_delete", BY_RESULT, _owner(scope, where, owner))
 
 
+def _attached(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
+    scope.arguments(node, 0, 0, "get()")
+    if scope.kind.hook is not Hook.CGROUP:
+        problem = f"{scope.kind.name} programs are attached to no cgroup, which has a value here"
+        hint = "CgroupStorage(value) has one of any cgroup (Linux 6.2)"
+        raise scope.error(node, problem, hint)
+    pointer = Pointer(declared_by(owner).value, Memory.VALUE)
+    return made(scope, node, owner, "storage_attached", pointer)
+
+
+ATTACHED: dict[str, Method] = {"get": _attached}
 STORAGE: dict[str, Method] = {"lookup": _lookup, "get": _get, "delete": _delete}
 BY_TYPE: dict[MapType, tuple[dict[str, Method], str]] = {
     MapType.TASK_STORAGE: (STORAGE, "a storage"),
     MapType.SK_STORAGE: (STORAGE, "a storage"),
     MapType.INODE_STORAGE: (STORAGE, "a storage"),
     MapType.CGRP_STORAGE: (STORAGE, "a storage"),
+    MapType.CGROUP_STORAGE: (ATTACHED, "a storage of where programs are attached"),
+    MapType.PERCPU_CGROUP_STORAGE: (ATTACHED, "a storage of where programs are attached"),
 }

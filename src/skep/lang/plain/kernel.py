@@ -12,7 +12,7 @@ from typing import Any
 from skep.lang.declared.nested import ArrayOfMaps, CgroupArray, ProgArray
 from skep.lang.declared.queues import Bloom, Queue
 from skep.lang.declared.redirects import Redirect, ReuseportArray, SockMap
-from skep.lang.declared.storage import Storage
+from skep.lang.declared.storage import AttachedStorage, Storage
 from skep.lang.declared.streams import PerfBuffer, UserRing
 from skep.lang.helpers import HELPERS
 from skep.lang.maps import Declaration, Global, Ring
@@ -24,7 +24,7 @@ from skep.lang.plain.numbers import Number
 from skep.lang.plain.queues import FakeBloom, FakeQueue
 from skep.lang.plain.redirects import FakeRedirects
 from skep.lang.plain.rings import FakeRing
-from skep.lang.plain.storage import FakeStorage
+from skep.lang.plain.storage import FakeAttached, FakeStorage
 from skep.lang.plain.streams import FakePerfBuffer, FakeUserRing
 from skep.lang.plain.timers import Timers
 from skep.lang.plain.tries import FakeTrie
@@ -139,6 +139,12 @@ class FakeKernel:
         made = FakeTrie if declared.type is MapType.LPM_TRIE else FakeMap
         return made(declared, self.cpus, lambda: self.cpu, self.timers)
 
+    def attached(self, declared: AttachedStorage) -> FakeAttached:
+        """A fake map of values by cgroup to which programs are attached: to that of the task."""
+        return FakeAttached(
+            declared, self.cpus, lambda: self.cpu, self.timers, lambda: self.task.cgroup
+        )
+
     def _ring(self, declared: Ring) -> FakeRing:
         if id(declared) not in self._rings:
             self._known.append(declared)
@@ -198,6 +204,7 @@ MADE: tuple[tuple[Any, Callable[[FakeKernel, Any], Any]], ...] = (
     (ArrayOfMaps, lambda kernel, declared: FakeMapOfMaps(declared, kernel.table)),
     (CgroupArray, lambda kernel, _: FakeCgroups(lambda: kernel.task)),
     (Storage, lambda _, declared: FakeStorage(declared)),
+    (AttachedStorage, lambda kernel, declared: kernel.attached(declared)),
     (UserRing, lambda _, declared: FakeUserRing(declared)),
     (PerfBuffer, lambda _, declared: FakePerfBuffer(declared)),
     (Redirect | SockMap | ReuseportArray, lambda _, declared: FakeRedirects(declared)),

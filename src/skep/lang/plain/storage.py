@@ -1,15 +1,48 @@
 """A fake storage: values of objects that a test gives, which are told apart by identity."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from skep.lang.declared.storage import Storage
+from skep.lang.declared.storage import AttachedStorage, Storage
+from skep.lang.plain.maps import FakeMap, Inside
 from skep.lang.plain.memory import View, encoded, pointer
 from skep.lang.plain.numbers import gives
+from skep.lang.plain.timers import Timers
 from skep.lang.struct import unpack
 from skep.lang.types import s32
 
 NO_ENTRY = -2
+
+
+class FakeAttached(FakeMap):
+    """Values by number of the cgroup to which a program is attached, which is that of the task that runs it."""
+
+    def __init__(
+        self,
+        declared: AttachedStorage,
+        cpus: int,
+        cpu: Callable[[], int],
+        timers: Timers,
+        cgroup: Callable[[], int],
+    ) -> None:
+        super().__init__(declared, cpus, cpu, timers)
+        self.inside = AttachedInside(self, timers, cgroup)
+
+    def make(self, key: bytes) -> list[bytearray] | None:
+        """The copies of a cgroup's value, of which there is any number."""
+        return self._entries.setdefault(key, self._empty())
+
+
+class AttachedInside(Inside):
+    """The same as a program sees it."""
+
+    def __init__(self, table: FakeMap, timers: Timers, cgroup: Callable[[], int]) -> None:
+        super().__init__(table, timers)
+        self._cgroup = cgroup
+
+    def get(self) -> View | None:
+        """The value of the cgroup, in place."""
+        return self.setdefault(self._cgroup())
 
 
 class FakeStorage(MutableMapping[Any, Any]):
