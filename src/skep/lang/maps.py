@@ -203,8 +203,11 @@ class Table(Declaration):
         """The value of a key, in place, made where it is missing: zero, or ``value``; None where there is no room."""
         raise compiled("setdefault")
 
-    def for_each(self, function: Callable[[Any, Any], Any]) -> int:
-        """Call ``function(key, value)`` for each entry, until it gives something true; how many it was called for."""
+    def for_each(self, function: Callable[..., Any], memory: Any = None) -> int:
+        """Call ``function(key, value)`` for each entry, until it gives something true; how many it was called for.
+
+        With ``memory``, which lies on the stack, it is ``function(key, value, memory)``.
+        """
         raise compiled("for_each")
 
     def __getitem__(self, key: Any) -> NoReturn:

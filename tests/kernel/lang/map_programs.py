@@ -262,3 +262,54 @@ def prefixes(ctx):
     if near is None or far is None or routes.lookup(Prefix4(32, 0x0B000001)) is not None:
         return 10
     return PASS if near == 2 and far == 1 else 11
+
+
+class Found(Struct):
+    """What a walk over entries has come to."""
+
+    most: u64
+    seen: u32
+    at: u32
+
+
+scores = Hash(u32, u64, 1024)
+
+
+def notes(value, found):
+    found.most = max(found.most, value)
+
+
+def compares(key, value, found):
+    notes(value, found)
+    found.seen += 1
+    if found.seen > 500:
+        return 1
+    if value == found.most:
+        found.at = key
+    return 0
+
+
+@skep.tc("ingress")
+def walks_with_memory(ctx):
+    """What a function finds lies on the stack of each run, where no other run sees it."""
+    found = Found(seen=1)
+    for key in range(u32(len(ctx))):
+        scores[key] = (key * 7) % 61
+    called = scores.for_each(compares, found)
+    return s32(found.most) * 1_000_000 + s32(found.seen) * 1000 + called
+
+
+def takes_away(key, value, total):
+    total[0] -= value
+    return total[0] < 1000
+
+
+@skep.tc("ingress")
+def sums_with_memory(ctx):
+    """A number that is set, and changed from call to call."""
+    total = u64[1]()
+    total[0] = 1 << 20
+    for key in range(u32(len(ctx))):
+        scores[key] = key
+    scores.for_each(takes_away, total)
+    return s32(total[0])

@@ -3,7 +3,7 @@
 import os
 
 import skep
-from skep import Array, Hash, PerfBuffer, Struct, UserRing, char, u8, u32, u64
+from skep import Array, Hash, PerfBuffer, Struct, UserRing, char, s32, u8, u32, u64
 
 GETPPID = 110 if os.uname().machine == "x86_64" else 173
 
@@ -62,6 +62,19 @@ def carry_out(order):
 
 def counts(order):
     sums.increment(0)
+
+
+def largest(order, most):
+    most[0] = max(most[0], order.amount)
+    most[1] += 1
+    return most[1] == STOP
+
+
+@skep.tc("ingress")
+def takes_largest(ctx):
+    most = u64[2]()
+    taken = orders.drain(largest, most)
+    return s32(most[0]) * 10 + s32(taken)
 
 
 @skep.tc("ingress")

@@ -33,6 +33,24 @@ def test_maps_without_keys(program: Program) -> None:
     assert skep.run(program, PACKET).verdict == p.PASS
 
 
+@pytest.mark.parametrize("length", [20, 490, 600])
+@pytest.mark.parametrize(
+    "program", [p.walks_with_memory, p.sums_with_memory], ids=lambda one: one.name
+)
+def test_a_function_of_entries_keeps_what_it_finds_in_memory(program: Program, length: int) -> None:
+    kernel = skep.FakeKernel()
+    packet = bytes(length)
+    found = skep.run(program, packet).verdict
+    assert found == program.py(packet, kernel=kernel)
+    wanted = {
+        p.walks_with_memory: max(key * 7 % 61 for key in range(length)) * 1_000_000
+        + min(length + 1, 501) * 1000
+        + min(length, 500),
+        p.sums_with_memory: (1 << 20) - sum(range(length)),
+    }
+    assert found == wanted[program]
+
+
 def test_what_queues_hold_is_seen_and_given() -> None:
     done = skep.run(p.queues, PACKET)
     assert done.maps == {p.todo: [Job(3, 7)]}

@@ -89,6 +89,18 @@ def test_a_program_takes_what_python_pushed() -> None:
 
 
 @pytest.mark.requires("map.user_ringbuf")
+def test_what_takes_messages_keeps_what_it_finds_in_memory() -> None:
+    kernel = skep.FakeKernel()
+    with skep.load(p.takes_largest, attach=False) as live:
+        for amount in (4, 9, 7, 80):
+            live[p.orders].push(Order(1, amount))
+            kernel[p.orders].push(Order(1, amount))
+        found = [live.programs["takes_largest"].test_run(bytes(20)).retval for _ in range(2)]
+        assert found == [9 * 10 + 3, 80 * 10 + 1]
+        assert found == [p.takes_largest.py(bytes(20), kernel=kernel) for _ in range(2)]
+
+
+@pytest.mark.requires("map.user_ringbuf")
 def test_a_user_ring_that_is_full_says_so_and_goes_round() -> None:
     with skep.load(p.takes_all, attach=False) as live:
         orders = live[p.orders]

@@ -81,6 +81,9 @@ class UserRing(Declaration):
         super().__init__(None, None, size, **options)
         self.carries = message
 
-    def drain(self, function: Any) -> int:
-        """Call ``function(message)`` for what is there, until it gives something true; how many, or an errno."""
+    def drain(self, function: Any, memory: Any = None) -> int:
+        """Call ``function(message)`` for what is there, until it gives something true; how many, or an errno.
+
+        With ``memory``, which lies on the stack, it is ``function(message, memory)``.
+        """
         raise compiled("drain")

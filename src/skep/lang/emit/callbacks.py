@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from skep.lang.emit.forget import shroud
 from skep.lang.emit.function import Value, Writer
 from skep.lang.emit.text import NO_TABLES, llvm_type
 from skep.lang.objects import TreeNode
-from skep.lang.tree import Callback, Function, Parameter
+from skep.lang.tree import Callback, Expr, Function, Parameter
 from skep.lang.values import VOID, Memory, Pointer
 
 DYNPTR_READ = 201
@@ -36,6 +37,14 @@ def callback(w: Writer, node: Callback) -> Value:
     return Value(f"@{name}")
 
 
+def shared(w: Writer, called: Expr, memory: list[str]) -> str:
+    """The memory that a function is given besides, which it changes from call to call; there may be none."""
+    if not memory or not isinstance(called, Callback):
+        return "null"
+    shroud(w, called.function, memory[0])
+    return memory[0]
+
+
 def call(w: Writer, node: Callback, *arguments: str) -> str:
     """The call of the program's function."""
     kind = llvm_type(node.function.result)
@@ -50,7 +59,8 @@ def _element(w: Writer, node: Callback) -> list[str]:
 
 def _entry(w: Writer, node: Callback) -> list[str]:
     """Of a map's entry; something true ends the walk."""
-    return [f"%gives = {call(w, node, '%key', '%value')}", *_stops(node), "ret i64 %result"]
+    given = ("%key", "%value", "%memory")[: len(node.function.parameters)]
+    return [f"%gives = {call(w, node, *given)}", *_stops(node), "ret i64 %result"]
 
 
 def _mapping(w: Writer, node: Callback) -> list[str]:
@@ -70,6 +80,7 @@ def _stops(node: Callback) -> list[str]:
 def _message(w: Writer, node: Callback) -> list[str]:
     """Of a message, copied to the stack where it has the size of its class; something true ends the draining."""
     size = node.function.parameters[0].type.target.size
+    given = ("%copy", "%memory")[: len(node.function.parameters)]
     read = f"(ptr %copy, i32 {size}, ptr %message, i32 0, i64 0)"
     return [
         f"%copy = alloca [{size} x i8], align 8",
@@ -77,7 +88,7 @@ def _message(w: Writer, node: Callback) -> list[str]:
         "%short = icmp slt i64 %missing, 0",
         "br i1 %short, label %skip, label %take",
         "take:",
-        f"%gives = {call(w, node, '%copy')}",
+        f"%gives = {call(w, node, *given)}",
         *_stops(node),
         "ret i64 %result",
         "skip:",
@@ -101,7 +112,7 @@ def _less(w: Writer, node: Callback) -> list[str]:
 SHAPES: dict[str, Shape] = {
     "less": Shape(("new", "old"), _less),
     "element": Shape(("map", "key", "value"), _element),
-    "entry": Shape(("map", "key", "value", "context"), _entry),
+    "entry": Shape(("map", "key", "value", "memory"), _entry),
     "mapping": Shape(("task", "mapping", "memory"), _mapping),
-    "message": Shape(("message", "context"), _message),
+    "message": Shape(("message", "memory"), _message),
 }

@@ -3,7 +3,7 @@
 A number is forgotten by adding and subtracting one that the verifier does not know, where LLVM cannot see it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from skep.lang.emit.function import Writer
 from skep.lang.emit.rounds import Loop, assigned
@@ -12,6 +12,7 @@ from skep.lang.tree import (
     Assign,
     Compare,
     For,
+    Function,
     HelperCall,
     If,
     Local,
@@ -88,10 +89,15 @@ def blur(w: Writer, node: Loop, where: str) -> None:
 def _members(node: Loop) -> list[tuple[str, int, int]]:
     """The numbers in structs on the stack that a loop changes: variable, offset and size of each."""
     own = set(assigned(node))
+    return [one for one in _stored(node.body) if one[0] not in own]
+
+
+def _stored(body: Iterable[Node]) -> list[tuple[str, int, int]]:
+    """The same of any statements."""
     found = set()
-    for part in walk(*node.body):
+    for part in walk(*body):
         name = _on_stack(part.place) if isinstance(part, Store) else ""
-        if isinstance(part, Store) and name and name not in own:
+        if isinstance(part, Store) and name:
             found.add((name, part.place.offset, int(part.place.type.size)))
     return sorted(found)
 
@@ -136,10 +142,31 @@ def _reached(w: Writer, node: Loop) -> list[str]:
     )
 
 
-def _pieces(size: int) -> Iterator[tuple[int, int]]:
+def shroud(w: Writer, called: Function, memory: str) -> None:
+    """Make the verifier forget what lies in memory that a function changes which the kernel calls for each of many."""
+    shared = called.parameters[-1].name
+    if any(isinstance(part, SubCall) and shared in _named(part) for part in walk(*called.body)):
+        kind = called.parameters[-1].type.target
+        changed = [(at, size) for at, size in _pieces(kind.size, kind.align)]
+    else:
+        changed = [(at, size) for name, at, size in _stored(called.body) if name == shared]
+    if not changed:
+        return
+    where = w.slot(FOG, "i64")
+    _halves(w, where)
+    unknown = w.get(f"load volatile i64, ptr {where}, align 8")
+    for at, size in changed:
+        _forget(w, w.offset(memory, at), f"i{8 * size}", unknown)
+
+
+def _named(node: Node) -> set[str]:
+    return {part.name for part in walk(node) if isinstance(part, Local)}
+
+
+def _pieces(size: int, most: int = 8) -> Iterator[tuple[int, int]]:
     offset = 0
     while offset < size:
-        piece = next(p for p in (8, 4, 2, 1) if p <= size - offset)
+        piece = next(p for p in (8, 4, 2, 1) if p <= min(size - offset, most))
         yield offset, piece
         offset += piece
 

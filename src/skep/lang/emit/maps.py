@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from skep.lang.emit import redirects, rings, storages, streams, timers
+from skep.lang.emit.callbacks import shared
 from skep.lang.emit.function import READ, WRITTEN, Value, Writer
 from skep.lang.emit.memory import fill
 from skep.lang.emit.operands import ALIGNED, operands, result, table
@@ -139,8 +140,9 @@ def _setdefault(w: Writer, node: MapCall) -> Value:
 
 def _for_each(w: Writer, node: MapCall) -> Value:
     """How many entries a function was called for, or a negative error number."""
-    (function,) = operands(w, node)
-    args = f"ptr {table(w, node)}, ptr {function}, ptr null, i64 0"
+    function, *given = operands(w, node)
+    memory = shared(w, node.args[0], given)
+    args = f"ptr {table(w, node)}, ptr {function}, ptr {memory}, i64 0"
     return Value(result(w, w.helper(FOR_EACH, args)))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from skep.lang.emit.callbacks import shared
 from skep.lang.emit.function import READ, Value, Writer
 from skep.lang.tree import MapCall
 
@@ -18,8 +19,9 @@ def perf_output(w: Writer, node: MapCall) -> Value:
 
 def drain(w: Writer, node: MapCall) -> Value:
     """A function takes the messages of a ring."""
-    (function,) = (w.expr(argument).text for argument in node.args)
-    return Value(w.helper(DRAIN, f"ptr {w.map(node.map)}, ptr {function}, ptr null, i64 0"))
+    function, *given = (w.expr(argument).text for argument in node.args)
+    memory = shared(w, node.args[0], given)
+    return Value(w.helper(DRAIN, f"ptr {w.map(node.map)}, ptr {function}, ptr {memory}, i64 0"))
 
 
 CALLS: dict[str, Callable[[Writer, MapCall], Value]] = {"perf_output": perf_output, "drain": drain}

@@ -3,17 +3,18 @@
 import ast
 from types import FunctionType
 
+from skep.lang.front.access import buffer, memory_of
 from skep.lang.front.global_functions import is_global
 from skep.lang.front.scope import Scope
-from skep.lang.tree import Callback, NoneValue
-from skep.lang.values import VOID, Pointer, Static, describe
+from skep.lang.tree import Address, Callback, Expr, NoneValue
+from skep.lang.values import VOID, Memory, Pointer, Static, describe
 
 NAMES = {
     "element": ("key", "value"),
-    "entry": ("key", "value"),
+    "entry": ("key", "value", "memory"),
     "less": ("a", "b"),
     "mapping": ("task", "mapping", "memory"),
-    "message": ("message",),
+    "message": ("message", "memory"),
 }
 """What functions of each shape are called with."""
 
@@ -50,3 +51,14 @@ def callback(scope: Scope, node: ast.expr, shape: str, *pointers: Pointer) -> Ca
         raise scope.error(node, problem, "keep what it needs in a map")
     scope.context = before
     return Callback(span, VOID, made, shape)
+
+
+def shared(scope: Scope, given: list[ast.expr]) -> list[Expr]:
+    """The memory that the function is to have besides, where there is some: on the stack of the program."""
+    if not given:
+        return []
+    place = buffer(scope, given[0])
+    if memory_of(place) is not Memory.STACK:
+        hint = "make it here, as in found = Found(), and copy what is needed behind the call"
+        raise scope.error(given[0], "what the function gets lies on the stack", hint)
+    return [Address(scope.span(given[0]), Pointer(place.type, Memory.STACK), place)]

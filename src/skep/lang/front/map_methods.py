@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skep.lang.constant_text import ConstantText
-from skep.lang.front.callbacks import callback
+from skep.lang.front.callbacks import callback, shared
 from skep.lang.front.integers import constant, converted
 from skep.lang.front.scope import Scope
 from skep.lang.front.structs import spilled, type_name
@@ -119,14 +119,15 @@ def _setdefault(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
 
 
 def _for_each(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    """``m.for_each(function)``: calls ``function(key, value)`` for each entry, until it gives something true."""
+    """``m.for_each(function, memory)``: calls ``function(key, value, memory)``, until it gives something true."""
     declared = declared_by(owner)
-    (function,) = scope.arguments(node, 1, 1, "for_each(function)")
+    function, *given = scope.arguments(node, 1, 2, "for_each(function, memory)")
     timed = declared if is_timed(declared.value) else None
     key = Pointer(declared.key, Memory.CONSTANT)
     value = Pointer(declared.value, Memory.VALUE, owner=timed)
-    called = callback(scope, function, "entry", key, value)
-    return made(scope, node, owner, "for_each", BY_RESULT, called)
+    memory = shared(scope, given)
+    called = callback(scope, function, "entry", key, value, *(one.type for one in memory))
+    return made(scope, node, owner, "for_each", BY_RESULT, called, *memory)
 
 
 def _push(scope: Scope, node: ast.Call, owner: Expr) -> Expr:

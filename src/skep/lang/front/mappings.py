@@ -2,13 +2,12 @@
 
 import ast
 
-from skep.lang.front.access import buffer, memory_of
-from skep.lang.front.callbacks import callback
+from skep.lang.front.callbacks import callback, shared
 from skep.lang.front.helping import given_struct, is_address, refuse_lacking
 from skep.lang.front.integers import converted
 from skep.lang.front.scope import Scope
 from skep.lang.helpers import Helper
-from skep.lang.tree import Address, Const, Expr, HelperCall, NoneValue
+from skep.lang.tree import Const, Expr, HelperCall, NoneValue
 from skep.lang.types import s64, u64
 from skep.lang.values import UNKNOWN, KernelStruct, Memory, Pointer, Type, describe
 
@@ -20,12 +19,12 @@ def find_vma(scope: Scope, node: ast.Call, row: Helper) -> Expr:
     task, address, function, *given = scope.arguments(node, 3, 4, usage)
     structs = [given_struct(scope, node, row, name) for name in ("task_struct", "vm_area_struct")]
     pointers = [Pointer(struct, Memory.KERNEL) for struct in structs]
-    owner, where, shared = _task(scope, task), _address(scope, address), _shared(scope, given)
-    pointers += [one.type for one in shared]
+    owner, where, memory = _task(scope, task), _address(scope, address), shared(scope, given)
+    pointers += [one.type for one in memory]
     span = scope.span(node)
     called = callback(scope, function, "mapping", *pointers)
-    memory: Expr = shared[0] if shared else NoneValue(span, Pointer(None, Memory.KERNEL))
-    args = (owner, where, called, memory, Const(span, u64, 0))
+    found: Expr = memory[0] if memory else NoneValue(span, Pointer(None, Memory.KERNEL))
+    args = (owner, where, called, found, Const(span, u64, 0))
     return HelperCall(span, s64, row, args)
 
 
@@ -46,14 +45,3 @@ def _address(scope: Scope, node: ast.expr) -> Expr:
     value = scope.expr(node)
     pointer = isinstance(value.type, Pointer) and is_address(value.type, u64)
     return value if pointer else converted(scope, value, u64, node)
-
-
-def _shared(scope: Scope, given: list[ast.expr]) -> list[Expr]:
-    """The memory that the function is to have, on the stack of the program."""
-    if not given:
-        return []
-    place = buffer(scope, given[0])
-    if memory_of(place) is not Memory.STACK:
-        hint = "make it here, as in found = Found(), and copy what is needed behind the call"
-        raise scope.error(given[0], "what the function gets lies on the stack", hint)
-    return [Address(scope.span(given[0]), Pointer(place.type, Memory.STACK), place)]

@@ -3,7 +3,7 @@
 import ast
 
 from skep.lang.front.access import handed
-from skep.lang.front.callbacks import callback
+from skep.lang.front.callbacks import callback, shared
 from skep.lang.front.helping import context, size_bound
 from skep.lang.front.integers import converted
 from skep.lang.front.map_methods import Method, declared_by, made
@@ -41,11 +41,11 @@ def written(
 
 
 def _drain(scope: Scope, node: ast.Call, owner: Expr) -> Expr:
-    (function,) = scope.arguments(node, 1, 1, "drain(function)")
-    declared = declared_by(owner)
-    message = declared.carries
-    called = callback(scope, function, "message", Pointer(message, Memory.STACK))
-    return made(scope, node, owner, "drain", s64, called)
+    """``r.drain(function, memory)``: calls ``function(message, memory)``, until it gives something true."""
+    function, *given = scope.arguments(node, 1, 2, "drain(function, memory)")
+    message, memory = Pointer(declared_by(owner).carries, Memory.STACK), shared(scope, given)
+    called = callback(scope, function, "message", message, *(one.type for one in memory))
+    return made(scope, node, owner, "drain", s64, called, *memory)
 
 
 PERF: dict[str, Method] = {"output": _output}

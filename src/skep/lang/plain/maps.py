@@ -244,7 +244,7 @@ class Inside:
         return self.lookup(key)
 
     @gives(s32)
-    def for_each(self, function: Callable[[Any, Any], Any]) -> int:
+    def for_each(self, function: Callable[..., Any], *memory: Any) -> int:
         """Call a function for each key and value, until it gives something true; how many."""
         called = 0
         for raw in self.table.keys_inside():
@@ -252,7 +252,7 @@ class Inside:
             value = self.lookup(key)
             if value is not None:
                 called += 1
-                if function(key, value):
+                if function(key, value, *memory):
                     break
         return called
 

@@ -44,13 +44,14 @@ class FakeUserRing:
         self._messages.append(encoded(self.declared.carries, message))
 
     @gives(s64)
-    def drain(self, function: Callable[[Any], Any]) -> int:
+    def drain(self, function: Callable[..., Any], *memory: Any) -> int:
         """Call a function for each message, until it gives something true; how many."""
         taken = 0
         while self._messages:
             data = self._messages.pop(0)
             taken += 1
-            if function(pointer(self.declared.carries, memoryview(bytearray(data)))):
+            message = pointer(self.declared.carries, memoryview(bytearray(data)))
+            if function(message, *memory):
                 break
         return taken
 
