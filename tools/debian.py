@@ -316,23 +316,33 @@ def _told(folder: Path) -> str:
 def fetch(names: Iterable[str], *, refresh: bool = False, cache: Path = CACHE) -> list[Path]:
     """The folders of bundles, made where they are missing or, with ``refresh``, out of date.
 
-    Raises Unavailable with the reason where a bundle cannot be had.
+    What is there is had at once, also while somebody else fetches another bundle. Raises Unavailable with the reason
+    where a bundle cannot be had.
     """
-    with _locked(cache):
-        apts = {CODENAME: Apt(cache / ".apt"), NEXT: Apt(cache / f".apt-{NEXT}", NEXT)}
-        return [_bundle(name, apts, cache / name, refresh=refresh) for name in names]
+    folders = {name: cache / name for name in names}
+    if refresh or not all(_kept(BUNDLES[name], folders[name]) for name in folders):
+        with _locked(cache):
+            apts = {CODENAME: Apt(cache / ".apt"), NEXT: Apt(cache / f".apt-{NEXT}", NEXT)}
+            for name, folder in folders.items():
+                _bundle(name, apts, folder, refresh=refresh)
+    return list(folders.values())
 
 
-def _bundle(name: str, apts: dict[str, Apt], folder: Path, *, refresh: bool) -> Path:
+def _kept(bundle: Bundle, folder: Path) -> bool:
+    """Whether a folder holds a bundle as it is wanted."""
+    held = [Package(*pair, size=0) for pair in versions(folder).items()]
+    return bool(held) and _told(folder) == manifest(bundle, held)
+
+
+def _bundle(name: str, apts: dict[str, Apt], folder: Path, *, refresh: bool) -> None:
     bundle = BUNDLES[name]
     apt = apts[bundle.codename]
-    held = [Package(*pair, size=0) for pair in versions(folder).items()]
-    as_wanted = bool(held) and _told(folder) == manifest(bundle, held)
-    if as_wanted and not refresh:
-        return folder
+    kept = _kept(bundle, folder)
+    if kept and not refresh:
+        return
     packages = resolve(bundle, apt)
-    if as_wanted and _told(folder) == manifest(bundle, packages):
-        return folder
+    if kept and _told(folder) == manifest(bundle, packages):
+        return
     started = time.monotonic()
     total = sum(package.size for package in packages) / 1e6
     _say(f"{name}: {len(packages)} package{'s' * (len(packages) > 1)}, {total:.1f} MB")
@@ -344,7 +354,6 @@ def _bundle(name: str, apts: dict[str, Apt], folder: Path, *, refresh: bool) -> 
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
     _say(f"{name}: unpacked in {time.monotonic() - started:.1f} s")
-    return folder
 
 
 def program(bundle: str, name: str, *, cache: Path = CACHE) -> Path:

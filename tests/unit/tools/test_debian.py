@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,14 @@ def test_a_bundle_that_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
     (tmp_path / "busybox/bundle.json").write_text(told)
     assert debian.fetch(["busybox"], cache=tmp_path) == [tmp_path / "busybox"]
     assert debian.versions(tmp_path / "busybox") == {"busybox-static": "1"}
+
+
+def test_a_bundle_that_is_there_is_had_while_another_is_fetched(tmp_path: Path) -> None:
+    (tmp_path / "busybox").mkdir()
+    told = debian.manifest(debian.BUNDLES["busybox"], [Package("busybox-static", "1", 900)])
+    (tmp_path / "busybox/bundle.json").write_text(told)
+    with ThreadPoolExecutor(1) as pool, debian._locked(tmp_path):
+        assert pool.submit(debian.fetch, ["busybox"], cache=tmp_path).result(60)
 
 
 def test_a_bundle_that_is_wanted_otherwise_now_is_fetched(
