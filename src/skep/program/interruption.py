@@ -86,8 +86,12 @@ class Interruption:
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self) for number in SIGNALS}
-        if self._seconds is not None:
-            self.alarm.set(self._seconds)
+        try:
+            if self._seconds is not None:
+                self.alarm.set(self._seconds)
+        except KeyboardInterrupt:  # a signal has come already
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from skep.program.interruption import Interruption, looping, untimed
+from skep.program.interruption import SIGNALS, Interruption, looping, untimed
 
 
 @pytest.fixture
@@ -103,6 +103,15 @@ def test_the_time_rings_by_itself() -> None:
     with pytest.raises(KeyboardInterrupt), interruption:
         signal.pause()
     assert interruption.signal == signal.SIGALRM
+
+
+def test_a_signal_before_it_has_begun_leaves_the_handlers_as_they_were() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    interruption = Interruption(1)
+    interruption.alarm.set = lambda _: signal.raise_signal(signal.SIGTERM)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt), interruption:
+        pytest.fail("the signal came before")
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_with_plain_python_a_loop_never_ends_by_itself() -> None:
