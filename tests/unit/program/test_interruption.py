@@ -105,10 +105,12 @@ def test_the_time_rings_by_itself() -> None:
     assert interruption.signal == signal.SIGALRM
 
 
-def test_a_signal_before_it_has_begun_leaves_the_handlers_as_they_were() -> None:
+def test_a_signal_before_it_has_begun_leaves_the_handlers_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     interruption = Interruption(1)
-    interruption.alarm.set = lambda _: signal.raise_signal(signal.SIGTERM)  # type: ignore[method-assign]
+    monkeypatch.setattr(interruption.alarm, "set", lambda _: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(KeyboardInterrupt), interruption:
         pytest.fail("the signal came before")
     assert [signal.getsignal(number) for number in SIGNALS] == before
