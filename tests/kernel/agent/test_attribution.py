@@ -95,6 +95,19 @@ def test_an_exit_names_the_parent_by_then_and_the_ancestors_of_the_start(agent: 
     assert begun["ppid"] == begun["ancestors"][0]["pid"] == ended["ancestors"][0]["pid"] != adopter
 
 
+@pytest.mark.parametrize(("words", "cut"), [(1, None), (3, True)])
+def test_arguments_of_100_kb_and_not_utf_8_are_told(agent: Up, words: int, cut: object) -> None:
+    """Up to 256 kB of them."""
+    long = [b"\xff" + b"b" * 99_999, *[b"c" * 100_000] * (words - 1)]
+    pid = os.posix_spawn(TRUE, [b"true", b"\xc3", b"", *long], {})
+    os.waitpid(pid, 0)
+    (event,) = wait_for(lambda: told(agent, "exec", pid), "the exec is seen")
+    assert event["args"][:4] == ["true", r"\xc3", "", r"\xff" + "b" * 99_999]
+    kept = sum(map(len, event["args"][3:]))
+    assert (event.get("cut"), kept < 3 * 100_000) == (cut, True)
+    assert kept > 100_000 * words - 50_000
+
+
 def with_pid(pid: int, name: str) -> bool:
     """Start a program that is to get ``pid``; whether it did (somebody else may have been first)."""
     LAST_PID.write_text(str(pid - 1))
