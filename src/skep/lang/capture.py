@@ -8,10 +8,11 @@ import enum
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from skep.lang.chains import Chain
 from skep.lang.helpers import Helper
 from skep.lang.kernel_names import KernelEnum, KernelFunction, KernelIterator, KernelView
 from skep.lang.kernel_variables import KernelAddress, KernelVariable
@@ -30,6 +31,9 @@ OUTSIDE = (
 )
 """The modules of what is called while Python runs, not in a program."""
 WORD = re.compile(r"[^\W\d]\w*")
+BUILTINS = vars(builtins)
+HOLDERS = (ModuleType, type)
+"""What is looked into by the names of attributes."""
 
 
 def resolve(function: FunctionType, name: str) -> Any:
@@ -40,7 +44,8 @@ def resolve(function: FunctionType, name: str) -> Any:
             return cell.cell_contents
         except ValueError:
             return MISSING
-    return function.__globals__.get(name, getattr(builtins, name, MISSING))
+    found = function.__globals__.get(name, MISSING)
+    return BUILTINS.get(name, MISSING) if found is MISSING else found
 
 
 def captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -55,7 +60,8 @@ def captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
         if value is MISSING:
             continue
         yield name, value
-        yield from _inside(name, value, code.co_names)
+        if isinstance(value, HOLDERS):
+            yield from _inside(name, value, code.co_names)
 
 
 def defaults(function: FunctionType) -> dict[str, Any]:
@@ -69,17 +75,20 @@ def _inside(
     name: str, value: Any, names: tuple[str, ...], depth: int = DEPTH
 ) -> Iterator[tuple[str, Any]]:
     """What attributes of these names reach from a module or a class."""
-    if depth == 0 or isinstance(value, IntType) or not isinstance(value, ModuleType | type):
+    if depth == 0 or isinstance(value, IntType):
         return
     for attribute in names:
         inner = getattr(value, attribute, MISSING)
         if inner is MISSING or (isinstance(value, type) and isinstance(inner, FunctionType)):
             continue
         yield f"{name}.{attribute}", inner
-        yield from _inside(f"{name}.{attribute}", inner, names, depth - 1)
+        if isinstance(inner, HOLDERS):
+            yield from _inside(f"{name}.{attribute}", inner, names, depth - 1)
 
 
 Captured = list[tuple[str, Any]]
+Reached = Iterable[tuple[FunctionType, Captured]]
+"""What ``reached`` gives: to find it takes longer than to look through it."""
 
 
 def reached(root: Callable[..., Any]) -> Iterator[tuple[FunctionType, Captured]]:
@@ -109,7 +118,7 @@ def outside(function: FunctionType) -> bool:
 
 def plain(value: Any) -> Any:
     """The function behind a decorated one."""
-    inner = getattr(value, "function", None)
+    inner = None if isinstance(value, HOLDERS) else getattr(value, "function", None)
     return inner if isinstance(inner, FunctionType) else value
 
 
@@ -118,24 +127,28 @@ def declarations(root: Callable[..., Any]) -> list[tuple[str, Declaration]]:
 
     A ring is followed by its state; the last is the array by which a chained program goes on.
     """
+    return declared(reached(root), getattr(root, "chain", None))
+
+
+def declared(reach: Reached, chain: Chain | None) -> list[tuple[str, Declaration]]:
+    """The maps among what a program reaches, which goes on by ``chain``, as ``declarations`` gives them."""
     found: list[tuple[str, Declaration]] = []
-    for _, names in reached(root):
+    for _, names in reach:
         for name, value in names:
             if isinstance(value, Declaration) and all(value is not other for _, other in found):
                 short = name.rpartition(".")[2]
                 found.append((short, value))
                 if isinstance(value, Ring):
                     found.append((f"{short[:9]}_state", value.state))
-    chain = getattr(root, "chain", None)
     return [*found, ("next", chain.next)] if chain is not None else found
 
 
 NAMED = (KernelFunction, KernelIterator, KernelVariable)
 
 
-def modules_of(root: Callable[..., Any]) -> list[str]:
+def modules_of(reach: Reached) -> list[str]:
     """The modules of the kernel whose functions and variables a program names."""
-    values = (value for _, names in reached(root) for _, value in names)
+    values = (value for _, names in reach for _, value in names)
     found = {one.module for one in values if isinstance(one, NAMED) and one.module}
     return sorted(found)
 
@@ -191,8 +204,13 @@ def _marks(function: FunctionType) -> list[tuple[str, Any]]:
 
 def fingerprint(root: Callable[..., Any], *environment: str) -> str:
     """A key (sha256, hex) over all that decides what ``root`` compiles to, ``environment`` included."""
+    return digested(reached(root), *environment)
+
+
+def digested(reach: Reached, *environment: str) -> str:
+    """The ``fingerprint`` of what reaches that."""
     digest = hashlib.sha256("\0".join(environment).encode())
-    for function, names in reached(root):
+    for function, names in reach:
         text = text_of(function)
         digest.update(f"\0{text.file}\0{text.line}\0{text.text}\0{_marks(function)}".encode())
         for name, value in names:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from skep.base.errors import CompileError
 from skep.base.frozen import frozen
-from skep.lang.capture import declarations, reached
+from skep.lang.capture import Reached, declared, reached
 from skep.lang.declared.storage import AttachedStorage
 from skep.lang.kernel_variables import Wanted
 from skep.lang.linked import CONSTANTS, Linked
@@ -42,13 +42,14 @@ class Compiled:
 
 def finish(program: Program, linked: Linked) -> Compiled:
     """The spec of a program whose code is linked, from the compiler or the cache."""
-    named = declarations(program)
-    maps = tuple(declared for _, declared in named)
+    reach = list(reached(program))
+    named = declared(reach, program.chain)
+    maps = tuple(one for _, one in named)
     last = len(maps) - 1
     if linked.constants:
         named = [*named, (TEXTS, _texts(linked.constants))]
-        maps = tuple(declared for _, declared in named)
-    objects = _objects(program, maps)
+        maps = tuple(one for _, one in named)
+    objects = _objects(program, reach, maps)
     _refuse_two_attached(program, maps)
     references = tuple(
         _reference(insn, name, addend, maps) for insn, name, addend in _of(linked, MAP)
@@ -65,7 +66,7 @@ def finish(program: Program, linked: Linked) -> Compiled:
         linked.insns,
         references,
         linked.kfuncs,
-        tuple(_map_spec(name, declared) for name, declared in named),
+        tuple(_map_spec(name, one) for name, one in named),
         linked.btf,
         linked.func_info,
         linked.line_info,
@@ -104,11 +105,13 @@ def _of(linked: Linked, prefix: str) -> list[tuple[int, str, int]]:
     ]
 
 
-def _objects(program: Program, maps: tuple[Declaration, ...]) -> dict[str, StructType]:
+def _objects(
+    program: Program, reach: Reached, maps: tuple[Declaration, ...]
+) -> dict[str, StructType]:
     """The classes of objects that a program makes, and that its maps link, by name."""
     found: dict[str, StructType] = {}
-    captured = [value for _, names in reached(program) for _, value in names if is_object(value)]
-    holders = (*captured, *(declared.value for declared in maps))
+    captured = [value for _, names in reach for _, value in names if is_object(value)]
+    holders = (*captured, *(one.value for one in maps))
     linked = [kind for holder in holders for kind in objects_of(holder)]
     for kind in dict.fromkeys((*captured, *linked)):
         if found.setdefault(kind.__name__, kind) is not kind:

@@ -14,7 +14,7 @@ from skep import lang
 from skep.base.errors import BadInput, CompileError
 from skep.base.lazy import lazy
 from skep.lang.cache import Cache
-from skep.lang.capture import fingerprint, modules_of
+from skep.lang.capture import digested, fingerprint, modules_of, reached
 from skep.lang.finish import Compiled, finish
 from skep.lang.linked import Linked, dump, parse
 from skep.lang.modules import split
@@ -83,7 +83,8 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
         layout = repr([(f.name, repr(f.type), f.offset) for f in found.fields]) if found else ""
     elif kind.name == "usdt":
         layout = repr(_ways(program, host))
-    named = [split(kind.name, program.hook)[0], *modules_of(program)]
+    reach = list(reached(program))
+    named = [split(kind.name, program.hook)[0], *modules_of(reach)]
     layout += "".join(f"{one}={host.module_identity(one)};" for one in named if one)
     chained = "" if program.chain is None else f"go on at {program.chain.go_on}"
     instead = "" if program.replaces is None else fingerprint(program.replaces)
@@ -97,7 +98,7 @@ def key(program: Program, host: Host, compiler_id: str) -> bytes:
         instead,
     )
     parts = (compiler_id, host.identity, host.cpu, repr(form), program.name, layout)
-    return bytes.fromhex(fingerprint(program, *parts))
+    return bytes.fromhex(digested(reach, *parts))
 
 
 def _ways(program: Program, host: Host) -> tuple[str, ...]:

@@ -68,6 +68,18 @@ def test_functions_are_found_once_each_through_others_and_through_decorators() -
     assert plain(program) is made["a"]
 
 
+def test_a_module_and_a_class_that_have_a_function_of_that_name_are_none() -> None:
+    module = types.ModuleType("module")
+    setattr(module, "function", key)  # noqa: B010 - a module of the test's own
+
+    class Config:
+        @staticmethod
+        def function() -> None: ...
+
+    assert plain(module) is module
+    assert plain(Config) is Config
+
+
 def test_maps_are_found_through_functions_and_modules_in_the_order_of_the_source() -> None:
     module = types.ModuleType("module")
     deep = Hash(u32, u32, 8)
