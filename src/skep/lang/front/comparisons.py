@@ -1,9 +1,8 @@
 """Comparisons: of numbers, with None, chained, and membership of maps and captured tuples."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from skep.base.errors import CompileError
 from skep.lang.front import instead, searches
 from skep.lang.front.access import step
 from skep.lang.front.constants import static
@@ -110,7 +109,7 @@ def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node
     if bounds is not None:
         test = _within(scope, left, bounds, node)
     elif isinstance(right, ast.Tuple | ast.List | ast.Set) and any(map(_is_text, right.elts)):
-        raise _of_texts(scope, right)
+        test = _one_of_texts(scope, left, right.elts, node)
     elif isinstance(right, ast.Tuple | ast.List | ast.Set):
         test = _one_of(scope, left, [scope.expr(item) for item in right.elts], node)
     else:
@@ -123,7 +122,9 @@ def _contains(scope: Scope, left: ast.expr, op: ast.cmpop, right: ast.expr, node
         elif isinstance(value, tuple | frozenset) and any(
             isinstance(v, str | bytes) for v in value
         ):
-            raise _of_texts(scope, right)
+            order = value if isinstance(value, tuple) else sorted(value, key=repr)
+            texts = [ast.copy_location(ast.Constant(item), right) for item in order]
+            test = _one_of_texts(scope, left, texts, node)
         elif isinstance(value, tuple | frozenset):
             test = _one_of(scope, left, [static(scope, right, item) for item in value], node)
         else:
@@ -156,9 +157,13 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
 
 
-def _of_texts(scope: Scope, node: ast.AST) -> CompileError:
-    hint = 'compare with each: comm == "sh" or comm == "bash"'
-    return scope.error(node, "in takes numbers, not several texts", hint)
+def _one_of_texts(scope: Scope, left: ast.expr, texts: Sequence[ast.expr], node: ast.AST) -> Expr:
+    """Whether an array is one of several texts: it is compared with each, and so has to be read more than once."""
+    if any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(left)):
+        problem = "what is compared with several texts has a name"
+        raise scope.error(left, problem, f"x = {ast.unparse(left)} before, and x here")
+    tests = [ast.copy_location(ast.Compare(left, [ast.Eq()], [text]), node) for text in texts]
+    return scope.expr(ast.copy_location(ast.BoolOp(ast.Or(), [*tests]), node))
 
 
 def _one_of(scope: Scope, left: ast.expr, choices: list[Expr], node: ast.AST) -> Expr:

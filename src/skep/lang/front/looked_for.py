@@ -13,7 +13,18 @@ SOCKET = {
     "saddr": "__sk_common.skc_rcv_saddr",
     "family": "__sk_common.skc_family",
     "state": "__sk_common.skc_state",
+    **{
+        f"sk_{name}": f"__sk_common.skc_{name}"
+        for name in (
+            *("family", "state", "num", "dport", "daddr", "rcv_saddr", "v6_daddr", "v6_rcv_saddr"),
+            *("net", "bound_dev_if", "prot", "cookie", "hash", "refcnt", "reuse", "reuseport"),
+        )
+    },
 }
+INET = {
+    f"inet_{name}": f"sk.__sk_common.skc_{name}" for name in ("daddr", "rcv_saddr", "dport", "num")
+}
+"""What are macros in C, of a socket and of one of IP."""
 KNOWN = {
     "task_struct": {
         "name": "comm",
@@ -27,6 +38,7 @@ KNOWN = {
         "pid_ns": "nsproxy.pid_ns_for_children",
     },
     "sock": SOCKET,
+    "inet_sock": INET,
     "file": {"name": "f_path.dentry.d_name.name", "path": "f_path", "inode": "f_inode"},
     "dentry": {"name": "d_name.name", "inode": "d_inode"},
     "inode": {"ino": "i_ino", "mode": "i_mode", "size": "i_size"},

@@ -199,6 +199,8 @@ class Binding:
                 return self.function(value)
             case ModuleType():
                 return _Module(self, value)
+            case frozenset():  # memory is compared, and has no hash
+                value = tuple(sorted(value, key=repr))
         return value
 
 

@@ -1,7 +1,7 @@
 """Programs with arrays of bytes and text: parts, comparison, search, and what is known beforehand."""
 
 import skep
-from skep import Global, Hash, Struct, char, u8, u16, u32
+from skep import Global, Hash, Struct, char, s32, u8, u16, u32
 from tests.kernel.lang.both import Given
 
 PREFIX = "ab"
@@ -215,4 +215,23 @@ def arrays(ctx):
 
 
 names = Hash(u32, u32, 1024)
-ALL = (parts, equal, sought, text, set_text, exact)
+NAMES, MAGICS = frozenset({"ab", "a", "bb"}), (b"ab", b"ba", b"a/")
+
+
+@skep.xdp
+def one_of_several(ctx):
+    """Text and bytes that are, or are not, one of several."""
+    v = ctx.view(Given)
+    if v is None:
+        return 0
+    kept.path.name[:] = "ab"
+    kept.path.name[0] = v.data[0]
+    kept.path.name[1] = v.data[1] * u8(v.e & 1)
+    found = noted(kept.path.name in NAMES, kept.path.name not in ("b", "zsh", PREFIX))
+    found = noted(found, v.data[:2] in MAGICS)
+    for at in range(8):
+        found = noted(found, v.data[at : at + 2] in (b"aa", b"bb"))
+    return s32(found)
+
+
+ALL = (parts, equal, sought, text, set_text, exact, one_of_several)
