@@ -259,6 +259,7 @@ def test_a_reader_that_is_overtaken_is_told() -> None:
         journal.take([execs(time)], OFFSET)
     seen = [line.get("seq", line.get("notice")) for line in read(first + b"".join(lines))]
     assert seen == [1, "missed", 4, 5]
+    assert journal.missed == 2
 
 
 def test_a_follower_that_falls_behind_goes_on_where_it_did() -> None:

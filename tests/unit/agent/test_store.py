@@ -2,7 +2,7 @@
 
 import pytest
 
-from skep.agent.store import OVERHEAD, Bounds, Part, Pulse, Store, pulse
+from skep.agent.store import OVERHEAD, POINTER, Bounds, Part, Pulse, Store, pulse
 from tests.unit.agent.samples import execs
 
 PLENTY = Bounds(bytes=1 << 30, events=1 << 30, age=1 << 60)
@@ -18,6 +18,11 @@ def test_a_pulse_knows_its_size_and_its_newest_time() -> None:
     found = pulse(4, [execs(10, 30, 20), execs(5)], 77, named=1000)
     assert (found.serial, found.newest, found.rows, found.offset) == (4, 30, 4, 77)
     assert 2 * OVERHEAD + 4 * 200 + 1000 < found.bytes < 2 * OVERHEAD + 4 * 300 + 1000
+
+
+def test_a_part_is_as_large_as_its_columns_and_what_points_to_who_did_it() -> None:
+    many = execs(*range(50))
+    assert many.bytes - Part(many.batch).bytes == 50 * POINTER
 
 
 def test_a_part_is_cut_with_who_did_it() -> None:

@@ -1,5 +1,6 @@
 """The parameters of /v1/events."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qsl
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from skep.api import query
 from skep.api.query import Query
+from skep.base.clock import rfc3339
 from skep.base.config import EVENT_KINDS
 from skep.base.errors import BadInput
 
@@ -63,6 +65,25 @@ def test_filters_repeat_and_split() -> None:
 def test_since_takes_durations_and_times(text: str, wall: int) -> None:
     assert parse(since=text).since == wall
     assert parse(until=text).until == wall
+
+
+@PATIENT
+@given(
+    st.integers(0, query.LATEST),
+    st.integers(-1439, 1439),
+    st.integers(0, 9),
+    st.sampled_from(["T", "t", " "]),
+)
+def test_a_time_is_read_as_it_was_written(ns: int, minutes: int, digits: int, middle: str) -> None:
+    assert query.parse_since(rfc3339(ns), NOW) == ns
+    assert query.parse_since(f"@{ns}", NOW) == ns
+    seconds, fraction = divmod(ns, SECOND)
+    zone = timezone(timedelta(minutes=minutes))
+    local = datetime.fromtimestamp(seconds, UTC).astimezone(zone).isoformat()
+    text, shift = local[:19].replace("T", middle), local[19:]
+    part = f".{fraction:09d}"[: digits + 1] if digits else ""
+    known = int(part[1:].ljust(9, "0")) if part else 0
+    assert query.parse_since(f"{text}{part}{shift}", NOW) == seconds * SECOND + known
 
 
 def test_what_is_until_a_time_is_over() -> None:

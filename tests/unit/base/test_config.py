@@ -1,12 +1,27 @@
 """The configuration file: what it takes, and how an error names its place."""
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skep.base.config import EVENT_KINDS, Config, Environment, environment, load, parse
+from skep.base.config import (
+    EVENT_KINDS,
+    Config,
+    Environment,
+    Memory,
+    Metrics,
+    Processes,
+    Runtimes,
+    Store,
+    environment,
+    load,
+    parse,
+)
 from skep.base.errors import BadInput
 
 NOTHING = Environment()
@@ -107,6 +122,63 @@ def test_any_text_is_settings_or_bad_input(text: str) -> None:
         Config(**parse(text, "f"))
     except BadInput as error:
         assert str(error).startswith("f")  # noqa: PT017 - either outcome is right
+
+
+SOCKETS = st.lists(
+    st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=20)
+    .map("/".__add__)
+    .filter(lambda path: path.isprintable()),
+    max_size=3,
+).map(tuple)
+CONFIGS = st.builds(
+    Config,
+    instance=st.from_regex(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", fullmatch=True),
+    log=st.sampled_from(("debug", "info", "warning", "error")),
+    users=st.booleans(),
+    events=st.frozensets(st.sampled_from(EVENT_KINDS)),
+    metrics=st.builds(
+        Metrics,
+        enabled=st.booleans(),
+        address=st.tuples(st.sampled_from(("[::1]", "a.b", "1.2.3.4")), st.integers(1, 65535)).map(
+            lambda both: f"{both[0]}:{both[1]}"
+        ),
+    ),
+    memory=st.builds(Memory, percent=st.floats(0.01, 25.0), minimum=st.integers(4 << 20, 1 << 40)),
+    store=st.builds(
+        Store, events=st.integers(1_000, 10_000_000), age=st.integers(10**9, 30 * 86400 * 10**9)
+    ),
+    processes=st.builds(
+        Processes,
+        alive=st.integers(1_024, 4_194_304),
+        ended=st.integers(256, 1_048_576),
+        ancestors=st.integers(0, 64),
+    ),
+    runtimes=st.builds(Runtimes, cri=SOCKETS, docker=SOCKETS, podman=SOCKETS),
+)
+
+
+def written(config: object) -> dict[str, Any]:
+    """What a person would write into a file for ``config``."""
+    found: dict[str, Any] = {}
+    for name in (field.name for field in fields(config)):  # type: ignore[arg-type]  # a dataclass
+        value = getattr(config, name)
+        match value:
+            case frozenset():
+                found[name] = {kind: kind in value for kind in EVENT_KINDS}
+            case tuple():
+                found[name] = list(value)
+            case _ if name == "age":
+                found[name] = f"{value}ns"
+            case _:
+                found[name] = written(value) if is_dataclass(value) else value
+    return found
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CONFIGS, st.booleans())
+def test_any_configuration_is_read_as_it_was_written(config: Config, flow: bool) -> None:  # noqa: FBT001 - an example
+    text = yaml.safe_dump(written(config), default_flow_style=flow, allow_unicode=True)
+    assert Config(**parse(text)) == config
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:

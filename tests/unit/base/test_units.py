@@ -18,6 +18,7 @@ from skep.base.units import bytes_text, count_text, nanos_text, parse_bytes, par
         ("64MB", 64_000_000),
         ("1.5k", 1536),
         ("2gib", 2 << 30),
+        ("1 TiB", 1 << 40),
     ],
 )
 def test_sizes(text: str, value: int) -> None:
@@ -76,6 +77,23 @@ def test_readable_text() -> None:
 def test_a_scaled_number_never_rounds_up_to_a_whole_next_unit() -> None:
     assert bytes_text((1 << 20) - 1) == "1 MiB"
     assert nanos_text(999_999) == "1 ms"
+
+
+PART = st.tuples(st.integers(0, 10**6), st.sampled_from(["d", "h", "m", "s", "ms", "us", "ns"]))
+
+
+@given(st.lists(PART, min_size=1, max_size=4))
+def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> None:
+    text = " ".join(f"{count}{unit}" for count, unit in parts)
+    assert parse_duration(text) == sum(parse_duration(f"{n}{unit}") for n, unit in parts)
+    assert parse_duration(text.replace(" ", "").upper()) == parse_duration(text)
+
+
+@given(st.integers(0, 1 << 45), st.integers(0, 10**16))
+def test_what_is_shown_is_read_as_about_the_same(count: int, ns: int) -> None:
+    """A number of one decimal is at most 5 % away; from hours on the seconds are left out."""
+    assert parse_bytes(bytes_text(count)) == pytest.approx(count, rel=0.05)
+    assert parse_duration(nanos_text(ns)) == pytest.approx(ns, rel=0.05)
 
 
 @given(st.text(max_size=12))

@@ -1,13 +1,15 @@
 """Batches: rows to columns and back, selecting, joining, Arrow."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skep.base.clock import rfc3339
 from skep.events.batch import Batch, concat
 from skep.events.json import Formatter
 from skep.events.record import Record
@@ -67,6 +69,47 @@ def test_rows_become_columns_and_rows_again(values: list[tuple[int, int, int, st
     assert list(batch.rows()) == events
     assert batch["order"].tolist() == [order for _, _, order, _, _ in values]
     assert batch["ports"].tolist() == [[order & 0xFFFF, 443] for _, _, order, _, _ in values]
+
+
+def as_json(batch: Batch, offset: int) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Formatter(Rich).lines(batch, offset)]
+
+
+@settings(PATIENT, max_examples=50)
+@given(
+    st.lists(
+        st.builds(
+            Rich,
+            time=st.integers(0, 2**62),
+            seq=st.integers(0, 2**64 - 1),
+            small=st.integers(-(2**15), 2**15 - 1),
+            order=st.integers(0, 2**32 - 1),
+            comm=st.binary(max_size=8) | st.text(max_size=2),
+            octets=st.binary(min_size=6, max_size=6).map(list),
+            words=st.lists(st.integers(0, 2**32 - 1), min_size=2, max_size=2),
+            ports=st.lists(st.integers(0, 2**16 - 1), min_size=2, max_size=2),
+            inner=st.builds(Inner, low=st.integers(0, 2**16 - 1), high=st.integers(0, 2**16 - 1)),
+        ),
+        max_size=4,
+    ),
+    st.integers(-(2**40), 2**61),
+)
+def test_objects_columns_arrow_and_json_say_the_same(events: list[Rich], offset: int) -> None:
+    """``offset`` is wall time minus boot time, ns."""
+    batch = Batch.of(Rich, events)
+    assert [one.to_bytes() for one in batch.rows()] == [one.to_bytes() for one in events]
+    table = batch.to_arrow(offset)
+    table.validate(full=True)
+    table = table.set_column(0, "time", table["time"].cast(pa.int64()))
+    rows, lines = table.to_pylist(), as_json(batch, offset)
+    for event, row, line in zip(objects([batch]), rows, lines, strict=True):
+        same = {name: getattr(event, name) for name in ("seq", "small", "order")}
+        same |= {"words": list(event.words), "ports": list(event.ports), "comm": str(event.comm)}
+        same |= {"inner": {"low": event.inner.low, "high": event.inner.high}}
+        wall = event.time + offset
+        assert row | same | {"time": wall, "octets": bytes(event.octets)} == row
+        when = {"time": rfc3339(wall), "kind": Rich.kind_name, "octets": bytes(event.octets).hex()}
+        assert line == same | when
 
 
 def test_columns_are_contiguous_and_in_the_machines_byte_order() -> None:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skep.node.cgroups import (
@@ -213,6 +213,62 @@ def test_every_convention_has_a_real_path() -> None:
             row.form.fullmatch(name) and (row.parent is None or row.parent.fullmatch(above))
             for above, name in pairs
         ), row
+
+
+HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
+UIDS = st.uuids().map(str)
+
+
+def _alone(runtime: str, form: str) -> st.SearchStrategy[tuple[str, dict[str, object]]]:
+    """A container that is in no pod, or in that of the container around it."""
+    return HEX.map(lambda name: (form.format(name), {"runtime": runtime, "container": name}))
+
+
+def _in_pod(runtime: str, form: str) -> st.SearchStrategy[tuple[str, dict[str, object]]]:
+    """A container of a pod, below the kubelet with the driver cgroupfs or systemd."""
+
+    def level(name: str, pod: str, qos: str, systemd: bool) -> tuple[str, dict[str, object]]:  # noqa: FBT001 - drawn
+        says: dict[str, object] = {
+            "runtime": runtime,
+            "container": name,
+            "pod": pod,
+            "qos": qos,
+        }
+        own = "" if qos == "guaranteed" else qos
+        if not systemd:
+            above = f"kubepods/{own}/pod{pod}" if own else f"kubepods/pod{pod}"
+            return f"{above}/{form.format(name)}", says
+        stem = f"kubepods-{own}" if own else "kubepods"
+        above = f"kubepods.slice/{stem}.slice" if own else "kubepods.slice"
+        pod_slice = f"{stem}-pod{pod.replace('-', '_')}.slice"
+        return f"{above}/{pod_slice}/{form.format(name)}", says
+
+    qualities = st.sampled_from(("besteffort", "burstable", "guaranteed"))
+    return st.builds(level, HEX, UIDS, qualities, st.booleans())
+
+
+LEVELS = st.one_of(
+    _alone("docker", "docker/{}"),
+    _alone("docker", "system.slice/docker-{}.scope"),
+    _alone("containerd", "system.slice/nerdctl-{}.scope"),
+    _alone("podman", "machine.slice/libpod-{}.scope/container"),
+    _in_pod("", "{}"),
+    _in_pod("containerd", "cri-containerd-{}.scope"),
+    _in_pod("cri-o", "crio-{}.scope"),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(LEVELS, min_size=1, max_size=4), st.sampled_from(("", "nginx.service", "a.scope")))
+def test_containers_inside_of_containers_are_read_as_they_were_made(
+    levels: list[tuple[str, dict[str, object]]], unit: str
+) -> None:
+    path = "/" + "/".join([part for part, _ in levels] + [unit] * bool(unit))
+    pod = next((says for _, says in reversed(levels) if "pod" in says), {})
+    says = {name: pod[name] for name in ("pod", "qos") if pod} | levels[-1][1]
+    outer = tuple(says["container"] for _, says in levels[:-1])
+    assert read_path(path) == Cgroup(path, unit=unit, outer=outer, **says)  # type: ignore[arg-type]  # a table of fields
+    assert read_membership(f"3:cpu:/\n0::{path} (deleted)\n") == read_path(path)
 
 
 @given(st.lists(st.text(max_size=80), max_size=6))
