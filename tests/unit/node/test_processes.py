@@ -296,23 +296,26 @@ def test_threads_that_alternate_between_users_make_few_images(script: Script) ->
 
 def flood(
     seed: int, processes: int
-) -> tuple[list[tuple[str, int, Row]], list[tuple[int, int, str]]]:
-    """Processes that fork, exec, act and exit within a small pid space; what acts is known by name."""
+) -> tuple[list[tuple[str, int, Row]], list[tuple[int, int, str, int]]]:
+    """Processes that fork, exec, act and exit within three pids; what acts is known by name and parent.
+
+    Who has a pid next has another parent: the name alone, which an event has with it, does not tell them apart.
+    """
     chance = random.Random(seed)
     records, acts = [], []
     time = 0
     for i in range(processes):
-        pid = 1_000 + i % 64
+        pid, parent = 1_000 + i % 3, (1, 10)[i // 3 % 2]
         start = time = time + chance.randrange(1, 50)
-        records.append(("fork", time, Row(pid, 10, 0, 1, START + start, b"sh")))
-        acts.append((pid, time + 1, "sh"))
+        records.append(("fork", time, Row(pid, parent, 0, 1, START + start, b"sh")))
+        acts.append((pid, time + 1, "sh", parent))
         for n in range(chance.randrange(3)):
             time += chance.randrange(2, 20)
             name = f"p{i}.{n}"
-            records.append(("exec", time, Row(pid, 10, 0, 1, START + start, name.encode())))
-            acts.append((pid, time, name))
+            records.append(("exec", time, Row(pid, parent, 0, 1, START + start, name.encode())))
+            acts.append((pid, time, name, parent))
         time += chance.randrange(2, 20)
-        records.append(("exit", time, Row(pid, 10, 0, 1, START + start, b"?")))
+        records.append(("exit", time, Row(pid, parent, 0, 1, START + start, b"?")))
     return records, acts
 
 
@@ -330,8 +333,9 @@ def test_who_is_always_right_in_a_flood(seed: int, batch_size: int) -> None:
             script._tell(kind, time, row)
         script.end()
         while told < len(acts) and acts[told][1] <= newest:
-            pid, time, name = acts[told]
-            assert script.who(pid, time) == name
+            pid, time, name, parent = acts[told]
+            image = script.image(pid, time)
+            assert (image["comm"], image["ppid"]) == (name, parent)
             told += 1
     assert told == len(acts)
     assert script.table.counts.strangers == script.table.counts.adopted == 0
