@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from skep.agent import priority, privileges
+from skep.agent.rings import RECORDS
 from skep.kernel.privileges import held, mask
 from skep.lang.maps import NAME
 from skep.testing.network import Namespace
@@ -45,6 +46,17 @@ def test_its_powers_are_on_and_their_programs_in_the_kernel(agent: Up) -> None:
     wanted = {name[:NAME] for one in status["powers"] for name in one["programs"]}
     assert wanted == {one["name"] for one in status["programs"]} >= {"on_exec", "on_state"}
     assert len(ours(status["programs"])) == len(status["programs"])
+
+
+@pytest.mark.native("what the drain runs is compiled here")
+def test_the_drain_runs_a_function_of_each_ring_that_it_cannot_write(agent: Up) -> None:
+    drain = pids(agent.client.status())["drain"]
+
+    def rights() -> list[str]:
+        lines = Path(f"/proc/{drain}/maps").read_text().splitlines()
+        return [line.split()[1] for line in lines if "/skep/objects/" in line]
+
+    wait_for(lambda: rights() == ["r-xp"] * len(RECORDS), "the drain has mapped them")
 
 
 def test_its_processes_are_called_by_name_and_hold_what_they_need(agent: Up) -> None:
