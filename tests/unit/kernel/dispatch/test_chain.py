@@ -130,7 +130,8 @@ def test_a_program_is_put_in_the_place_of_another(bench: Bench) -> None:
 def test_a_change_returns_when_what_was_taken_out_does_not_run_any_more(bench: Bench) -> None:
     links = [bench.add(name, order) for order, name in enumerate("ab")]
     new = bench.program("x")
-    for change in (lambda: links[1].update(new), links[0].close):
+    changes: list[Callable[[], None]] = [lambda: links[1].update(new), links[0].close]
+    for change in changes:
         bench.door.calls.clear()
         change()
         # The kernel waits for what runs before such an update returns: see grace.
