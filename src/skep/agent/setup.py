@@ -32,7 +32,7 @@ from skep.btf.reader import Btf
 from skep.flows.drops import Reasons
 from skep.kernel import allocator, stats
 from skep.kernel.budget import total
-from skep.kernel.probes import Probe, probe_all
+from skep.kernel.probes import probe_all
 from skep.kernel.symbols import Symbols
 from skep.lang.private import CacheRefusal
 from skep.program.machine import Machine
@@ -157,15 +157,4 @@ def features() -> Object:
     """What this kernel offers, probed now."""
     with privileges.loading():
         probes = probe_all(Machine().btf)
-    return {"features": [feature(probe) for probe in probes.values()]}
-
-
-def feature(probe: Probe) -> Object:
-    """A probe as JSON."""
-    return {
-        "name": probe.name,
-        "state": probe.state.value,
-        "why": probe.why,
-        "since": probe.since,
-        "instead": probe.instead,
-    }
+    return {"features": [probe.as_dict() for probe in probes.values()]}

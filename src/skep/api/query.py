@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from skep.base.clock import SECOND
 from skep.base.config import EVENT_KINDS
 from skep.base.errors import BadInput
 from skep.base.frozen import frozen
@@ -144,7 +145,7 @@ def _parsed_since(text: str, now: int, place: str) -> int:
         seconds = int(datetime.fromisoformat(match[1].upper() + zone).timestamp())
     except (ValueError, OverflowError) as error:
         raise BadInput(place, f"{text!r} is not a time: {error}") from error
-    return seconds * 1_000_000_000 + int((match[2] or "0").ljust(9, "0"))
+    return seconds * SECOND + int((match[2] or "0").ljust(9, "0"))
 
 
 def parse_kinds(place: str, text: str, _now: int = 0) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def command(*, absent: bool, as_json: bool) -> None:
     """
     probes = [probe for probe in probe_all(Machine().btf).values() if not (absent and probe.on)]
     if as_json:
-        click.echo(json.dumps({"features": [_object(probe) for probe in probes]}, indent=2))
+        click.echo(json.dumps({"features": [probe.as_dict() for probe in probes]}, indent=2))
         return
     sys.stdout.write(text(probes, terminal.of(sys.stdout)))
 
@@ -41,13 +41,3 @@ def _rows(probes: Iterable[Probe]) -> Iterable[tuple[str | Cell, ...]]:
     for probe in probes:
         state = Cell(probe.state.value, STATE_STYLES[probe.state.value])
         yield probe.name, state, probe.since, probe.why, "" if probe.on else probe.instead
-
-
-def _object(probe: Probe) -> dict[str, str]:
-    return {
-        "name": probe.name,
-        "state": probe.state.value,
-        "since": probe.since,
-        "why": probe.why,
-        "instead": probe.instead,
-    }

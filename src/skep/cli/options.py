@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from skep.base.clock import SECOND
 from skep.base.errors import BadInput
 from skep.base.units import parse_duration
 
-SECOND = 1_000_000_000
 LONGEST = 3650 * 86400 * SECOND
 """A timer of the system takes more, but not any number."""
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from skep.base.clock import SECOND
 from skep.base.units import bytes_text, count_text, nanos_text
 from skep.cli.table import Cell, folded, table
 from skep.cli.terminal import Terminal
 
 Object = Mapping[str, Any]
 STATE_STYLES = {"on": "green", "instead": "yellow", "refused": "red", "absent": "dim"}
-SECOND = 1_000_000_000
 MOST_PLACES = 5
 BACKLOG = 64 << 10
 """Bytes in a ring: what comes between two turns of the drain is less."""
@@ -96,7 +96,7 @@ def summary(found: Object, terminal: Terminal) -> str:
         table(("event", "count"), counts, terminal, right="count") if counts else "",
         _drops(found.get("drops", ()), terminal),
         _programs(found.get("programs", ()), terminal),
-        _losses(found.get("losses", ()), terminal, least=BACKLOG if total else 1),
+        _losses(found.get("losses", ()), terminal),
     )
     return "\n".join(section for section in sections if section)
 
@@ -178,12 +178,12 @@ def _short(names: Iterable[str]) -> str:
     return " ".join(sorted(name.removeprefix("CAP_").lower() for name in names))
 
 
-def _losses(rows: Sequence[Object], terminal: Terminal, least: int = BACKLOG) -> str:
-    """A line for each queue that lost; one line where none did; and where ``least`` bytes or more wait to be read."""
+def _losses(rows: Sequence[Object], terminal: Terminal) -> str:
+    """A line for each queue that lost; one line where none did; and where much, or all that came, waits to be read."""
     return _lost(rows, terminal) + "".join(
         terminal.paragraph(f"{bytes_text(size)} in the {row.get('queue', '?')} wait to be read")
         for row in rows
-        if (size := row.get("waiting_bytes", 0)) >= least
+        if (size := row.get("waiting_bytes", 0)) >= (BACKLOG if row.get("read_bytes") else 1)
     )
 
 

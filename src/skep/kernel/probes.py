@@ -45,6 +45,16 @@ class Probe(NamedTuple):
         """Whether it can be used."""
         return self.state is State.ON
 
+    def as_dict(self) -> dict[str, str]:
+        """What is told of it, as JSON has it."""
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "since": self.since,
+            "why": self.why,
+            "instead": self.instead,
+        }
+
     def require(self) -> None:
         """Raises Unsupported where it cannot be used."""
         if not self.on:

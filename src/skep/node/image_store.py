@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from skep.base.clock import SECOND
 from skep.base.frozen import frozen
 from skep.node.cohorts import Cohort
 from skep.node.images import NO_LINEAGE, Image, Lineage, Row, chain, cut, insert
 
 _K = TypeVar("_K")
-SECOND = 1_000_000_000
 _STRANGERS = 4_096
 _VARIANTS = 64
 

@@ -7,10 +7,9 @@ import pytest
 
 from skep.agent import processes
 from skep.agent.powers import Power, Refusal
-from skep.agent.setup import cache_warnings, feature, owned, start_programs
+from skep.agent.setup import cache_warnings, owned, start_programs
 from skep.base.config import Config
 from skep.base.errors import Unsupported
-from skep.kernel.probes import Probe, State
 from skep.lang.private import CacheRefusal, Reason
 from skep.program.machine import Machine
 from tests.unit.agent.fake_engine import engine
@@ -47,14 +46,3 @@ def test_many_files_of_the_cache_with_one_trouble_are_one_warning() -> None:
     other = refusal("/c/objects", Reason.OWNER, "uid 7")
     assert cache_warnings([found[0], other]) == [str(found[0]), str(other)]
     assert cache_warnings([]) == []
-
-
-def test_a_feature_is_told_with_what_is_used_instead() -> None:
-    probe = Probe("link.tcx", State.ABSENT, 22, "not built", "6.6", "clsact")
-    assert feature(probe) == {
-        "name": "link.tcx",
-        "state": "absent",
-        "why": "not built",
-        "since": "6.6",
-        "instead": "clsact",
-    }

@@ -121,3 +121,14 @@ def test_a_probe_is_a_plain_value() -> None:
 def test_a_function_of_a_module_is_asked_for_with_it(door: FakeDoor, btf: Btf) -> None:
     found = probe("kfunc.bpf_xdp_ct_lookup", btf, door=door)
     assert (found.state, found.since) == (State.ABSENT, "6.0")
+
+
+def test_a_feature_is_told_with_what_is_used_instead() -> None:
+    found = Probe("link.tcx", State.ABSENT, 22, "not built", "6.6", "clsact")
+    assert found.as_dict() == {
+        "name": "link.tcx",
+        "state": "absent",
+        "since": "6.6",
+        "why": "not built",
+        "instead": "clsact",
+    }
