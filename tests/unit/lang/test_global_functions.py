@@ -139,6 +139,19 @@ def test_a_kernel_that_reads_tags_is_told_what_is_never_none() -> None:
     assert "icmp eq ptr %p1, null" not in code
 
 
+def test_a_dynptr_is_known_by_the_name_of_its_struct() -> None:
+    source = "@skep.global_function\ndef f(memory: skep.Dynptr) -> u32:\n    return 1"
+    call = CALLED.format("f(skep.Dynptr())")
+    assert tags(source + call) == {}
+    made = Btf(compiler.compile_all([corpus.program(source + call)], TAGGING)[0].btf)
+    number = made.find(Kind.FUNC, "f")
+    assert number is not None
+    (given,) = made.prototype(number).params
+    pointer = made.type(given.type_id)
+    assert isinstance(pointer, btf.Ptr)
+    assert made.name(pointer.type_id) == "bpf_dynptr"
+
+
 def test_a_function_tests_what_an_earlier_kernel_is_not_told_of() -> None:
     code = text(
         "def f(n: u32, a: Pair, b: Pair | None) -> u32:\n    return a.first",

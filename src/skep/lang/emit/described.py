@@ -7,12 +7,15 @@ the name of its struct.
 
 from typing import Protocol
 
+from skep.lang.dynptr import Dynptr
 from skep.lang.tree import Function
 from skep.lang.types import IntType
 from skep.lang.values import BOOL, VOID, KernelStruct, Memory, Pointer, Several, Type
 
 Kinds = list[tuple[str, int]]
 """Parameters: name, and the number of the node that describes the type."""
+DYNPTR = "bpf_dynptr"
+"""The struct by whose name the verifier knows a dynptr, which it takes without tags."""
 KNOWN_AS = {"pt_regs": "bpf_user_pt_regs_t"}
 """Structs of contexts that the verifier knows by another name."""
 
@@ -69,7 +72,7 @@ def tags(function: Function) -> list[tuple[str, ...]]:
 
 
 def _tags(kind: Type) -> tuple[str, ...]:
-    if not isinstance(kind, Pointer):
+    if not isinstance(kind, Pointer) or kind.target is Dynptr:
         return ()
     if kind.memory is Memory.ARENA:
         return ("arg:arena",)
@@ -81,6 +84,7 @@ def _tags(kind: Type) -> tuple[str, ...]:
 def _kind(module: Nodes, kind: Type) -> int:
     if isinstance(kind, Pointer):
         name = kind.target.name if isinstance(kind.target, KernelStruct) else kind.target.__name__
+        name = DYNPTR if kind.target is Dynptr else name
         return _struct(module, name, kind.target.size)
     if isinstance(kind, IntType):
         sign = "signed" if kind.signed else "unsigned"

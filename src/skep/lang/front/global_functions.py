@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from skep.base.errors import CompileError
+from skep.lang.dynptr import Dynptr
 from skep.lang.front.context_struct import context
 from skep.lang.front.head import Head, annotated, annotation
 from skep.lang.front.scope import Scope, Target
@@ -216,6 +217,12 @@ def _refuse_memory(
         raise scope.error(node, problem, hint)
     if special(wanted):
         problem = f"{wanted!r} has a lock, timer or reference, which a global function cannot use"
+        raise scope.error(node, problem, "leave @skep.global_function out")
+    if wanted is Dynptr and annotated(function, argument).optional:
+        problem = f"{argument.arg!r} is a dynptr, which is never None"
+        raise scope.error(node, problem, f"write {argument.arg}: skep.Dynptr")
+    if wanted is Dynptr and not scope.target.types.tags:
+        problem = f"a global function is given a dynptr since Linux {TAGGED}"
         raise scope.error(node, problem, "leave @skep.global_function out")
     if kind.memory not in TAKEN:
         problem = f"a global function takes no pointer to {kind.memory.value}"

@@ -125,3 +125,21 @@ def reads_an_attribute(file):
         if length > 0:
             attribute.length = u64(length)
     return 0
+
+
+@skep.global_function
+def first_of(memory: skep.Dynptr, at: u32) -> u32:
+    """A number that lies somewhere in what a dynptr leads to; 0 where it ends before."""
+    number = u32[1]()
+    return number[0] if skep.dynptr_read(number, memory, at, 0) == 0 else 0
+
+
+@skep.xdp
+def through_a_global_function(ctx):
+    """A dynptr is passed on to what is checked by itself."""
+    block, memory, number = blocks.lookup(0), skep.Dynptr(), u64[1]()
+    if block is None or skep.dynptr_from_mem(block, 0, memory) != 0:
+        return 0
+    number[0] = 0x0000_0007_0000_0500
+    skep.dynptr_write(memory, 8, number, 0)
+    return first_of(memory, 8) + first_of(memory, 12) + first_of(memory, 62)

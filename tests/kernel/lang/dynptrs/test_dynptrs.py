@@ -21,6 +21,11 @@ def test_a_value_is_read_written_and_changed_in_place() -> None:
     assert bytes(block.data[:14]) == bytes(6) + bytes(range(1, 7)) + b"\x07\x09"
 
 
+@pytest.mark.requires("btf.argument_tags")
+def test_a_global_function_is_given_a_dynptr() -> None:
+    assert skep.run(programs.through_a_global_function, bytes(14)).verdict == 0x500 + 7
+
+
 @pytest.mark.requires("kfunc.bpf_dynptr_from_skb")
 def test_a_packet_is_seen_in_slices_that_have_the_type_of_their_buffer() -> None:
     done = skep.run(programs.through_a_packet, IPV4)
