@@ -55,6 +55,7 @@ def test_the_columns_stand_below_their_names() -> None:
         ({"kind": "fork", "ppid": 3}, "from 3"),
         ({"kind": "exit", "code": 1}, "exit 1"),
         ({"kind": "exit", "code": 0, "user_ns": 1_500_000}, "exit 0, cpu 1.5 ms"),
+        ({"kind": "exit", "user_ns": 7_000, "system_ns": 2_000}, "exit ?, cpu 9 us"),
         ({"kind": "exit", "signal": "SIGKILL"}, "killed by SIGKILL"),
         ({"kind": "exit", "signal": 35}, "killed by signal 35"),
         ({"kind": "connect", **ENDS}, "10.0.0.1:40000 → [2001:db8::1]:443"),
