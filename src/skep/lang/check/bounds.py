@@ -2,12 +2,15 @@
 
 Only what is sure is told. A value is boundless where it comes from outside (an argument, memory that is not the
 program's, a helper), is at most converted on the way, and is compared, computed with or kept nowhere in the function.
+As an index, one with a sign is so too where it is compared once: that limits it on one side (``sides``).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skep.base.errors import CompileError
 from skep.lang.bounds import Bound, most, upper_bound
+from skep.lang.check import sides
+from skep.lang.check.sides import Key, key_of, source_of
 from skep.lang.spec import ProgramKind
 from skep.lang.tree import (
     Argument,
@@ -61,20 +64,24 @@ TURNING = (Break, Continue, Return, If, While, For, Select, Logic)
 """What may keep a round of a loop from coming to each of its parts."""
 CHANGING = (Copy, Write, Zero, SubCall)
 
-Key = str | tuple[int, object]
-
 
 @dataclass(slots=True)
 class _Facts:
     """Of one function: what each variable is set to, and the variables and memory that may be limited.
 
     ``changing``: memory of maps and packets is changed as a whole, or elsewhere. ``alone``: its arguments may be any.
+    ``lopsided``: what is limited on one side.
     """
 
     values: dict[str, list[Expr]] = field(default_factory=dict)
     limited: set[Key] = field(default_factory=set)
     changing: bool = False
     alone: bool = False
+    lopsided: set[Key] = field(default_factory=set)
+
+    def of_index(self) -> "_Facts":
+        """The same, of a number that is used as an index: two limits are asked of it."""
+        return replace(self, limited=self.limited - self.lopsided)
 
     def boundless(self, node: Expr) -> bool:
         """Whether nothing limits a value."""
@@ -88,7 +95,7 @@ class _Facts:
             case HelperCall(helper=helper):
                 return helper.name in BOUNDLESS
             case Load(place=place):
-                return self._foreign(place) and _key(place) not in self.limited
+                return self._foreign(place) and key_of(place) not in self.limited
             case Local(name=name):
                 values = self.values.get(name, [])
                 sure = len(values) == 1 and name not in self.limited
@@ -119,13 +126,16 @@ class _Facts:
 def refuse_boundless(function: Function, kind: ProgramKind) -> None:
     """Raises CompileError at an index, size or result that nothing limits."""
     bounds = (*function.bounds, *_results(function, kind))
+    indices = {id(one[0]) for one in function.bounds}
     asked = [Bound(*one) for one in bounds if upper_bound(one[0]) > one[1]]
     asked = [one for one in asked if one.known or not _is_within(one)]
     facts = _facts(function) if asked else _Facts()
     for bound in asked:
-        refused = facts.unknown if bound.known else facts.boundless
+        of_index = not bound.known and id(bound.value) in indices
+        known = facts.of_index() if of_index else facts
+        refused = known.unknown if bound.known else known.boundless
         if refused(bound.value):
-            raise _error(bound)
+            raise _error(bound, facts)
     for loop in statements(*function.body):
         if isinstance(loop, For) and asked:
             _refuse_overrun(loop, asked)
@@ -156,7 +166,7 @@ def _refuse_overrun(loop: For, bounds: list[Bound]) -> None:
 
 def _reached(value: Expr, name: str, most: int) -> int:
     """What an index is when the loop's variable is ``most``; -1 where it depends on anything else."""
-    match _source(value):
+    match source_of(value):
         case Local(name=found) if found == name:
             return most
         case Binary(op="+", left=left, right=Const(value=by)):
@@ -191,16 +201,17 @@ def _facts(function: Function) -> _Facts:
             facts.limited.add(node.name)
     for node in walk(*function.body):
         facts.limited |= {
-            _key(part.place if isinstance(part, Load) else part)
+            key_of(part.place if isinstance(part, Load) else part)
             for part in _limited_by(node)
             if isinstance(part, Local | Load | Place) and id(part) not in within
         }
         facts.changing |= isinstance(node, CHANGING)
     for name, values in facts.values.items():  # the other name of a limited value
         for value in values:
-            source = _source(value)
+            source = source_of(value)
             if isinstance(source, Local) and name in facts.limited:
                 facts.limited.add(source.name)
+    facts.lopsided = sides.lopsided(function, facts.values, within)
     return facts
 
 
@@ -213,18 +224,11 @@ def _limited_by(node: Node) -> tuple[Node, ...]:
     return tuple(walk(node)) if isinstance(node, LIMITING) else ()
 
 
-def _key(node: Local | Place) -> Key:
-    return node.name if isinstance(node, Local) else (node.offset, node.type)
-
-
-def _source(node: Expr) -> Expr:
-    """A value before it was converted."""
-    while isinstance(node, Convert | Once | Opaque):
-        node = node.operand
-    return node
-
-
-def _error(bound: Bound) -> CompileError:
-    source = _source(bound.value)
+def _error(bound: Bound, facts: _Facts) -> CompileError:
+    source = source_of(bound.value)
     name = repr(source.name) if isinstance(source, Local) else "it"
-    return CompileError(bound.problem.format(name), bound.value.span, bound.hint)
+    problem, hint = bound.problem.format(name), bound.hint
+    if isinstance(source, Local) and source.name in facts.lopsided:
+        problem += " on both sides, and it has a sign"
+        hint = f"test both: if 0 <= {source.name} <= {bound.high}"
+    return CompileError(problem, bound.value.span, hint)

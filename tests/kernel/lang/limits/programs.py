@@ -427,3 +427,25 @@ def a_timer_has_a_stack_of_its_own(ctx):
     if value is not None and half.numbers[0] == 0:
         value.timer.start(half.numbers[1], later)
     return 0
+
+
+@skep.raw_tp("sched_process_exec")
+def tested_on_both_sides(task):
+    """Of a number with a sign: in one test, under two names, with an early return, of a choice, by a loop."""
+    cells, at, other = u64[8](), task.tgid, task.pid
+    again = other
+    total = u64(0)
+    if 0 <= at < 8:
+        total += cells[at]
+    if again < 8 and other >= 0:
+        total += cells[other]
+    chosen = at if at < 8 else 7
+    if chosen >= 0:
+        total += cells[chosen]
+    first = task.exit_code
+    if first < 0:
+        return total
+    last = first
+    if last > 7:
+        return total
+    return total + cells[first]
