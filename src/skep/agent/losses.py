@@ -10,12 +10,16 @@ from skep.events.losses import LossCounter
 
 @frozen
 class Loss:
-    """A queue, what went through it and what was lost there, and why that happens; what waits in it, where known."""
+    """A queue, what went through it and what was lost there, and why that happens.
+
+    Of a ring also what was read of it, and what waits.
+    """
 
     queue: str
     passed: int
     lost: int
     why: str
+    read_bytes: int = 0
     waiting_bytes: int = 0
 
 
@@ -37,8 +41,8 @@ def _ring(name: str, now: RingCount | None, told: Mapping[str, Any]) -> Loss:
     attempts = now.attempts if now else int(told["attempts"])
     refused = now.refused if now else int(told["refused"])
     lost = refused + int(told.get("foreign", 0))
-    waiting = now.produced - now.consumed if now else 0
-    return Loss(f"{name} ring", attempts - refused, lost, "the ring was full", waiting)
+    read, came = (now.consumed, now.produced) if now else (0, 0)
+    return Loss(f"{name} ring", attempts - refused, lost, "the ring was full", read, came - read)
 
 
 def queues(counters: Iterable[LossCounter]) -> list[Loss]:

@@ -145,9 +145,10 @@ def down() -> str:
 def summary() -> str:
     """What `skep up` ends with; then where some waits to be read, and where all does."""
     ring = {"queue": "lifecycle ring", "passed": 9, "lost": 0}
-    behind = {"events": {"exec": 2}, "losses": [ring | {"waiting_bytes": 3 << 20}]}
-    at_once = {"events": {"exec": 2}, "losses": [ring | {"waiting_bytes": 9000}]}
-    early = {"events": {"exec": 0}, "losses": [ring | {"waiting_bytes": 9000}]}
+    read = {"read_bytes": 528}
+    behind = {"events": {"exec": 2}, "losses": [ring | read | {"waiting_bytes": 3 << 20}]}
+    at_once = {"events": {"exec": 2}, "losses": [ring | read | {"waiting_bytes": 9000}]}
+    early = {"events": {"exec": 0}, "losses": [ring | {"read_bytes": 0, "waiting_bytes": 9000}]}
     whole = _at_widths(lambda terminal: screens.summary(_read("summary.json"), terminal))
     others = (screens.summary({"seconds": 2} | one, Terminal()) for one in (behind, at_once, early))
     return "\n".join((whole, *others))
