@@ -12,6 +12,7 @@ from skep.base.lazy import lazy
 from skep.events.batch import Batch
 from skep.events.columns import element
 from skep.events.cutting import Piece
+from skep.kernel.bpf import address
 from skep.lang import native, scatter
 from skep.lang.layout import align
 from skep.lang.scatter import BLOCK, DATA, END, FOREIGN, LIMIT, OFFSETS, POSITION, ROWS, SIZE
@@ -31,8 +32,8 @@ else:
 
 _FEWEST = 64
 _LINE = 64
-_SPARSE = 4
-"""Where rows fill less than this part of a block, their columns leave it, so that it goes."""
+_SPARE = 256 << 10
+"""Bytes of a block that may be left over: where they are more, and most of it, its columns are copied and it goes."""
 
 
 class Function(Protocol):
@@ -71,9 +72,9 @@ class Native:
         room = self._room(min((end - position) // self._stride, self._chunk))
         words = room.words
         words[POSITION], words[END], words[FOREIGN] = position, end, 0
-        blocks = [np.empty((), one.block) for one in room.classes]
+        blocks = [np.empty(one.size, "u1") for one in room.classes]
         for one, block in zip(room.classes, blocks, strict=True):
-            words[one.first + BLOCK] = block.ctypes.data
+            words[one.first + BLOCK] = address(block.data)
         slots = self._function(room.address)
         batches, known = [], 0
         for one, block in zip(room.classes, blocks, strict=True):
@@ -115,6 +116,7 @@ class _Class:
 
     def __init__(self, record: StructType, rows: int, first: int) -> None:
         self.record, self.first, self._rows = record, first, rows
+        self._sparse = min(rows // 4, rows - _SPARE // record.size)
         self._names = tuple(f.name for f in record.fields)
         self.offsets: list[int] = []
         at = 0
@@ -124,20 +126,22 @@ class _Class:
             )  # columns that begin in one set of a cache would displace each other
             self.offsets.append(at)
             at += field.type.size * rows
-        self.block = np.dtype(
+        self.size = align(at, _LINE)
+        self._block = np.dtype(
             {
                 "names": self._names,
                 "formats": [_format(f.type, rows) for f in record.fields],
                 "offsets": self.offsets,
-                "itemsize": align(at, _LINE),
+                "itemsize": self.size,
             }
         )
 
-    def columns(self, block: Column, rows: int) -> dict[str, Column]:
-        """The first ``rows`` rows of each column."""
+    def columns(self, memory: Column, rows: int) -> dict[str, Column]:
+        """The first ``rows`` rows of each column of a block."""
+        block = np.ndarray((), self._block, memory)
         if rows == self._rows:
             return {name: block[name] for name in self._names}
-        if rows * _SPARSE < self._rows:
+        if rows < self._sparse:
             return {name: _copied(block[name][:rows]) for name in self._names}
         return {name: block[name][:rows] for name in self._names}
 

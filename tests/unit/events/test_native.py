@@ -38,8 +38,10 @@ SLOT = st.tuples(
 )
 
 
-def filled(slots: list[tuple[str, int]], carried: Carried, start: int) -> SyntheticRing:
-    ring, size = SyntheticRing(16384, start), carried[0].size
+def filled(
+    slots: list[tuple[str, int]], carried: Carried, start: int, room: int = 16384
+) -> SyntheticRing:
+    ring, size = SyntheticRing(room, start), carried[0].size
     numbers = kinds(carried)
     for what, seed in slots:
         record = bytearray(np.random.default_rng(seed).bytes(size))
@@ -117,13 +119,25 @@ def test_all_rows_of_a_large_window_come_in_order() -> None:
 
 
 def test_a_batch_of_few_rows_holds_no_memory_for_many() -> None:
-    ring = SyntheticRing(1 << 16)
-    for seq in range(300):
-        ring.put(other(seq) if seq == 7 else note(seq))
+    ring, rows = SyntheticRing(1 << 19), [note(1)] * 3000
+    for row in (*rows, other(7), *rows[:10]):
+        assert ring.put(row) is not None
     batches = {b.record: b for b in Drain(ring, (Note, Other), native=functions()[BOTH]).batches()}
     assert batches[Other]["seq"].tolist() == [7]
     assert batches[Other]["seq"].base is None
-    assert len(batches[Note]) == 299
+    assert len(batches[Note]) == 3010
+
+
+@pytest.mark.parametrize("index", range(len(RINGS)))
+def test_columns_that_leave_their_block_are_whole(index: int) -> None:
+    """Also between the members of a Struct."""
+    slots = [("row", 5), *[("discard", 3)] * 300, *(("row", seed) for seed in range(9))]
+    by_numpy, native = (
+        drained(filled(slots, RINGS[index], 8, 1 << 19), RINGS[index], way, 400)
+        for way in (None, functions()[index])
+    )
+    assert native == by_numpy
+    assert native[1] == (10, 300, 0, 0)
 
 
 def test_batches_stay_when_the_ring_is_written_again() -> None:
