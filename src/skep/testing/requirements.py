@@ -21,7 +21,8 @@ MACHINE = (
     "cap.",
     "event.",
     "fs.",
-)  # of rights, processors and mounts a kernel's release says nothing
+    "helper.probe_write_user",
+)  # of rights, processors, mounts and lockdown a kernel's release says nothing
 # Features by the option of the kernel's configuration that they need, where Debian's or others' kernels lack one.
 OPTIONS = {
     "helper.override_return": "CONFIG_BPF_KPROBE_OVERRIDE",
@@ -29,6 +30,7 @@ OPTIONS = {
     "kfunc.bpf_arena_alloc_pages": "CONFIG_MMU",
     "kfunc.bpf_skb_ct_lookup": "CONFIG_NF_CONNTRACK",
     "kfunc.bpf_xdp_ct_lookup": "CONFIG_NF_CONNTRACK",
+    "kfunc.scx_bpf_dsq_insert": "CONFIG_SCHED_CLASS_EXT",
     "kind.kprobe": "CONFIG_KPROBE_EVENTS",
     "kind.kprobe_multi": "CONFIG_FPROBE",
     "kind.kprobe_session": "CONFIG_FPROBE",

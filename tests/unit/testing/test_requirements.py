@@ -49,7 +49,7 @@ def test_a_policy_of_the_host_is_respected() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["event.cycles", "fs.bpffs", "cap.bpf"])
+@pytest.mark.parametrize("name", ["event.cycles", "fs.bpffs", "cap.bpf", "helper.probe_write_user"])
 def test_of_what_the_machine_decides_a_release_says_nothing(name: str) -> None:
     assert judge(absent(name, "4.9"), "6.18", built()).accepted
 
