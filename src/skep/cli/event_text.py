@@ -80,6 +80,7 @@ class EventText:
         narrow = UNBOUNDED < terminal.width < WIDE_FROM
         self._layout = NARROW if narrow else WIDE
         self._clock = lru_cache(maxsize=64)(_clock(zone or datetime.astimezone))
+        self._day = lru_cache(maxsize=64)(_day(zone or datetime.astimezone))
 
     def line(self, event: Event) -> str:
         """The line of ``event``, without a newline."""
@@ -98,6 +99,10 @@ class EventText:
             self._rest(safe(where(event)), safe(what(shown)), safe(lineage(event)), room),
         )
         return " ".join(parts).rstrip()
+
+    def day(self, event: Event) -> str:
+        """Of which day ``event`` is here, "2026-01-31"; "" where it does not say."""
+        return self._day(str(event.get("time", ""))[:16])
 
     def head(self) -> str:
         """The names of the columns."""
@@ -177,6 +182,16 @@ def _clock(zone: Callable[[datetime], datetime]) -> Callable[[str], str]:
             return second[-8:].ljust(8)
 
     return clock
+
+
+def _day(zone: Callable[[datetime], datetime]) -> Callable[[str], str]:
+    def day(minute: str) -> str:
+        try:
+            return zone(datetime.fromisoformat(minute + "+00:00")).date().isoformat()
+        except ValueError:
+            return ""
+
+    return day
 
 
 def _exec(event: Event) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from skep.api.client import Client
 from skep.api.query import Query
+from skep.base.clock import boot_ns, rfc3339, wall_offset_ns
 from skep.base.memory import keep_freed
 from skep.cli import terminal
 from skep.cli.ending import Ending
@@ -56,14 +57,19 @@ def _pass_on(lines: bytes) -> None:
 
 
 class _AsText:
-    """Writes events for a person, as wide as the terminal is at that moment."""
+    """Writes events for a person, as wide as the terminal is at that moment; where another day begins, its date."""
 
     def __init__(self, screen: Terminal) -> None:
         self._terminal, self._text = screen, EventText(screen)
+        self._day = self._text.day({"time": rfc3339(boot_ns() + wall_offset_ns())})
 
     def __call__(self, lines: bytes) -> None:
         shown = [] if not self._resized() else [self._text.head()]
-        shown += [self._text.line(json.loads(line)) for line in lines.splitlines()]
+        for event in map(json.loads, lines.splitlines()):
+            if (day := self._text.day(event)) not in ("", self._day):
+                shown.append(self._terminal.style(day, "dim"))
+                self._day = day
+            shown.append(self._text.line(event))
         sys.stdout.write("".join(f"{line}\n" for line in shown))
         sys.stdout.flush()
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Queue
 
@@ -14,6 +15,7 @@ import pytest
 
 from skep.agent.order import Order
 from skep.api.query import Query
+from skep.base.clock import boot_ns, rfc3339, wall_offset_ns
 from skep.cli import agent_process, stream
 from skep.cli.agent_process import AgentProcess, NotStarted
 from skep.cli.ending import Ending
@@ -91,9 +93,24 @@ def test_text_is_a_line_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     with Ending() as ending:
         client = FakeClient([EVENT * 2])
         stream.show(client, Query(), ending, Terminal())  # type: ignore[arg-type]
-    assert [line.split()[1:3] for line in capsys.readouterr().out.splitlines()] == [
-        ["exec", "a[1]"]
-    ] * 2
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1:3] for line in lines] == [["exec", "a[1]"]] * 2
+
+
+def at(moment: datetime) -> bytes:
+    """An event of that time."""
+    return b'{"time":"%s.5Z","kind":"oom"}\n' % moment.astimezone(UTC).isoformat()[:19].encode()
+
+
+def test_where_another_day_begins_its_date_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.fromisoformat(rfc3339(boot_ns() + wall_offset_ns())[:19] + "+00:00").astimezone()
+    before = now - timedelta(days=2)
+    events = [at(now), at(before), at(before), b'{"kind":"oom"}\n', at(now)]
+    with Ending() as ending:
+        stream.show(FakeClient(events), Query(), ending, Terminal())  # type: ignore[arg-type]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "oom" not in line] == [str(before.date()), str(now.date())]
+    assert [lines.index(str(one.date())) for one in (before, now)] == [1, 5]
 
 
 def test_a_terminal_that_became_another_since_the_head_gets_a_new_one(
@@ -102,11 +119,8 @@ def test_a_terminal_that_became_another_since_the_head_gets_a_new_one(
     with Ending() as ending:
         client = FakeClient([EVENT, EVENT])
         stream.show(client, Query(), ending, Terminal(80))  # type: ignore[arg-type]
-    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == [
-        "EVENT",
-        "exec",
-        "exec",
-    ]
+    head, _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in (head, *lines)] == ["EVENT", "exec", "exec"]
 
 
 def test_a_reader_that_was_too_slow_goes_on_with_what_comes(
