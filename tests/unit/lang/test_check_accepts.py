@@ -114,3 +114,19 @@ def p(ctx):
 def test_a_look_at_a_tree_takes_nothing_out_of_it(lines: str) -> None:
     source = LOOKS.format(lines.replace("\n", "\n        "))
     assert compiler.ir(corpus.program(source), TARGET).name == "p"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return a if number > 3 else b",
+        "found = a\n    if number > 3:\n        found = b\n    return found",
+        "own = Pair(number, 1)\n    a.first = own.first\n    return a",
+        "own = Pair(number, 1)\n    return own.first",
+        "own = Pair(number, 1)\n    return pairs.lookup(own)",
+    ],
+)
+def test_a_function_gives_memory_that_outlives_it(body: str) -> None:
+    source = f"def f(a, b, number: u32):\n    {body}\n"
+    call = "@skep.xdp\ndef p(ctx):\n    return 1 if f(Pair(1, 2), Pair(3, 4), 5) else 2\n"
+    assert compiler.ir(corpus.program(source + call), TARGET).name == "p"

@@ -11,6 +11,7 @@ from typing import Any
 from skep.base.errors import CompileError, Span
 from skep.lang.check import objects, sections
 from skep.lang.check.bounds import refuse_boundless
+from skep.lang.check.escapes import refuse_escaping
 from skep.lang.check.loans import assigned, entering, refuse_unnamed
 from skep.lang.check.pointers import refuse_misused
 from skep.lang.check.records import Records, Touch, anything, nothing
@@ -365,6 +366,7 @@ def check(entry: Function, kind: ProgramKind) -> Callable[[Reserve], tuple[tuple
         looked |= {id(one) for one in new}
         queue += new
     refuse_missing(queue, ending)
+    refuse_escaping(queue)
     unset: dict[int, int] = {}
     found: dict[int, tuple[Touch, ...]] = {}
 

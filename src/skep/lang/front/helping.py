@@ -56,6 +56,7 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
         sized = f", or {len(written)} with sizes" if sizes else ""
         fewest = len(written) - sizes
         wanted = f"{fewest or 'no'} argument{'s' if fewest != 1 else ''}{sized}"
+        _refuse_context(scope, row, node)
         raise scope.error(node, f"{row.name}() takes {wanted}, not {len(node.args)}", usage(row))
     queue = list(node.args)
     args: list[Expr] = []
@@ -76,6 +77,16 @@ def helper(scope: Scope, node: ast.Call, row: Helper) -> Expr:
     return HelperCall(
         scope.span(node), _helper_result(scope, node, row), row, tuple(args), tuple(writes)
     )
+
+
+def _refuse_context(scope: Scope, row: Helper, node: ast.Call) -> None:
+    """Refuse the context as the first argument, which it is in C."""
+    first = scope.expr(node.args[0]) if node.args and Arg.CONTEXT in row.args else None
+    if first is None or not isinstance(first.type, Pointer):
+        return
+    if first.type.memory is Memory.CONTEXT:
+        problem = f"{row.name}() is given the context by itself"
+        raise scope.error(node.args[0], problem, usage(row))
 
 
 WORDS = {
