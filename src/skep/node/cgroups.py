@@ -194,20 +194,25 @@ class CgroupMounts:
 
 
 def read_mounts(mountinfo: str) -> CgroupMounts:
-    """The cgroup mounts in /proc/self/mountinfo (proc(5)); the last mount of a kind counts."""
-    unified, legacy = "", []
+    """The cgroup mounts in /proc/self/mountinfo (proc(5)). Of several of version 2 the widest counts, then the last."""
+    unified, widest, legacy = "", 0, []
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
         before, after = left.split(" "), right.split(" ")
         if len(before) < 6 or not after[0].startswith("cgroup"):
             continue
         point = _OCTAL.sub(lambda m: chr(int(m[1], 8)), before[4])
-        if after[0] == "cgroup2":
-            unified = point
-        else:
+        if after[0] != "cgroup2":
             legacy.append(point)
+        elif not unified or _breadth(before[3]) >= widest:
+            unified, widest = point, _breadth(before[3])
     layout = {(True, False): "unified", (True, True): "hybrid", (False, True): "v1"}
     return CgroupMounts(layout.get((bool(unified), bool(legacy)), "none"), unified, tuple(legacy))
+
+
+def _breadth(root: str) -> int:
+    """How far above the root of the reader's namespace a mount begins; below 0 for one of a cgroup inside of it."""
+    return sum(1 if part == ".." else -1 for part in root.split("/") if part)
 
 
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})")

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 from skep.base.errors import Unsupported
+from skep.node.cgroups import read_mounts
 
 SECONDS = 60.0
 
@@ -16,11 +17,10 @@ SECONDS = 60.0
 def root() -> str:
     """Where cgroup2 is mounted, also beside version 1; Unsupported where it is not."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-        for line in mounts:
-            left, _, right = line.partition(" - ")
-            if right.startswith("cgroup2 "):
-                return left.split()[4]
-    raise Unsupported("cgroup2", "it is not mounted", since="4.5")
+        found = read_mounts(mounts.read()).unified
+    if not found:
+        raise Unsupported("cgroup2", "it is not mounted", since="4.5")
+    return found
 
 
 class Cgroup:

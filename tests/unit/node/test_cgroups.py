@@ -355,6 +355,15 @@ LEGACY = "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:1 master:2 - cgroup
             CgroupMounts("unified", "/a b\\c"),
         ),
         (UNIFIED + "99 24 0:30 / /mnt/c rw - cgroup2 none rw\n", CgroupMounts("unified", "/mnt/c")),
+        # A cgroup of it that is mounted for a container in a container; the host's own tree, seen from a container.
+        (
+            UNIFIED + "99 24 0:30 /a/b /x/cgroup rw - cgroup2 none rw\n",
+            CgroupMounts("unified", "/sys/fs/cgroup"),
+        ),
+        (
+            "99 24 0:30 /../../.. /host/cgroup rw - cgroup2 none rw\n" + UNIFIED,
+            CgroupMounts("unified", "/host/cgroup"),
+        ),
     ],
 )
 def test_the_layout_follows_from_the_mounts(mountinfo: str, mounts: CgroupMounts) -> None:
