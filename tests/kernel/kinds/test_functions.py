@@ -17,8 +17,9 @@ from skep.program.live import Live
 from skep.testing.cgroups import Cgroup
 from skep.testing.network import Wire
 from skep.testing.programs import until
-from tests.kernel.kinds.programs import functions
+from tests.kernel.kinds.programs import functions, renamed
 
+PROGRAMS = list(renamed.all_of(functions))
 SECONDS = 60.0
 TRACING_LINK = 2  # of enum bpf_link_type
 HEADERS = 14 + 20 + 8  # Ethernet, IPv4, UDP
@@ -43,7 +44,7 @@ def watch(*programs: Program) -> Live:
 def test_a_function_is_seen_where_it_begins_with_its_arguments(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    with watch(functions.on_unlink) as live:
+    with watch(functions.on_unlink.here) as live:
         path.unlink()
         (seen,) = live[functions.calls].poll(SECONDS)
         assert seen.name == str(path)[:95]  # type: ignore[attr-defined]
@@ -52,7 +53,7 @@ def test_a_function_is_seen_where_it_begins_with_its_arguments(tmp_path: Path) -
 
 @pytest.mark.requires("prog.fexit")
 def test_a_function_is_seen_where_it_ends_with_its_result(tmp_path: Path) -> None:
-    with watch(functions.after_unlink, functions.after_unlink_alone) as live:
+    with watch(functions.after_unlink.here, functions.after_unlink_alone.here) as live:
         with pytest.raises(FileNotFoundError):
             os.unlink(tmp_path / "none")
         (seen,) = live[functions.calls].poll(SECONDS)
@@ -118,8 +119,8 @@ def test_a_program_on_a_function_waits_for_memory_where_the_kernel_lets_it() -> 
     with watch(functions.waits_at_the_begin, functions.waits_at_the_end) as live:
         live.programs["waits_at_the_begin"].test_run(b"")
         assert [live[functions.counts][i] for i in (3, 4)] == [1, 1]
-    with pytest.raises(skep.VerifierError, match="do_unlinkat is not sleepable"):
-        skep.load(functions.waits_where_none_may)
+    with pytest.raises(skep.VerifierError, match="unlinkat is not sleepable"):
+        skep.load(functions.waits_where_none_may.here)
 
 
 @pytest.mark.requires("prog.fmod_ret", "prog.fentry", "kfunc.bpf_iter_num_new")

@@ -19,8 +19,9 @@ from skep.kernel.probes import probe
 from skep.kernel.vmlinux import vmlinux
 from skep.lang.programs import Program
 from skep.program.live import Live
-from tests.kernel.kinds.programs import probes
+from tests.kernel.kinds.programs import probes, renamed
 
+PROGRAMS = list(renamed.all_of(probes))
 SECONDS = 60.0
 LIBC = ctypes.CDLL(None)
 PYTHON = "/usr/bin/python3.11"
@@ -166,7 +167,7 @@ def test_a_static_probe_gives_its_arguments_where_it_is_switched_on(collecting: 
 @pytest.mark.requires("link.kprobe")
 def test_a_function_of_the_kernel_is_seen_with_typed_arguments(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with watch(probes.on_unlink, probes.registers) as live:
+    with watch(probes.on_unlink.here, probes.registers.here) as live:
         path.touch()
         path.unlink()
         (seen,) = live[probes.calls].poll(SECONDS)
@@ -177,7 +178,7 @@ def test_a_function_of_the_kernel_is_seen_with_typed_arguments(tmp_path: Path) -
 @pytest.mark.requires("link.kprobe")
 def test_an_argument_is_seen_as_the_struct_that_it_is_annotated_with(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with watch(probes.on_unlink_as) as live:
+    with watch(probes.on_unlink_as.here) as live:
         path.touch()
         path.unlink()
         (seen,) = live[probes.calls].poll(SECONDS)
@@ -188,7 +189,7 @@ def test_an_argument_is_seen_as_the_struct_that_it_is_annotated_with(tmp_path: P
 def test_a_function_of_the_kernel_is_seen_behind_its_begin(tmp_path: Path) -> None:
     """Which of the two places is one of an instruction depends on how the kernel was built."""
     hits, refused = 0, []
-    for program in (probes.behind_the_call, probes.behind_the_mark):
+    for program in (probes.behind_the_call.here, probes.behind_the_mark.here):
         (tmp_path / "file").touch()
         try:
             with watch(program) as live:
@@ -203,7 +204,7 @@ def test_a_function_of_the_kernel_is_seen_behind_its_begin(tmp_path: Path) -> No
 
 @pytest.mark.requires("link.kprobe")
 def test_a_function_of_the_kernel_is_seen_where_it_ends(tmp_path: Path) -> None:
-    with watch(probes.after_unlink) as live:
+    with watch(probes.after_unlink.here) as live:
         with pytest.raises(FileNotFoundError):
             os.unlink(tmp_path / "none")
         (seen,) = live[probes.calls].poll(SECONDS)
@@ -226,23 +227,23 @@ def test_a_system_call_is_seen_with_the_arguments_of_the_process(tmp_path: Path)
 
 @pytest.mark.requires("link.kprobe")
 def test_a_function_that_the_kernel_does_not_have_is_told() -> None:
-    told = "do_unlinkat_none: the kernel has no function of that name .* did you mean 'do_unlinkat'"
+    told = "vfs_unlink_none: the kernel has no function of that name .* did you mean 'vfs_unlink'"
     with pytest.raises(skep.SkepError, match=told):
         skep.load(probes.on_nothing)
 
 
 @pytest.mark.requires("link.kprobe")
 def test_the_one_of_several_functions_that_the_kernel_does_not_have_is_told() -> None:
-    told = "do_unlinkot: the kernel has no function of that name .* did you mean 'do_unlinkat'"
+    told = "vfs_unlinc: the kernel has no function of that name .* did you mean 'vfs_unlink'"
     with pytest.raises(skep.SkepError, match=told):
         skep.load(probes.on_one_that_is_misspelt)
 
 
 @pytest.mark.requires("link.kprobe")
 def test_many_functions_of_the_kernel_are_probed_at_once(tmp_path: Path) -> None:
-    wanted = (probes.on_removals, probes.on_patterns, probes.after_removals)
+    wanted = (probes.on_removals.here, probes.on_patterns, probes.after_removals.here)
     with watch(*wanted) as live:
-        live.attach(probes.on_removals, cookie=5)
+        live.attach(probes.on_removals.here, cookie=5)
         (tmp_path / "file").touch()
         (tmp_path / "file").unlink()
         (tmp_path / "folder").mkdir()
@@ -261,7 +262,7 @@ def test_many_functions_of_the_kernel_are_probed_at_once(tmp_path: Path) -> None
 @pytest.mark.requires("link.kprobe_session")
 def test_a_session_sees_both_ends_of_a_function(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with watch(probes.around_unlink) as live:
+    with watch(probes.around_unlink.here) as live:
         (tmp_path / "file").unlink()
         assert live[probes.counts][10] == 2
 
@@ -277,3 +278,12 @@ def test_a_binary_or_a_function_that_is_not_there_is_named() -> None:
         ):
             with pytest.raises(skep.SkepError, match=said):
                 live.attach(probes.anywhere, place)
+
+
+@pytest.mark.requires("prog.tp_btf", "helper.probe_write_user")
+def test_the_memory_of_a_process_is_written() -> None:
+    room = (ctypes.c_uint64 * 3)(1, 2, 3)
+    with skep.load(probes.writes) as live:
+        live[probes.places][os.getpid()] = ctypes.addressof(room) + 8
+        os.getppid()
+    assert list(room) == [1, probes.WRITTEN, 3]

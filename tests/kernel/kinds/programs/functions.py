@@ -2,6 +2,7 @@
 
 import skep
 from skep import Array, Hash, Record, Ring, Struct, char, s32, s64, u8, u32, u64
+from tests.kernel.kinds.programs.renamed import UNLINK, each
 
 
 class Seen(Record):
@@ -24,7 +25,7 @@ def is_mine():
     return u32(skep.get_current_pid_tgid() >> 32) in mine
 
 
-@skep.fentry("do_unlinkat")
+@each(skep.fentry, UNLINK)
 def on_unlink(dfd, name):
     if not is_mine():
         return
@@ -35,7 +36,7 @@ def on_unlink(dfd, name):
         e.submit()
 
 
-@skep.fexit("do_unlinkat")
+@each(skep.fexit, UNLINK)
 def after_unlink(dfd, name, result):
     if is_mine():
         e = calls.reserve()
@@ -45,7 +46,7 @@ def after_unlink(dfd, name, result):
             e.submit()
 
 
-@skep.fexit("do_unlinkat")
+@each(skep.fexit, UNLINK)
 def after_unlink_alone(result):
     if is_mine() and result == 0:
         counts.increment(0)
@@ -122,7 +123,7 @@ def waits_and_decides(number, result):
     return 9
 
 
-@skep.fentry("do_unlinkat", sleepable=True)
+@each(skep.fentry, UNLINK, sleepable=True)
 def waits_where_none_may(dfd, name):
     waited_for(3)
 

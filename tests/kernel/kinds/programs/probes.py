@@ -4,6 +4,7 @@ import skep
 from skep import Array, Hash, Record, Ring, Struct, char, s32, s64, u8, u32, u64
 from skep.kernel.binaries import Binary
 from skep.kernel.libraries import find
+from tests.kernel.kinds.programs.renamed import REMOVALS, UNLINK, each
 
 
 class Seen(Record):
@@ -152,7 +153,7 @@ def after_collection(found: s64):
 # --- functions of the kernel
 
 
-@skep.kprobe("do_unlinkat")
+@each(skep.kprobe, UNLINK)
 def on_unlink(dfd, name):
     if not is_mine():
         return
@@ -169,7 +170,7 @@ class Filename(Struct):
     name: u64
 
 
-@skep.kprobe("do_unlinkat")
+@each(skep.kprobe, UNLINK)
 def on_unlink_as(dfd: s32, name: Filename):
     """The type that the kernel tells is left for that of the head."""
     if is_mine() and dfd == -100:
@@ -179,7 +180,7 @@ def on_unlink_as(dfd: s32, name: Filename):
             e.submit()
 
 
-@skep.kretprobe("do_unlinkat")
+@each(skep.kretprobe, UNLINK)
 def after_unlink(result):
     if not is_mine():
         return
@@ -208,37 +209,37 @@ def after_call(result):
         counts.increment(12)
 
 
-@skep.kprobe("do_unlinkat")
+@each(skep.kprobe, UNLINK)
 def registers(ctx):
     if is_mine() and ctx.ip != 0 and s32(ctx.di) == -100:
         counts.increment(7)
 
 
-@skep.kprobe("do_unlinkat", offset=5)
+@each(skep.kprobe, UNLINK, offset=5)
 def behind_the_call(ctx):
     """Behind what calls a tracer, the first instruction."""
     if is_mine() and ctx.ip != 0:
         counts.increment(14)
 
 
-@skep.kprobe("do_unlinkat", offset=9)
+@each(skep.kprobe, UNLINK, offset=9)
 def behind_the_mark(ctx):
     """The same of a kernel whose functions begin with a mark for indirect branches."""
     if is_mine() and ctx.ip != 0:
         counts.increment(14)
 
 
-@skep.kprobe("do_unlinkat_none")
+@skep.kprobe("vfs_unlink_none")
 def on_nothing(ctx):
     counts.increment(11)
 
 
-@skep.kprobe_multi("do_rmdir", "do_unlinkot")
+@skep.kprobe_multi("vfs_rmdir", "vfs_unlinc")
 def on_one_that_is_misspelt(ctx):
     counts.increment(11)
 
 
-@skep.kprobe_multi("do_unlinkat", "do_rmdir")
+@each(skep.kprobe_multi, REMOVALS)
 def on_removals(dfd, name):
     """The arguments that both functions share, with their types."""
     if not is_mine():
@@ -256,14 +257,31 @@ def on_patterns(ctx):
         counts.increment(8)
 
 
-@skep.kretprobe_multi("do_unlinkat", "do_rmdir")
+@each(skep.kretprobe_multi, REMOVALS)
 def after_removals(result):
     if is_mine() and result == 0:
         counts.increment(9)
 
 
-@skep.kprobe_session("do_unlinkat")
+@each(skep.kprobe_session, UNLINK)
 def around_unlink(ctx):
     if is_mine():
         counts.increment(10)
     return 0
+
+
+# --- memory of the process that calls
+
+places = Hash(u32, u64, 8)
+WRITTEN = 0x1234_5678
+
+
+@skep.tp_btf("sys_enter")
+def writes(regs, call):
+    """A number, into the memory of a test's own process."""
+    place = places.lookup(u32(skep.get_current_pid_tgid() >> 32))
+    if place is None:
+        return
+    number = u64[1]()
+    number[0] = WRITTEN
+    skep.probe_write_user(place[0], number)

@@ -2,6 +2,7 @@
 
 import skep
 from skep import Array, Hash, Struct, char, s32, s64, u8, u32, u64
+from tests.kernel.kinds.programs.renamed import UNLINK, each
 from tests.kernel.lang.both import Given
 
 task_from_pid = skep.kfunc("bpf_task_from_pid")
@@ -106,7 +107,7 @@ own = Hash(u32, u32, 8)
 kept_until_the_end = Array(u64, 2)
 
 
-@skep.kprobe_session("do_unlinkat")
+@each(skep.kprobe_session, UNLINK)
 def keeps_a_number(ctx):
     """What the begin of a function leaves for its end."""
     pid = u32(skep.get_current_pid_tgid() >> 32)

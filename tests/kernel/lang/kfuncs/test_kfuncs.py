@@ -10,8 +10,11 @@ import pytest
 
 import skep
 from skep.lang.plain.numbers import Number
+from tests.kernel.kinds.programs import renamed
 from tests.kernel.lang.both import live, packets
 from tests.kernel.lang.kfuncs import programs
+
+PROGRAMS = list(renamed.all_of(programs))
 
 
 @pytest.mark.requires("kfunc.bpf_task_from_pid")
@@ -38,7 +41,7 @@ def test_a_packet_is_read_through_a_dynptr() -> None:
 @pytest.mark.requires("kfunc.bpf_session_cookie")
 def test_a_number_that_a_function_gives_in_memory_is_changed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with skep.load(programs.keeps_a_number) as loaded:
+    with skep.load(programs.keeps_a_number.here) as loaded:
         loaded[programs.own][os.getpid()] = 1
         (tmp_path / "file").unlink()
         assert loaded[programs.kept_until_the_end][1] > 0
