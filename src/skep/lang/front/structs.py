@@ -11,10 +11,10 @@ from skep.lang.front.scope import Scope
 from skep.lang.front.texts import filling, known
 from skep.lang.objects import is_object
 from skep.lang.special import special
-from skep.lang.struct import StructType
+from skep.lang.struct import Struct, StructType
 from skep.lang.tree import Build, Const, Copy, Expr, Place, Slot, Spill, Store, Write
 from skep.lang.types import ArrayType, IntType, char, u64
-from skep.lang.values import UNKNOWN, KernelStruct, Literal, Memory, Pointer, describe
+from skep.lang.values import UNKNOWN, KernelStruct, Literal, Memory, Pointer, Static, describe
 
 FROM_ADDRESS = (
     "text at an address is copied by skep.probe_read_user_str(field, address), of the kernel's memory "
@@ -164,10 +164,12 @@ def spilled(scope: Scope, node: ast.expr, kind: Any, role: str) -> Expr:
     if not isinstance(value.type, Pointer) or (
         value.type.target != kind and not alike(value.type.target, kind)
     ):
+        made = isinstance(value.type, Static) and isinstance(value.type.value, Struct)
+        kept = f"; what is made outside is kept in a skep.Global({type_name(kind)}, {ast.unparse(node)}, constant=True)"
         raise scope.error(
             node,
-            f"{type_name(kind)} is wanted here, not {describe(value.type)}",
-            f"make one: {type_name(kind)}(...)",
+            f"{type_name(kind)} is wanted here, not {describe(value.type)}{' of Python' if made else ''}",
+            f"make one: {type_name(kind)}(...){kept if made else ''}",
         )
     if value.type.memory in STACKED:
         return value
