@@ -9,7 +9,9 @@ import errno
 import fcntl
 import json
 import os
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
@@ -75,15 +77,22 @@ class Instance:
 
     @classmethod
     def claim(cls, paths: Paths) -> Self:
-        """Become the agent of ``paths``; raises Conflict that names the pid of the one that runs."""
-        with files.translating(f"make {paths.run}"):
-            make_private(paths.run)
-        lock = _take_lock(paths)
+        """Become the agent of ``paths``; raises Conflict that names the pid of the one that runs.
+
+        What is raised meanwhile, by a signal to end too, leaves no lock and no directory without one.
+        """
+        lock = -1
         try:
+            with _undisturbed():
+                with files.translating(f"make {paths.run}"):
+                    make_private(paths.run)
+                lock = _take_lock(paths)
             cleared = clear(paths)
             _sign_lock(paths, lock)
         except BaseException:
-            os.close(lock)
+            if lock >= 0:
+                forget(paths)
+                os.close(lock)
             raise
         return cls(paths, lock, cleared)
 
@@ -157,6 +166,16 @@ def forget(paths: Paths) -> None:
 def _unpin(paths: Paths, pin: str) -> bool:
     inside = os.path.normpath(pin).startswith(paths.pins.rstrip("/") + "/")
     return inside and files.remove(pin)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals to end wait until the block is left."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _take_lock(paths: Paths) -> int:

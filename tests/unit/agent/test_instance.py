@@ -26,6 +26,24 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
+ENDED = """
+import os, signal, sys
+from skep.agent.instance import Instance
+from skep.base.paths import Paths
+
+def end(*_):
+    raise SystemExit(7)
+
+def told(event, arguments):
+    if event == moment and (event != "open" or arguments[0] == paths.lock):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+moment, paths = sys.argv[1], Paths(*sys.argv[2:])
+signal.signal(signal.SIGTERM, end)
+sys.addaudithook(told)
+Instance.claim(paths)
+"""
+
 
 @pytest.fixture(name="paths")
 def paths_below(tmp_path: Path) -> Paths:
@@ -53,6 +71,15 @@ def end(other: "subprocess.Popen[str]", number: int = signal.SIGKILL) -> None:
 
 def me() -> Identity:
     return processes.identity(os.getpid())
+
+
+@pytest.mark.parametrize("moment", ["os.mkdir", "open", "os.truncate"])
+def test_the_end_while_it_is_claimed_leaves_nothing(paths: Paths, moment: str) -> None:
+    """As the directory is made, the lock in it, and what the lock says."""
+    words = [moment, paths.instance, paths.run, paths.pins, paths.cache]
+    done = subprocess.run([sys.executable, "-c", ENDED, *words], check=False)
+    assert (done.returncode, os.path.exists(paths.run)) == (7, False)
+    end(hold(paths))
 
 
 def test_the_run_directory_is_private_and_goes_with_the_agent(paths: Paths) -> None:
