@@ -56,13 +56,16 @@ class Native:
     """
 
     def __init__(self, ring: RingMemory, classes: Classes, chunk: int, function: Function) -> None:
-        text = scatter.text(classes)
-        if function.signature != native.signature(text, native.processor()):
-            raise ValueError("the function was made for records of other layouts")
-        self._classes, self._chunk, self._function = classes, chunk, function
         self._pages = np.frombuffer(ring.data, "u1")
         if len(self._pages) < 2 * ring.size:
             raise ValueError(f"a ring of {ring.size} bytes is to be mapped twice")
+        text = scatter.text(classes)
+        if function.signature != native.signature(text, native.processor()):
+            raise ValueError(
+                "the function was made for records of other layouts: "
+                "live.drain(ring) has the one that is right"
+            )
+        self._classes, self._chunk, self._function = classes, chunk, function
         self._size = ring.size
         self._stride = scatter.slot_bytes(next(iter(classes.values())).size)
         self._rooms: dict[int, _Room] = {}
