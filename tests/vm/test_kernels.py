@@ -48,15 +48,6 @@ def test_the_kernel_tests_pass_on(
         guest = started[series].result()
     except debian.Unavailable as reason:
         absent(f"kernels in a virtual machine: {reason}")
-    outcome = guest.wait(pytestconfig.getoption("--guest-seconds"))
-    found = guests.read(guest.folder / "results.xml")
     for why, paths in guests.LEFT_OUT.items():
         not_run(f"on {series}: {', '.join(paths)}: {why}")
-    for skipped in found.skipped.values():
-        not_run(f"on {series}: {skipped}")
-    assert not outcome.trouble, f"{outcome.trouble}\n{outcome.output[-4000:]}"
-    if found.failed:
-        name = guest.kernel.release
-        pytest.fail(f"on {name}:\n{found}{guests.uncompiled(guest.folder)}", pytrace=False)
-    assert found.passed, outcome.output
-    assert outcome.code == 0, outcome.output[-4000:]
+    guests.judge(guest, pytestconfig.getoption("--guest-seconds"), not_run)
