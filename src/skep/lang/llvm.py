@@ -33,7 +33,7 @@ LOCAL = "\ndefine internal"
 """What the text of a module with functions has that the program calls."""
 _PHI = re.compile(r"= phi (ptr|i\d+) .*")
 _NOTHING = re.compile(r"(?<=\[ )(?:poison|undef)(?=,)")
-_RANGE = re.compile(r"(?<= )range\(i\d+ -?\d+, -?\d+\) ")
+_RANGE = re.compile(r" range\(i\d+ -?\d+, -?\d+\)(?= )")
 _REQUEST = struct.Struct("<8sI")
 _ANSWER = struct.Struct("<cI")
 
@@ -127,6 +127,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    llvm.set_option("", "-disable-auto-upgrade-debug-info")  # it verifies each module once more
     serve(sys.stdin.buffer, answers)
     os._exit(0)  # LLVM's own teardown takes 10 ms
 

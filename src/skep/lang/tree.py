@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -429,7 +429,7 @@ class Parameter:
     value: Expr | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Function:
     """A compiled function: parameters, variables (name to type), stack slots (name to type), body, and its result.
 
@@ -459,22 +459,20 @@ class Function:
     window: Any = None
     tagged: bool = False
 
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """All that the body is made of, as ``walk`` gives it: many look there, and the body stays as it is."""
+        return tuple(walk(*self.body))
+
 
 @cache
 def _made_of(kind: type[Node]) -> Callable[[Node], tuple[Any, ...]]:
     """What gives the fields of a node of that class that may hold nodes."""
     names = [f.name for f in fields(kind) if f.name not in ("span", "type") and f.type not in ATOMS]
-    if len(names) > 1:
-        return attrgetter(*names)
-    return (lambda node: (getattr(node, names[0]),)) if names else lambda _: ()
+    return attrgetter("span", *names) if names else lambda _: ()  # of one name it gives no tuple
 
 
-ATOMS = (str, int, bool, bytes)
-BODIES: dict[type[Node], Callable[[Any], tuple[Node, ...]]] = {
-    If: lambda node: node.then + node.other,
-    For: lambda node: node.body,
-    While: lambda node: node.body,
-}
+ATOMS = (str, int, bool, bytes, Helper, Declaration, Ring, StructType, "Function")
 
 
 def walk(*nodes: Node) -> Iterator[Node]:
@@ -482,7 +480,7 @@ def walk(*nodes: Node) -> Iterator[Node]:
     queue: list[Any] = list(nodes)
     while queue:
         node = queue.pop()
-        if isinstance(node, tuple):
+        if type(node) is tuple:
             queue += node
         elif isinstance(node, Node):
             yield node
@@ -496,5 +494,7 @@ def statements(*nodes: Node) -> Iterator[Node]:
     while queue:
         node = queue.pop()
         yield node
-        if type(node) in BODIES:
-            queue += BODIES[type(node)](node)
+        if isinstance(node, If):
+            queue += node.then + node.other
+        elif isinstance(node, For | While):
+            queue += node.body

@@ -199,7 +199,7 @@ def _facts(function: Function) -> _Facts:
             facts.values.setdefault(node.name, []).append(node.value)
         elif isinstance(node, For):
             facts.limited.add(node.name)
-    for node in walk(*function.body):
+    for node in function.nodes:
         facts.limited |= {
             key_of(part.place if isinstance(part, Load) else part)
             for part in _limited_by(node)

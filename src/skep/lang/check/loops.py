@@ -120,7 +120,7 @@ class Plan:
     def _iterates(self, node: Node) -> bool:
         if isinstance(node, For | While):
             return self.found[id(node)] is not Lowering.PLAIN
-        return _is_followed(node) and any(map(self._iterates, walk(*node.function.body)))
+        return _is_followed(node) and any(map(self._iterates, node.function.nodes))
 
     def expression(self, node: Node) -> int:
         """The cost of an expression, with the functions that it calls; a global one is not followed again."""
@@ -160,7 +160,7 @@ def _refuse_tails(function: Function, how: Lowerings) -> None:
     """Refuse a tail call in a long loop: an iterator is held there, or it is a function that the kernel calls."""
     if not function.tails:
         return
-    for node in walk(*function.body):
+    for node in function.nodes:
         if isinstance(node, For | While) and how(node) is not Lowering.PLAIN:
             for part in walk(*node.body):
                 if goes_on(part):
@@ -281,7 +281,7 @@ def _uses(nodes: tuple[Node, ...], owner: int, how: Lowerings) -> list[tuple[str
 
 def _refuse(function: Function, how: Lowerings) -> None:
     framed = shared(function, how)
-    for node in walk(*function.body):
+    for node in function.nodes:
         if not isinstance(node, For | While) or how(node) is not Lowering.CALLBACK:
             continue
         for part in walk(*node.body):

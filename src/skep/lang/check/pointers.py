@@ -25,7 +25,6 @@ from skep.lang.tree import (
     Opaque,
     SubCall,
     statements,
-    walk,
 )
 from skep.lang.types import IntType
 from skep.lang.values import ALLOCATED, BELONGING, Memory, Pointer
@@ -64,7 +63,7 @@ def refuse_misused(function: Function) -> None:
                 case _:
                     return value
 
-    for node in walk(*function.body):
+    for node in function.nodes:
         rule = RULES.get(type(node))
         if rule is not None:
             rule(node, source)

@@ -258,7 +258,7 @@ def _moved(state: State, function: Function) -> State:
         (isinstance(part, HelperCall) and part.helper.name in MOVES)
         or (not isinstance(part, SubCall) and goes_on(part))
         for one in reachable(function)
-        for part in walk(*one.body)
+        for part in one.nodes
     )
     return state.borrow(state.loans.move(function.name)) if moves else state
 

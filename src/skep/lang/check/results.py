@@ -17,7 +17,6 @@ from skep.lang.tree import (
     Select,
     SubCall,
     While,
-    walk,
 )
 from skep.lang.types import IntType
 from skep.lang.values import BOOL, Several, Type
@@ -29,8 +28,8 @@ def refuse_missing(functions: Sequence[Function], ending: Sequence[Function]) ->
     if not any(short.values()):
         return
     for function in functions:
-        spared = {id(part) for part in _spared(function.body)}
-        for part in walk(*function.body):
+        spared = {id(part) for part in _spared(function.nodes)}
+        for part in function.nodes:
             given = short.get(id(part.function)) if isinstance(part, SubCall) else None
             if isinstance(part, SubCall) and given and id(part) not in spared:
                 what, last = given
@@ -49,9 +48,9 @@ def _given(kind: Type) -> tuple[str, str] | None:
     return ("a number", "return 0") if isinstance(kind, IntType) else None
 
 
-def _spared(body: Sequence[Node]) -> Iterator[Expr]:
+def _spared(nodes: Sequence[Node]) -> Iterator[Expr]:
     """Calls of which nobody uses the result, and truth values that are conditions."""
-    for part in walk(*body):
+    for part in nodes:
         match part:
             case Evaluate(value=SubCall(out="") as value):
                 yield value

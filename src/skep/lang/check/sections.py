@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from skep.base.errors import CompileError, Span
 from skep.lang.reach import reachable
-from skep.lang.tree import Function, KernelCall, walk
+from skep.lang.tree import Function, KernelCall
 
 Open = dict[str, tuple[Span, ...] | None]
 """By the function that begins them: where those were begun that are surely open; None where that is not known."""
@@ -57,7 +57,7 @@ def behind(known: Open, function: Function) -> Open:
     names = {
         part.name
         for one in reachable(function)
-        for part in walk(*one.body)
+        for part in one.nodes
         if isinstance(part, KernelCall)
     }
     return known | dict.fromkeys(BEGINS.get(name, name) for name in names if _is_one(name))

@@ -36,9 +36,9 @@ FOG = "#fog"
 def _carried(w: Writer, node: Loop) -> list[str]:
     """The numbers that a loop changes, that are set outside of it too, and on which something depends."""
     within = {id(part) for part in walk(node)}
-    sets = [part for part in walk(*w.function.body) if isinstance(part, Assign)]
+    sets = [part for part in w.function.nodes if isinstance(part, Assign)]
     outside = {part.name for part in sets if id(part) not in within}
-    seen = {name for part in walk(*w.function.body) for name in _looked_at(part)}
+    seen = {name for part in w.function.nodes for name in _looked_at(part)}
     return [
         name
         for name in dict.fromkeys(assigned(node))

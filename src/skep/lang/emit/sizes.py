@@ -35,7 +35,7 @@ def sizes(function: Function, known: Known) -> frozenset[str]:
         return known[id(function)]
     queue: list[str] = []
     sources: dict[str, list[Expr]] = {}
-    for node in walk(*function.body):
+    for node in function.nodes:
         queue += [name for part in _given(node, known) for name in _of(part)]
         if isinstance(node, Assign):
             sources.setdefault(node.name, []).append(node.value)

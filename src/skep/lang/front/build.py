@@ -5,7 +5,7 @@ A program's parameters come from its context; a subprogram is made anew for each
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
 
@@ -124,8 +124,7 @@ class Front:
         ]
         parameters = wanted.parameters(named)
         made = self._function(Head(function, source, parameters, entry=True))
-        made.body = (*wanted.guard(), *made.body)
-        return made
+        return replace(made, body=(*wanted.guard(), *made.body))
 
     # --- parameters -----------------------------------------------------------------------------------------------
 

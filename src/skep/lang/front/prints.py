@@ -29,7 +29,6 @@ from skep.lang.tree import (
     Slot,
     Store,
     Write,
-    walk,
 )
 from skep.lang.types import ArrayType, IntType, char, s32, s64, u8, u32, u64
 from skep.lang.values import (
@@ -186,7 +185,7 @@ def _line(scope: Scope, node: ast.Call, line: str) -> tuple[Expr, Expr]:
 def formats(functions: Iterable[Function]) -> tuple[str, ...]:
     """The formats of the lines that functions print, as the kernel takes them. Few print: others are passed by."""
     printing = (one for one in functions if any(name.startswith("line.") for name in one.slots))
-    calls = (node for one in printing for node in walk(*one.body) if isinstance(node, HelperCall))
+    calls = (node for one in printing for node in one.nodes if isinstance(node, HelperCall))
     return tuple(dict.fromkeys(_format(one) for one in calls if one.helper.name == NAME))
 
 
