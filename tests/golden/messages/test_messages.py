@@ -21,6 +21,7 @@ ELSEWHERE = {
     "cli/ending.py": "the same",
     "events/record.py": "tests/golden/lang/declarations.txt",
     "base/frozen.py": "the words of dataclasses, in tests/unit/base/test_frozen.py",
+    "place of the device'": "tests/unit/kernel/test_netlink.py",
     "it goes too deep": "the case of that name: Python follows no lines after an error of recursion",
     "raise AssertionError('numbers do not end')": "it cannot be",
     "raise NotImplementedError": "a method that each class has",
