@@ -79,9 +79,15 @@ class Outer(skep.Object):
     [
         (lambda: Hash(u32, Unlocked, 4), "Unlocked.entries is used under a lock"),
         (lambda: Hash(u32, Noded, 4), "Noded.node: a ListNode lies in an object"),
-        (lambda: Hash(u32, Bucket, 4, pin="x"), "Bucket links or keeps objects, .* it is not pinned"),
+        (
+            lambda: Hash(u32, Bucket, 4, pin="x"),
+            "Bucket links or keeps objects, .* it is not pinned",
+        ),
         (lambda: skep.TaskStorage(Bucket), r"a List\[Entry\] lies in values of ARRAY, HASH"),
-        (lambda: skep.ArrayOfMaps(Hash(u32, Bucket, 4), 4), "no maps whose values link or keep objects"),
+        (
+            lambda: skep.ArrayOfMaps(Hash(u32, Bucket, 4), 4),
+            "no maps whose values link or keep objects",
+        ),
         (lambda: skep.List[Pair], r"List\[...\] takes a class of objects"),
         (lambda: skep.Tree[Entry], r"Tree\[Entry\] links Entry by a field; .* skep.TreeNode"),
         (lambda: skep.List[Twice], "Twice: an object has one ListNode at most"),

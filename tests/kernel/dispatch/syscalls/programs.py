@@ -59,7 +59,8 @@ class Message(Record):
     text: char[16]
 
 
-KERNELS, MESSAGE = skep.kernel_struct("sockaddr_in"), skep.kernel_struct("user_msghdr")
+KERNELS = skep.kernel_struct("sockaddr_in")
+MESSAGE = skep.kernel_struct("user_msghdr")
 sent = Ring(Message)
 opened = Ring(Opened)
 named = Ring(Named)
