@@ -124,9 +124,8 @@ class _Class:
         self.offsets: list[int] = []
         at = 0
         for field in record.fields:
-            at = (
-                align(at, _LINE) + _LINE
-            )  # columns that begin in one set of a cache would displace each other
+            # Columns that begin in one set of a cache would displace each other.
+            at = align(at, _LINE) + _LINE
             self.offsets.append(at)
             at += field.type.size * rows
         self.size = align(at, _LINE)
