@@ -33,14 +33,15 @@ def one_too_many(regs, number):
 @skep.raw_tp("sys_enter")
 def may_be_negative(regs, number):
     wide = wides.lookup(1)
-    if wide is not None and number < 12:
-        wide.bytes[number] = 1
+    place = number - 1
+    if wide is not None and place < 12:
+        wide.bytes[place] = 1
 
 
 @skep.raw_tp("sys_enter")
 def size_may_be_negative(regs, number):
     buffer = u8[16]()
-    size = s32(number)
+    size = s32(number) - 1
     if size < 16:
         skep.probe_read_user(buffer, size, number)
 
