@@ -38,7 +38,7 @@ def test_the_error_is_the_golden_one(name: str) -> None:
 
 def _anywhere(error: str) -> str:
     """An error without its columns."""
-    return re.sub(r"^(program.py:\d+):\d+|^( +\| +)\^+", r"\1\2", error, flags=re.MULTILINE)
+    return re.sub(r"^(program.py:\d+):\d+|^( +\|) +\^+", r"\1\2", error, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", CASES)
