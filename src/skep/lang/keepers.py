@@ -80,11 +80,11 @@ def _per_cpu(element: Any) -> StructType:
 
 if TYPE_CHECKING:
 
-    class Owned(Generic[T]):
-        """A field of a value, or of an object (6.12), that keeps one object: ``entry: Owned[Entry]``. Linux 6.6."""
+    class _Kept(Generic[T]):
+        """What both offer."""
 
         def set(self, entry: T, /) -> None:
-            """Keep an object, and drop the one before."""
+            """Keep an object, and drop the one before; in PerCpu one that ``new_per_cpu()`` made."""
             raise compiled("set()")
 
         def swap(self, entry: T, /) -> T | None:
@@ -94,29 +94,20 @@ if TYPE_CHECKING:
         def take(self) -> T | None:
             """Give the object, or None: it is the program's from now on, and nothing is kept."""
             raise compiled("take()")
-
-        def get(self) -> T | None:
-            """The object, or None: it stays, and is read and written where it is."""
-            raise compiled("get()")
 
         def clear(self) -> int:
             """Drop the object; 1 where there was one."""
             raise compiled("clear()")
 
-    class PerCpu(Generic[T]):
+    class Owned(_Kept[T]):
+        """A field of a value, or of an object (6.12), that keeps one object: ``entry: Owned[Entry]``. Linux 6.6."""
+
+        def get(self) -> T | None:
+            """The object, or None: it stays, and is read and written where it is."""
+            raise compiled("get()")
+
+    class PerCpu(_Kept[T]):
         """A field of a value that keeps an object of each CPU: ``counts: PerCpu[Counts]``. Linux 6.7."""
-
-        def set(self, entry: T, /) -> None:
-            """Keep an object that ``new_per_cpu()`` made, and drop the one before."""
-            raise compiled("set()")
-
-        def swap(self, entry: T, /) -> T | None:
-            """Keep an object, and give the one before, or None: it is the program's from now on."""
-            raise compiled("swap()")
-
-        def take(self) -> T | None:
-            """Give the object, or None: it is the program's from now on, and nothing is kept."""
-            raise compiled("take()")
 
         def here(self) -> T | None:
             """That of the CPU that runs the program, or None where nothing is kept: read and written."""
@@ -125,10 +116,6 @@ if TYPE_CHECKING:
         def on(self, cpu: int, /) -> T | None:
             """That of another CPU, or None where nothing is kept, or there is no such CPU."""
             raise compiled("on()")
-
-        def clear(self) -> int:
-            """Drop the object; 1 where there was one."""
-            raise compiled("clear()")
 
 else:
 
